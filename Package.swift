@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A library of ours under `Sources/`.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// The tests of a room, in `Tests/<room>Tests`.
+func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+    .testTarget(
+        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, resources: resources,
+        swiftSettings: swiftSettings)
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+
+let package = Package(
+    name: "troupe",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "ActorKit", targets: ["ActorKit"]),
+        .executable(name: "troupe", targets: ["troupe"]),
+        .executable(name: "troupe-sidecar", targets: ["troupe-sidecar"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries, nothing else in them.
+        .systemLibrary(name: "CEpoll"),
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        // The wire, and what touches the machine. Imports point down this list only.
+        room("Envelopes", []),
+        room("EventLoops", ["CEpoll", heap]),
+        room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
+        room("PostgreSQL", ["CPostgreSQL", "EventLoops", deque]),
+        room("HTTPClient", ["CCurl", "EventLoops"]),
+        room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
+        room("Transports", ["AMQP", "Envelopes", "EventLoops", "Telemetry", log]),
+
+        // The framework.
+        room("Sidecars", ["Transports", "Telemetry", "HTTPClient", "CEpoll", deque, log]),
+        room("ActorKit", ["Envelopes", "EventLoops", "CEpoll"]),
+        room("Crew", ["ActorKit", "HTTPClient", crypto]),
+        room("Gateways", ["Transports", "Telemetry", "PostgreSQL", hummingbird, lifecycle, yams, log]),
+
+        .executableTarget(
+            name: "troupe-sidecar", dependencies: ["Sidecars"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "troupe", dependencies: ["Crew", "Gateways", arguments], swiftSettings: swiftSettings),
+
+        // Handlers that show how it's done.
+        .executableTarget(
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
+            swiftSettings: swiftSettings),
+
+        tests("Envelopes"),
+        tests("EventLoops"),
+        tests("AMQP"),
+        tests("PostgreSQL"),
+        tests("HTTPClient"),
+        tests("Telemetry"),
+        tests("Transports"),
+        tests("Sidecars"),
+        tests("ActorKit"),
+        tests("Crew"),
+        tests("Gateways"),
+    ],
+    swiftLanguageModes: [.v6]
+)

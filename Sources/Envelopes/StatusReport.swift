@@ -1,0 +1,30 @@
+/// What a sidecar tells the gateway about one envelope: the body of `POST /envelopes/{id}/progress` and `/final`, and, over the broker,
+/// a message on the exchange `troupe.events`.
+public struct StatusReport: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// A fan-out child exists now.
+        case created
+        case progress
+        case final
+    }
+
+    public var kind: Kind
+    /// The same for a repeated report of the same step, so that a redelivery counts once.
+    public var eventID: String
+    public var envelopeID: String
+    public var parentID: String?
+    /// Progress: `received`, `processing`, `completed`. Final: `succeeded`, `failed`. Created: `pending`.
+    public var status: String
+    public var actors: [String]
+    /// From 0; equals `actors.count` when the route is done.
+    public var currentActorIndex: Int
+    public var currentActorName: String?
+    public var message: String?
+    public var durationMilliseconds: Int?
+    public var messageSizeKilobytes: Double?
+    public var result: RawJSON?
+    public var error: String?
+    public var errorDetails: RawJSON?
+    /// ISO 8601, UTC, microseconds.
+    public var timestamp: String
+}
