@@ -84,7 +84,7 @@ let package = Package(
         tests("EventLoops"),
         tests("AMQP"),
         tests("PostgreSQL"),
-        tests("HTTPClient"),
+        tests("HTTPClient", resources: [.copy("server.py")]),
         tests("Telemetry"),
         tests("Transports"),
         tests("Sidecars"),
