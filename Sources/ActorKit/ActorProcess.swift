@@ -1,4 +1,5 @@
 internal import EventLoops
+internal import FoundationEssentials
 internal import Glibc
 
 /// The process around a handler.
@@ -13,7 +14,7 @@ enum ActorProcess {
         // A peer or a log reader that goes away is an error where it is written to, not the end.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var settings = try Settings(Environment(), mode: mode)
+            var settings = try ActorSettings(environment: ProcessInfo.processInfo.environment, mode: mode)
             if let validates { settings.validates = validates }
             try await serve(settings, mode, load)
         } catch let error as StartError {
@@ -27,7 +28,7 @@ enum ActorProcess {
     }
 
     private static func serve(
-        _ settings: Settings, _ mode: HandlerMode, _ load: () async throws -> Answerer.Call
+        _ settings: ActorSettings, _ mode: HandlerMode, _ load: () async throws -> Answerer.Call
     ) async throws {
         let log = Log(level: settings.logLevel)
         let endpoint = Endpoint(settings: settings)

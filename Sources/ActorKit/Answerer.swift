@@ -3,12 +3,12 @@ struct Answerer: Sendable {
     /// The elements of the reply's array.
     typealias Call = @Sendable (LooseEnvelope, Context) async throws -> [RawJSON]
 
-    let settings: Settings
+    let settings: ActorSettings
     let mode: HandlerMode
     let log: Log
     let call: Call
 
-    init(settings: Settings, mode: HandlerMode, log: Log, call: @escaping Call) {
+    init(settings: ActorSettings, mode: HandlerMode, log: Log, call: @escaping Call) {
         self.settings = settings
         self.mode = mode
         self.log = log

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The listening socket and the readiness file.
 struct Endpoint: Sendable {
-    let settings: Settings
+    let settings: ActorSettings
 
     /// Makes the folder, and takes away what an actor that was killed has left there.
     func clear() throws(StartError) {

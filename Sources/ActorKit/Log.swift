@@ -3,11 +3,11 @@ internal import Glibc
 /// Writes JSON lines to standard error: `time`, `level`, `message`, and what is known about the call (`envelope_id`, `actor`).
 public struct Log: Sendable {
     public enum Level: String, Sendable, CaseIterable, Comparable {
-        case debug = "DEBUG"
-        case info = "INFO"
-        case warning = "WARNING"
-        case error = "ERROR"
-        case critical = "CRITICAL"
+        case debug
+        case info
+        case warning
+        case error
+        case critical
 
         private var weight: Int { Self.allCases.firstIndex(of: self) ?? 0 }
         public static func < (left: Level, right: Level) -> Bool { left.weight < right.weight }

@@ -1,6 +1,7 @@
 internal import Glibc
+public import Settings
 
-/// Why an actor can't start: one sentence for its operator, and the exit code. A handler's `init` may throw it.
+/// Why an actor can't start: a sentence for its operator, and the exit code. A handler's `init` may throw it.
 public struct StartError: Error, Hashable, Sendable, CustomStringConvertible {
     public let message: String
     public let exitCode: Int32
@@ -8,6 +9,11 @@ public struct StartError: Error, Hashable, Sendable, CustomStringConvertible {
     public init(_ message: String, exitCode: Int32 = StartError.wrongSetting) {
         self.message = message
         self.exitCode = exitCode
+    }
+
+    /// One line for each wrong setting.
+    public init(_ problems: [Settings.Problem]) {
+        self.init(problems.map(\.description).joined(separator: "\n"))
     }
 
     public var description: String { message }

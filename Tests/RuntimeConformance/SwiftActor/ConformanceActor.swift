@@ -1,11 +1,12 @@
 import ActorKit
+import FoundationEssentials
 
 /// The Swift twins of `handlers.py`: TROUPE_HANDLER (`handlers.echo`, ...) says which one runs.
 @main
 enum ConformanceActor {
     static func main() async {
-        let environment = Environment()
-        let name = environment["HANDLER"] ?? ""
+        let environment = ProcessInfo.processInfo.environment
+        let name = environment["TROUPE_HANDLER"] ?? environment["ASYA_HANDLER"] ?? ""
         switch name.hasPrefix("handlers.") ? name.dropFirst("handlers.".count) : "" {
         case "abort": await Abort.main()
         case "add_header": await AddHeader.main()
@@ -21,7 +22,7 @@ enum ConformanceActor {
         case "printing": await Printing.main()
         case "replace_steps": await ReplaceSteps.main()
         case "sleep": await Sleep.main()
-        default: environment.refusal(of: "HANDLER", expected: "handlers.echo or another handler of the table").endProcess()
+        default: StartError("TROUPE_HANDLER: '\(name)' is no handler of the table, such as handlers.echo").endProcess()
         }
     }
 }
