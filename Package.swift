@@ -88,7 +88,7 @@ let package = Package(
         tests("AMQP"),
         tests("PostgreSQL"),
         tests("Settings"),
-        tests("HTTPClient"),
+        tests("HTTPClient", resources: [.copy("server.py")]),
         tests("Telemetry"),
         tests("Transports"),
         tests("Sidecars"),
