@@ -1,8 +1,8 @@
 public import EventLoops
 internal import Envelopes
-public import Logging
+internal import Logging
 internal import Telemetry
-public import Transports
+internal import Transports
 
 /// Carries out what `DeliveryMachine` decides: deliveries in, the runtime called, results and reports out, settled at last.
 ///
