@@ -1,7 +1,7 @@
 /// Walks JSON text (RFC 8259, strict) without building anything: says where a value ends, or what is wrong and where.
 ///
-/// Strings are checked to be UTF-8 (RFC 3629); numbers are checked by grammar only and never converted. Escaped lone surrogates
-/// (`\ud800`) are valid JSON text and pass.
+/// Strings are checked to be UTF-8 (RFC 3629); numbers are checked by grammar only and never converted. Escaped lone
+/// surrogates (`\ud800`) are valid JSON text and pass.
 struct JSONScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let limits: JSONLimits
@@ -19,14 +19,18 @@ struct JSONScanner {
     mutating func scanValue() throws(JSONError) -> Range<Int> {
         skipWhiteSpace()
         let start = offset
-        // One bit for each open container: set for an object. A loop, not recursion: hostile nesting must not touch the stack.
+        // One bit for each open container: set for an object. A loop, not recursion: hostile nesting must not touch the
+        // stack.
         var kinds = InlineArray<64, UInt64>(repeating: 0)
         var depth = 0
         while true {
             let opened = try scanScalarOrOpen()
             if let isObject = opened {
-                guard depth < limits.nesting else { throw error(.tooDeep, "more than \(limits.nesting) levels of nesting") }
-                kinds[depth >> 6] = isObject
+                guard depth < limits.nesting else {
+                    throw error(.tooDeep, "more than \(limits.nesting) levels of nesting")
+                }
+                kinds[depth >> 6] =
+                    isObject
                     ? kinds[depth >> 6] | (1 << UInt64(depth & 63)) : kinds[depth >> 6] & ~(1 << UInt64(depth & 63))
                 depth += 1
                 if !take(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
@@ -130,7 +134,8 @@ struct JSONScanner {
             let quotes = word ^ (ones &* 0x22)
             let backslashes = word ^ (ones &* 0x5C)
             let special =
-                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes) | ((word &- (ones &* 0x20)) & ~word) | word
+                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+                | ((word &- (ones &* 0x20)) & ~word) | word
             if special & highs != 0 { return }
             offset += 8
         }
@@ -139,8 +144,8 @@ struct JSONScanner {
     private mutating func scanEscape() throws(JSONError) {
         guard offset + 1 < bytes.count else { throw error(.truncated, "unterminated string") }
         switch bytes[offset + 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-            UInt8(ascii: "r"), UInt8(ascii: "t"):
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             offset += 2
         case UInt8(ascii: "u"):
             guard offset + 6 <= bytes.count else { throw error(.truncated, "unterminated string") }
@@ -188,7 +193,9 @@ struct JSONScanner {
         }
         if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
             offset += 1
-            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") { offset += 1 }
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") {
+                offset += 1
+            }
             try scanDigits()
         }
     }

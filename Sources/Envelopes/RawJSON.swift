@@ -1,4 +1,5 @@
-/// A JSON value as the bytes it came in: checked, never decoded, so no number loses a digit and no key changes its place.
+/// A JSON value as the bytes it came in: checked, never decoded, so no number loses a digit and no key changes its
+/// place.
 ///
 /// A value that was cut out of a message shares the message's memory.
 public struct RawJSON: Sendable, Hashable {
@@ -51,7 +52,8 @@ public struct RawJSON: Sendable, Hashable {
 
     // MARK: A look inside
 
-    /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string can hold.
+    /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string
+    /// can hold.
     public var string: String? { decodeJSONString(bytes) }
 
     /// The value of a number without fraction and exponent that fits.
@@ -76,7 +78,9 @@ public struct RawJSON: Sendable, Hashable {
             var ranges: [(name: Range<Int>, value: Range<Int>)] = []
             try scanner.expect(UInt8(ascii: "{"), "'{'")
             if !scanner.take(UInt8(ascii: "}")) {
-                repeat { ranges.append((try scanner.scanKey(), try scanner.scanValue())) } while scanner.take(UInt8(ascii: ","))
+                repeat {
+                    ranges.append((try scanner.scanKey(), try scanner.scanValue()))
+                } while scanner.take(UInt8(ascii: ","))
                 try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
             }
             try scanner.expectEnd()
@@ -88,7 +92,8 @@ public struct RawJSON: Sendable, Hashable {
     /// The elements of an array; empty for other kinds.
     public var elements: [RawJSON] {
         guard kind == .array else { return [] }
-        let elements = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) { (scanner) throws(JSONError) in
+        let elements = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) {
+            (scanner) throws(JSONError) in
             var elements: [Range<Int>] = []
             guard scanner.take(UInt8(ascii: "[")), !scanner.take(UInt8(ascii: "]")) else { return elements }
             repeat { elements.append(try scanner.scanValue()) } while scanner.take(UInt8(ascii: ","))
