@@ -48,7 +48,8 @@ extension Headers {
     /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of
     /// earlier ones.
     public var fanOuts: Int {
-        get { self["troupe-fan-outs"]?.integer ?? 0 }
+        // Headers come from outside too: no number there may be one that cannot be counted up.
+        get { min(max(self["troupe-fan-outs"]?.integer ?? 0, 0), 1 << 53) }
         set { self["troupe-fan-outs"] = newValue == 0 ? nil : RawJSON(integer: newValue) }
     }
 }

@@ -78,7 +78,8 @@ extension RawJSON {
     var excerpt: String {
         switch kind {
         case .number, .boolean, .null: bytes.count <= 24 ? description : kind.rawValue
-        case .string: bytes.count == 2 ? "an empty string" : kind.rawValue
+        case .string where bytes.count == 2: "an empty string"
+        case .string: string == nil ? "a string with half a surrogate pair" : kind.rawValue
         case .object, .array: kind.rawValue
         }
     }

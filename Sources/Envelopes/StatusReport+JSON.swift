@@ -60,7 +60,7 @@ extension StatusReport {
         func text(_ name: String) throws(StatusReportError) -> String? {
             guard let value = members[name] else { return nil }
             guard let text = value.string else {
-                throw StatusReportError("'\(name)' must be a string, is \(value.kind)")
+                throw StatusReportError("'\(name)' must be a string, is \(value.excerpt)")
             }
             return text
         }
@@ -70,6 +70,13 @@ extension StatusReport {
                 throw StatusReportError("'\(name)' must be a number, is \(value.excerpt)")
             }
             return number
+        }
+        func whole(_ name: String, _ round: (Double) -> Double) throws(StatusReportError) -> Int? {
+            guard let number = try number(name) else { return nil }
+            guard let whole = Int(exactly: round(number)) else {
+                throw StatusReportError("'\(name)' must be a whole number, is \(members[name]?.excerpt ?? "none")")
+            }
+            return whole
         }
         func required<Value>(_ name: String, _ value: Value?) throws(StatusReportError) -> Value {
             guard let value else { throw StatusReportError("missing '\(name)'") }
@@ -95,10 +102,10 @@ extension StatusReport {
                 actors.append(name)
             }
         }
-        currentActorIndex = Int(exactly: try number("current_actor_idx")?.rounded() ?? 0) ?? 0
+        currentActorIndex = try whole("current_actor_idx") { $0 } ?? 0
         currentActorName = try text("current_actor_name")
         message = try text("message")
-        durationMilliseconds = try number("duration_ms").flatMap { Int(exactly: $0.rounded()) }
+        durationMilliseconds = try whole("duration_ms") { $0.rounded() }
         messageSizeKilobytes = try number("message_size_kb")
         result = members["result"]
         error = try text("error")
