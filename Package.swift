@@ -8,6 +8,9 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Tests import freely: nobody links against them.
+let testSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+
 /// A library of ours under `Sources/`.
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -16,8 +19,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// The tests of a room, in `Tests/<room>Tests`.
 func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
     .testTarget(
-        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, resources: resources,
-        swiftSettings: swiftSettings)
+        name: "\(room)Tests", dependencies: [.byName(name: room), "TestSupport"] + dependencies, resources: resources,
+        swiftSettings: testSettings)
 }
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -59,7 +62,7 @@ let package = Package(
         room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", deque]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
-        room("Settings", []),
+        room("Settings", ["CEpoll"]),
         room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
@@ -72,7 +75,7 @@ let package = Package(
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
 
         .executableTarget(
-            name: "troupe-sidecar", dependencies: ["Sidecars"], swiftSettings: swiftSettings),
+            name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe", dependencies: ["Crew", "Gateways", arguments], swiftSettings: swiftSettings),
 
@@ -84,6 +87,7 @@ let package = Package(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
             swiftSettings: swiftSettings),
 
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: testSettings),
         tests("Envelopes"),
         tests("EventLoops"),
         tests("AMQP"),
@@ -91,8 +95,8 @@ let package = Package(
         tests("Settings"),
         tests("HTTPClient", resources: [.copy("server.py")]),
         tests("Telemetry"),
-        tests("Transports"),
-        tests("Sidecars"),
+        tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
+        tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit"),
         tests("Crew"),
         tests("Gateways"),
