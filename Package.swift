@@ -69,7 +69,7 @@ let package = Package(
         // The framework.
         room("Sidecars", ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "HTTPClient", "Settings", crypto]),
+        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "Settings", crypto]),
         room(
             "Gateways",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
@@ -81,7 +81,8 @@ let package = Package(
 
         // Handlers that show how it's done.
         .executableTarget(
-            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", swiftSettings: swiftSettings),
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", exclude: ["README.md"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
             swiftSettings: swiftSettings),
