@@ -27,8 +27,10 @@ public actor Consumer {
     private var assembler = MessageAssembler<(tag: UInt64, isRedelivered: Bool)>()
     private var acks = AckWindow()
     private var heartbeat: EventLoop.Timer?
+    /// What came before `start()`; no more than the prefetch.
+    private var early: [Event]? = []
 
-    /// Connects, lets `setUp` declare what is needed, and starts to consume.
+    /// Connects, lets `setUp` declare what is needed, and asks for deliveries; `start()` gives them to the handler.
     /// - Parameters:
     ///   - prefetch: how many deliveries may be unsettled at a time, 1...65535.
     ///   - setUp: runs on a thread of its own and may block.
@@ -46,7 +48,7 @@ public actor Consumer {
             } catch { return .failure(error) }
         }
         let consumer = Consumer(link: try dialed.get(), loop: loop, handler: handler)
-        await consumer.start()
+        await consumer.attach()
         return consumer
     }
 
@@ -56,7 +58,15 @@ public actor Consumer {
         self.handler = handler
     }
 
-    private func start() {
+    /// Begins to call the handler. A step of its own: whoever opened the consumer must be able to settle the first
+    /// delivery.
+    public func start() {
+        guard let events = early else { return }
+        early = nil
+        for event in events { handler(event) }
+    }
+
+    private func attach() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] _ in self?.assumeIsolated { $0.read() } }
         scheduleHeartbeat(every: link.heartbeatInterval)
@@ -108,6 +118,7 @@ public actor Consumer {
                     "acknowledging a delivery")
             }
         }
+        if link.holdsFrames { loop.atEndOfTurn { [weak self] in self?.assumeIsolated { $0.read() } } }
     }
 
     // MARK: Reading
@@ -143,11 +154,15 @@ public actor Consumer {
 
     private func deliver(_ complete: MessageAssembler<(tag: UInt64, isRedelivered: Bool)>.Complete) {
         acks.delivered(complete.method.tag)
-        handler(
+        tell(
             .message(
                 Message(
                     tag: complete.method.tag, isRedelivered: complete.method.isRedelivered, body: complete.body,
                     messageID: complete.messageID, deliveryCount: complete.deliveryCount)))
+    }
+
+    private func tell(_ event: Event) {
+        if early == nil { handler(event) } else { early?.append(event) }
     }
 
     // MARK: Life
@@ -164,7 +179,7 @@ public actor Consumer {
     /// Runs a step; its failure ends the consumer.
     private func attempt(_ step: () throws(AMQPError) -> Void) {
         do throws(AMQPError) { try step() } catch {
-            if detach() != nil { handler(.ended(error)) }
+            if detach() != nil { tell(.ended(error)) }
         }
     }
 

@@ -94,6 +94,7 @@ public actor RabbitMQTransport: Transport {
                 consumers[generation] = consumer
                 subscriptions[source]?.trouble = nil
                 backoff.reset()
+                await consumer.start()
                 reason = AMQPError(.connectionLost, "stopped")
                 for await error in ends {
                     reason = error
