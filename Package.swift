@@ -94,7 +94,7 @@ let package = Package(
         tests("PostgreSQL"),
         tests("Settings"),
         tests("HTTPClient", resources: [.copy("server.py")]),
-        tests("Telemetry"),
+        tests("Telemetry", ["EventLoops", log]),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit"),
