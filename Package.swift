@@ -59,14 +59,17 @@ let package = Package(
         room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", deque]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
+        room("Settings", []),
         room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
-        room("Transports", ["AMQP", "Envelopes", "EventLoops", "Telemetry", log]),
+        room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
         // The framework.
-        room("Sidecars", ["Transports", "Telemetry", "HTTPClient", "CEpoll", deque, log]),
-        room("ActorKit", ["Envelopes", "EventLoops", "CEpoll"]),
-        room("Crew", ["ActorKit", "HTTPClient", crypto]),
-        room("Gateways", ["Transports", "Telemetry", "PostgreSQL", hummingbird, lifecycle, yams, log]),
+        room("Sidecars", ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
+        room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
+        room("Crew", ["ActorKit", "HTTPClient", "Settings", crypto]),
+        room(
+            "Gateways",
+            ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Sidecars"], swiftSettings: swiftSettings),
@@ -84,6 +87,7 @@ let package = Package(
         tests("EventLoops"),
         tests("AMQP"),
         tests("PostgreSQL"),
+        tests("Settings"),
         tests("HTTPClient"),
         tests("Telemetry"),
         tests("Transports"),

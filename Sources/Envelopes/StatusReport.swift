@@ -27,4 +27,27 @@ public struct StatusReport: Sendable, Hashable {
     public var errorDetails: RawJSON?
     /// ISO 8601, UTC, microseconds.
     public var timestamp: String
+
+    public init(
+        kind: Kind, eventID: String, envelopeID: String, parentID: String? = nil, status: String, actors: [String],
+        currentActorIndex: Int, currentActorName: String? = nil, message: String? = nil, durationMilliseconds: Int? = nil,
+        messageSizeKilobytes: Double? = nil, result: RawJSON? = nil, error: String? = nil, errorDetails: RawJSON? = nil,
+        timestamp: String = Timestamp.now()
+    ) {
+        self.kind = kind
+        self.eventID = eventID
+        self.envelopeID = envelopeID
+        self.parentID = parentID
+        self.status = status
+        self.actors = actors
+        self.currentActorIndex = currentActorIndex
+        self.currentActorName = currentActorName
+        self.message = message
+        self.durationMilliseconds = durationMilliseconds
+        self.messageSizeKilobytes = messageSizeKilobytes
+        self.result = result
+        self.error = error
+        self.errorDetails = errorDetails
+        self.timestamp = timestamp
+    }
 }

@@ -1,0 +1,77 @@
+internal import CRabbitMQ
+internal import Glibc
+
+/// A value in an AMQP table.
+public enum Field: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+    case string(String)
+    case integer(Int64)
+    case boolean(Bool)
+
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int64) { self = .integer(value) }
+    public init(booleanLiteral value: Bool) { self = .boolean(value) }
+}
+
+/// Memory for the strings and tables of one call into rabbitmq-c; all of it goes when the arena goes.
+final class Arena {
+    private var pool = amqp_pool_t()
+
+    init() { init_amqp_pool(&pool, 1024) }
+
+    deinit { empty_amqp_pool(&pool) }
+
+    func bytes(_ text: String) -> amqp_bytes_t {
+        var text = text
+        return text.withUTF8 { bytes(UnsafeRawBufferPointer($0)) }
+    }
+
+    private func bytes(_ source: UnsafeRawBufferPointer) -> amqp_bytes_t {
+        var copy = amqp_bytes_t()
+        // The pool takes no request for nothing.
+        amqp_pool_alloc_bytes(&pool, max(1, source.count), &copy)
+        if let from = source.baseAddress { memcpy(copy.bytes, from, source.count) }
+        copy.len = source.count
+        return copy
+    }
+
+    func table(_ fields: [String: Field], nested: [String: [String: Field]] = [:]) -> amqp_table_t {
+        let count = fields.count + nested.count
+        guard count > 0, let memory = amqp_pool_alloc(&pool, count * MemoryLayout<amqp_table_entry_t>.stride) else {
+            return amqp_table_t(num_entries: 0, entries: nil)
+        }
+        let entries = memory.bindMemory(to: amqp_table_entry_t.self, capacity: count)
+        var index = 0
+        for (key, field) in fields.sorted(by: { $0.key < $1.key }) {
+            entries[index] = amqp_table_entry_t(key: bytes(key), value: value(field))
+            index += 1
+        }
+        for (key, fields) in nested.sorted(by: { $0.key < $1.key }) {
+            var value = amqp_field_value_t()
+            value.kind = UInt8(ascii: "F")
+            value.value.table = table(fields)
+            entries[index] = amqp_table_entry_t(key: bytes(key), value: value)
+            index += 1
+        }
+        return amqp_table_t(num_entries: Int32(count), entries: entries)
+    }
+
+    private func value(_ field: Field) -> amqp_field_value_t {
+        var value = amqp_field_value_t()
+        switch field {
+        case .string(let text):
+            value.kind = UInt8(ascii: "S")
+            value.value.bytes = bytes(text)
+        case .integer(let number):
+            value.kind = UInt8(ascii: "l")
+            value.value.i64 = number
+        case .boolean(let flag):
+            value.kind = UInt8(ascii: "t")
+            value.value.boolean = flag ? 1 : 0
+        }
+        return value
+    }
+}
+
+extension amqp_bytes_t {
+    var string: String { String(decoding: UnsafeRawBufferPointer(start: bytes, count: len), as: UTF8.self) }
+}

@@ -1,0 +1,226 @@
+internal import CEpoll
+internal import CRabbitMQ
+internal import Glibc
+
+/// One connection to the broker with one channel: rabbitmq-c's handle and the calls that we make on it.
+///
+/// `dial` and the set-up calls block and belong on a `BlockingThread`; `nextFrame` and the `send` calls do not block and belong on the
+/// event loop of the actor that owns the link.
+// @unchecked: a link is used by one thread at a time. The dialing thread hands it over when `dial` returns and keeps nothing.
+public final class Link: @unchecked Sendable {
+    let handle: amqp_connection_state_t
+    /// All traffic of ours runs on this one; set-up steps that may fail use others, which the broker closes on failure.
+    let channel: amqp_channel_t = 1
+    private var lastScratchChannel: amqp_channel_t = 1
+    /// Of a broker that is a part of the way down the road: host and port.
+    let address: String
+
+    private init(handle: amqp_connection_state_t, address: String) {
+        self.handle = handle
+        self.address = address
+    }
+
+    deinit { amqp_destroy_connection(handle) }
+
+    var descriptor: Int32 { amqp_get_sockfd(handle) }
+    var heartbeatSeconds: Int { Int(amqp_get_heartbeat(handle)) }
+    /// Bytes of a message's body that fit into one frame.
+    var frameCapacity: Int { Int(amqp_get_frame_max(handle)) - 8 }
+
+    // MARK: Dialing (blocks)
+
+    /// Connects, logs in and opens the channel. Blocks, `endpoint.timeout` at most for each of these.
+    public static func dial(_ endpoint: Endpoint) throws(AMQPError) -> Link {
+        guard let handle = amqp_new_connection() else { throw AMQPError(.protocol, "no memory for a connection") }
+        let link = Link(handle: handle, address: endpoint.address)
+        let step = "connecting to the broker at \(endpoint.address)"
+        var timeout = timeval(endpoint.timeout)
+        amqp_set_handshake_timeout(handle, &timeout)
+        amqp_set_rpc_timeout(handle, &timeout)
+
+        let socket = try makeSocket(handle, endpoint.tls, step)
+        let status = amqp_socket_open_noblock(socket, endpoint.host, Int32(endpoint.port), &timeout)
+        guard status == AMQP_STATUS_OK.rawValue else {
+            let error = AMQPError(status: status, during: step)
+            throw error.code == .tls ? error : AMQPError(.unreachable, error.message)
+        }
+        // Without these the broker would neither tell that a consumer was cancelled nor that it blocks publishers.
+        let arena = Arena()
+        var properties = arena.table(
+            ["connection_name": .string(endpoint.connectionName), "product": "troupe"],
+            nested: [
+                "capabilities": [
+                    "authentication_failure_close": true, "basic.nack": true, "connection.blocked": true,
+                    "consumer_cancel_notify": true, "publisher_confirms": true,
+                ]
+            ])
+        let reply = troupe_amqp_login(
+            handle, endpoint.virtualHost, 131_072, Int32(endpoint.heartbeatSeconds), &properties, endpoint.username,
+            endpoint.password)
+        try link.check(reply, "logging in at \(endpoint.address) as '\(endpoint.username)'")
+        amqp_channel_open(handle, link.channel)
+        try link.check(amqp_get_rpc_reply(handle), "opening a channel")
+        return link
+    }
+
+    private static func makeSocket(
+        _ handle: amqp_connection_state_t, _ tls: Endpoint.TLS?, _ step: String
+    ) throws(AMQPError) -> OpaquePointer {
+        guard let tls else {
+            guard let socket = amqp_tcp_socket_new(handle) else { throw AMQPError(.unreachable, "\(step): no socket") }
+            return socket
+        }
+        guard let socket = amqp_ssl_socket_new(handle) else { throw AMQPError(.tls, "\(step): no TLS socket") }
+        guard amqp_ssl_socket_set_cacert(socket, tls.authorities) == AMQP_STATUS_OK.rawValue else {
+            throw AMQPError(.tls, "\(step): cannot read the authorities' certificates in '\(tls.authorities)'")
+        }
+        if let identity = tls.identity {
+            guard amqp_ssl_socket_set_key(socket, identity.certificate, identity.key) == AMQP_STATUS_OK.rawValue else {
+                throw AMQPError(
+                    .tls, "\(step): cannot use the client certificate '\(identity.certificate)' with key '\(identity.key)'")
+            }
+        }
+        amqp_ssl_socket_set_verify_peer(socket, 1)
+        amqp_ssl_socket_set_verify_hostname(socket, 1)
+        amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST)
+        return socket
+    }
+
+    // MARK: Set-up (blocks)
+
+    public func declareExchange(_ name: String, type: String) throws(AMQPError) {
+        let arena = Arena()
+        amqp_exchange_declare(
+            handle, channel, arena.bytes(name), arena.bytes(type), 0, 1, 0, 0, amqp_empty_table)
+        try check(amqp_get_rpc_reply(handle), "declaring exchange '\(name)'")
+    }
+
+    /// Whether a queue of that name is there, whatever its arguments.
+    public func queueExists(_ name: String) throws(AMQPError) -> Bool {
+        let scratch = try openScratchChannel()
+        let arena = Arena()
+        amqp_queue_declare(handle, scratch, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
+        do {
+            try check(amqp_get_rpc_reply(handle), "looking for queue '\(name)'", channel: scratch)
+        } catch {
+            // The broker has closed the channel with its answer.
+            if error.code == .notFound { return false }
+            throw error
+        }
+        try closeScratchChannel(scratch)
+        return true
+    }
+
+    /// A durable queue that several connections share.
+    public func declareQueue(_ name: String, arguments: [String: Field]) throws(AMQPError) {
+        let scratch = try openScratchChannel()
+        let arena = Arena()
+        amqp_queue_declare(handle, scratch, arena.bytes(name), 0, 1, 0, 0, arena.table(arguments))
+        try check(amqp_get_rpc_reply(handle), "declaring queue '\(name)'", channel: scratch)
+        try closeScratchChannel(scratch)
+    }
+
+    public func bindQueue(_ queue: String, exchange: String, routingKey: String) throws(AMQPError) {
+        let arena = Arena()
+        amqp_queue_bind(
+            handle, channel, arena.bytes(queue), arena.bytes(exchange), arena.bytes(routingKey), amqp_empty_table)
+        try check(amqp_get_rpc_reply(handle), "binding queue '\(queue)' to exchange '\(exchange)' as '\(routingKey)'")
+    }
+
+    func startConsuming(_ queue: String, prefetch: Int) throws(AMQPError) {
+        amqp_basic_qos(handle, channel, 0, UInt16(clamping: prefetch), 0)
+        try check(amqp_get_rpc_reply(handle), "setting prefetch \(prefetch)")
+        let arena = Arena()
+        amqp_basic_consume(handle, channel, arena.bytes(queue), arena.bytes(Self.consumerTag), 0, 0, 0, amqp_empty_table)
+        try check(amqp_get_rpc_reply(handle), "consuming from queue '\(queue)'")
+    }
+
+    func startConfirms() throws(AMQPError) {
+        amqp_confirm_select(handle, channel)
+        try check(amqp_get_rpc_reply(handle), "asking for publisher confirms")
+    }
+
+    /// Says good-bye; blocks for a second at most.
+    func close() {
+        var timeout = timeval(.seconds(1))
+        amqp_set_rpc_timeout(handle, &timeout)
+        _ = amqp_connection_close(handle, AMQP_REPLY_SUCCESS)
+    }
+
+    static let consumerTag = "troupe"
+
+    private func openScratchChannel() throws(AMQPError) -> amqp_channel_t {
+        lastScratchChannel += 1
+        amqp_channel_open(handle, lastScratchChannel)
+        try check(amqp_get_rpc_reply(handle), "opening a channel")
+        return lastScratchChannel
+    }
+
+    private func closeScratchChannel(_ scratch: amqp_channel_t) throws(AMQPError) {
+        try check(amqp_channel_close(handle, scratch, AMQP_REPLY_SUCCESS), "closing a channel")
+    }
+
+    private func check(_ reply: amqp_rpc_reply_t, _ step: String, channel: amqp_channel_t? = nil) throws(AMQPError) {
+        switch reply.reply_type {
+        case AMQP_RESPONSE_NORMAL: return
+        case AMQP_RESPONSE_SERVER_EXCEPTION:
+            let error = closeReason(reply.reply, during: step)
+            if let channel, reply.reply.id == methodID(20, 40) {
+                var ok = amqp_channel_close_ok_t()
+                amqp_send_method(handle, channel, methodID(20, 41), &ok)
+            }
+            throw error
+        default: throw AMQPError(status: reply.library_error, during: step)
+        }
+    }
+
+    // MARK: Traffic (does not block)
+
+    /// The next frame that has arrived, `nil` when there is none. Sends a heartbeat when one is due, so it must be called at least
+    /// twice in a heartbeat's time.
+    func nextFrame() throws(AMQPError) -> amqp_frame_t? {
+        var frame = amqp_frame_t()
+        var noWait = timeval()
+        switch amqp_simple_wait_frame_noblock(handle, &frame, &noWait) {
+        case AMQP_STATUS_OK.rawValue: return frame
+        case AMQP_STATUS_TIMEOUT.rawValue: return nil
+        case let status: throw AMQPError(status: status, during: "reading from the broker at \(address)")
+        }
+    }
+
+    /// Gives back the memory of the frames that were read; what they pointed to is gone then.
+    func releaseFrames() { amqp_maybe_release_buffers_on_channel(handle, channel) }
+
+    func check(_ status: Int32, _ step: String) throws(AMQPError) {
+        if status != AMQP_STATUS_OK.rawValue { throw AMQPError(status: status, during: step) }
+    }
+
+    /// Reads the reason out of `connection.close` and `channel.close`; `nil` for other methods.
+    func closeReason(of method: amqp_method_t) -> AMQPError? {
+        method.id == methodID(10, 50) || method.id == methodID(20, 40) ? closeReason(method, during: "channel closed") : nil
+    }
+
+    private func closeReason(_ method: amqp_method_t, during step: String) -> AMQPError {
+        // connection.close and channel.close begin alike: reply_code, reply_text.
+        guard let close = method.decoded?.assumingMemoryBound(to: amqp_channel_close_t.self).pointee else {
+            return AMQPError(.closedByBroker, "\(step): broker closed the connection")
+        }
+        return AMQPError(replyCode: close.reply_code, text: close.reply_text.string, during: step)
+    }
+
+    /// Whether the kernel takes more to send just now. A send that it does not take would block the event loop.
+    var isWritable: Bool {
+        var query = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
+    }
+}
+
+/// A method's number, by AMQP 0-9-1's class and method indices.
+func methodID(_ class: UInt32, _ method: UInt32) -> amqp_method_number_t { `class` << 16 | method }
+
+extension timeval {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+    }
+}

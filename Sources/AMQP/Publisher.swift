@@ -1,0 +1,324 @@
+internal import CRabbitMQ
+internal import DequeModule
+public import EventLoops
+internal import Glibc
+
+/// One connection that publishes with confirms. It lives until it is closed or the broker ends it; a new one takes its place then.
+///
+/// It never blocks its loop: it sends only what the kernel takes at once, a large body frame by frame.
+public actor Publisher {
+    public struct Message: Sendable {
+        public var exchange: String
+        public var routingKey: String
+        public var messageID: String
+        public var body: [UInt8]
+        /// Unroutable messages come back as `.returned` instead of vanishing.
+        public var isMandatory: Bool
+        public var headers: [String: Field]
+
+        public init(
+            exchange: String, routingKey: String, messageID: String, body: [UInt8], isMandatory: Bool = true,
+            headers: [String: Field] = [:]
+        ) {
+            self.exchange = exchange
+            self.routingKey = routingKey
+            self.messageID = messageID
+            self.body = body
+            self.isMandatory = isMandatory
+            self.headers = headers
+        }
+    }
+
+    public enum Outcome: Sendable, Hashable {
+        /// The broker has it safe.
+        case confirmed
+        /// No queue takes it.
+        case returned(String)
+        /// The broker said no (`basic.nack`): a full queue, an internal error.
+        case refused
+        /// The connection ended first: it may or may not have arrived.
+        case lost(AMQPError)
+    }
+
+    public nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    /// Why the broker takes no publishes just now (an alarm), if so.
+    public private(set) var blockedReason: String?
+
+    private var link: Link?
+    private let onEnd: @Sendable (AMQPError) -> Void
+    private var queue: Deque<(message: Message, ticket: Ticket)> = []
+    private var window = ConfirmWindow<Ticket>()
+    /// Bytes of the first queued message's body that are sent, when it is under way frame by frame.
+    private var sentOfFirst: Int?
+    private var assembler = MessageAssembler<(routingKey: String, reason: String)>()
+    private var isWaitingForRoom = false
+    private var heartbeat: EventLoop.Timer?
+
+    /// - Parameters:
+    ///   - setUp: declares what is needed; runs on a thread of its own and may block.
+    ///   - onEnd: is called once, on `loop`, when the connection is lost.
+    public static func open(
+        _ endpoint: Endpoint, on loop: EventLoop, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void,
+        onEnd: @escaping @Sendable (AMQPError) -> Void
+    ) async throws(AMQPError) -> Publisher {
+        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
+            do throws(AMQPError) {
+                let link = try Link.dial(endpoint)
+                try setUp(link)
+                try link.startConfirms()
+                return .success(link)
+            } catch { return .failure(error) }
+        }
+        let publisher = Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
+        await publisher.start()
+        return publisher
+    }
+
+    private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {
+        self.link = link
+        self.loop = loop
+        self.onEnd = onEnd
+    }
+
+    private func start() {
+        guard let link else { return }
+        loop.watch(link.descriptor, for: .readable) { [weak self] readiness in
+            self?.assumeIsolated { $0.ready(readiness) }
+        }
+        scheduleHeartbeat(every: link.heartbeatInterval)
+    }
+
+    /// Queues the message and returns what became of it. After `timeout` without an answer that is `.lost` with code `.timeout`; a
+    /// message that was still waiting for its turn is never sent then.
+    public func publish(_ message: Message, timeout: Duration? = nil) async -> Outcome {
+        guard link != nil else { return .lost(AMQPError(.connectionLost, "the connection to the broker has ended")) }
+        return await withCheckedContinuation { waiter in
+            let ticket = Ticket(waiter)
+            if let timeout {
+                ticket.timer = loop.schedule(after: timeout) { [weak self] in
+                    self?.assumeIsolated { $0.answer(ticket, .lost(AMQPError(.timeout, "no confirm within \(timeout)"))) }
+                }
+            }
+            queue.append((message, ticket))
+            send()
+        }
+    }
+
+    /// Whoever waits for the outcome of one publish; answered once.
+    // @unchecked: touched on the loop only.
+    private final class Ticket: @unchecked Sendable {
+        var waiter: CheckedContinuation<Outcome, Never>?
+        var timer: EventLoop.Timer?
+
+        init(_ waiter: CheckedContinuation<Outcome, Never>) { self.waiter = waiter }
+    }
+
+    private func answer(_ ticket: Ticket, _ outcome: Outcome) {
+        if let timer = ticket.timer { loop.cancel(timer) }
+        ticket.waiter?.resume(returning: outcome)
+        ticket.waiter = nil
+    }
+
+    /// Ends the connection; what is unconfirmed counts as lost.
+    public func close() async {
+        guard let link = detach(AMQPError(.connectionLost, "the connection was closed")) else { return }
+        await BlockingThread.run { link.close() }
+    }
+
+    // MARK: Sending
+
+    private func send() {
+        guard let link else { return }
+        attempt { () throws(AMQPError) in
+            // Between two looks at the socket no more is sent than a fresh socket buffer always holds.
+            var budget = 0
+            while let (message, ticket) = queue.first, blockedReason == nil {
+                if ticket.waiter == nil && sentOfFirst == nil {
+                    queue.removeFirst()
+                    continue
+                }
+                if budget <= 0 {
+                    guard link.isWritable else { return waitForRoom() }
+                    budget = 64 << 10
+                }
+                if message.body.count <= link.frameCapacity {
+                    try sendWhole(message, over: link)
+                } else if try !sendFrame(of: message, over: link) {
+                    budget = 0
+                    continue
+                }
+                budget -= message.body.count + 512
+                queue.removeFirst()
+                sentOfFirst = nil
+                window.sent(ticket, messageID: message.messageID, routingKey: message.routingKey)
+            }
+        }
+    }
+
+    private func sendWhole(_ message: Message, over link: Link) throws(AMQPError) {
+        let arena = Arena()
+        var properties = properties(of: message, in: arena)
+        let status = message.body.withUnsafeBytes { body in
+            amqp_basic_publish(
+                link.handle, link.channel, arena.bytes(message.exchange), arena.bytes(message.routingKey),
+                message.isMandatory ? 1 : 0, 0, &properties, amqp_bytes_t(body))
+        }
+        try link.check(status, "publishing")
+    }
+
+    /// Sends the next frame of a large message; returns whether it was the last.
+    private func sendFrame(of message: Message, over link: Link) throws(AMQPError) -> Bool {
+        let arena = Arena()
+        guard let sent = sentOfFirst else {
+            var publish = amqp_basic_publish_t(
+                ticket: 0, exchange: arena.bytes(message.exchange), routing_key: arena.bytes(message.routingKey),
+                mandatory: message.isMandatory ? 1 : 0, immediate: 0)
+            try link.check(amqp_send_method(link.handle, link.channel, methodID(60, 40), &publish), "publishing")
+            var properties = properties(of: message, in: arena)
+            let status = withUnsafeMutablePointer(to: &properties) { properties in
+                var header = amqp_frame_t()
+                header.frame_type = UInt8(AMQP_FRAME_HEADER)
+                header.channel = link.channel
+                header.payload.properties.class_id = 60
+                header.payload.properties.body_size = UInt64(message.body.count)
+                header.payload.properties.decoded = UnsafeMutableRawPointer(properties)
+                return amqp_send_frame(link.handle, &header)
+            }
+            try link.check(status, "publishing")
+            sentOfFirst = 0
+            return false
+        }
+        let count = min(link.frameCapacity, message.body.count - sent)
+        let status = message.body.withUnsafeBytes { body in
+            var frame = amqp_frame_t()
+            frame.frame_type = UInt8(AMQP_FRAME_BODY)
+            frame.channel = link.channel
+            frame.payload.body_fragment = amqp_bytes_t(UnsafeRawBufferPointer(rebasing: body[sent..<(sent + count)]))
+            return amqp_send_frame(link.handle, &frame)
+        }
+        try link.check(status, "publishing")
+        sentOfFirst = sent + count
+        return sent + count == message.body.count
+    }
+
+    private func properties(of message: Message, in arena: Arena) -> amqp_basic_properties_t {
+        var properties = amqp_basic_properties_t()
+        properties._flags = UInt32(
+            AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG
+                | AMQP_BASIC_TIMESTAMP_FLAG)
+        properties.content_type = arena.bytes("application/json")
+        properties.delivery_mode = 2
+        properties.message_id = arena.bytes(message.messageID)
+        properties.timestamp = UInt64(time(nil))
+        if !message.headers.isEmpty {
+            properties._flags |= UInt32(AMQP_BASIC_HEADERS_FLAG)
+            properties.headers = arena.table(message.headers)
+        }
+        return properties
+    }
+
+    private func waitForRoom() {
+        guard let link, !isWaitingForRoom else { return }
+        isWaitingForRoom = true
+        loop.rewatch(link.descriptor, for: [.readable, .writable])
+    }
+
+    // MARK: Reading
+
+    private func ready(_ readiness: EventLoop.Readiness) {
+        if readiness.contains(.writable), let link {
+            isWaitingForRoom = false
+            loop.rewatch(link.descriptor, for: .readable)
+            send()
+        }
+        read()
+    }
+
+    private func read() {
+        guard let link else { return }
+        attempt { () throws(AMQPError) in
+            while self.link != nil, let frame = try link.nextFrame() {
+                try handle(frame, of: link)
+                link.releaseFrames()
+            }
+        }
+    }
+
+    private func handle(_ frame: amqp_frame_t, of link: Link) throws(AMQPError) {
+        guard Int32(frame.frame_type) == AMQP_FRAME_METHOD else {
+            if let complete = assembler.take(frame) {
+                window.returned(
+                    messageID: complete.messageID ?? "", routingKey: complete.method.routingKey, reason: complete.method.reason)
+            }
+            return
+        }
+        let method = frame.payload.method
+        switch method.id {
+        case methodID(60, 80):
+            guard let ack = method.decoded?.assumingMemoryBound(to: amqp_basic_ack_t.self).pointee else { return }
+            settle(ack.delivery_tag, multiple: ack.multiple != 0, isAck: true)
+        case methodID(60, 120):
+            guard let nack = method.decoded?.assumingMemoryBound(to: amqp_basic_nack_t.self).pointee else { return }
+            settle(nack.delivery_tag, multiple: nack.multiple != 0, isAck: false)
+        case methodID(60, 50):
+            guard let back = method.decoded?.assumingMemoryBound(to: amqp_basic_return_t.self).pointee else { return }
+            assembler.begin((back.routing_key.string, "\(back.reply_code) \(back.reply_text.string)"))
+        case methodID(10, 60):
+            let blocked = method.decoded?.assumingMemoryBound(to: amqp_connection_blocked_t.self).pointee
+            blockedReason = blocked?.reason.string ?? "blocked"
+        case methodID(10, 61):
+            blockedReason = nil
+            send()
+        default:
+            if let reason = link.closeReason(of: method) { throw reason }
+        }
+    }
+
+    private func settle(_ number: UInt64, multiple: Bool, isAck: Bool) {
+        for (ticket, outcome) in window.settled(number, multiple: multiple, isAck: isAck) {
+            switch outcome {
+            case .confirmed: answer(ticket, .confirmed)
+            case .returned(let reason): answer(ticket, .returned(reason))
+            case .refused: answer(ticket, .refused)
+            }
+        }
+    }
+
+    // MARK: Life
+
+    private func scheduleHeartbeat(every interval: Duration) {
+        heartbeat = loop.schedule(after: interval) { [weak self] in
+            self?.assumeIsolated {
+                $0.read()
+                if $0.link != nil { $0.scheduleHeartbeat(every: interval) }
+            }
+        }
+    }
+
+    /// Runs a step; its failure ends the publisher.
+    private func attempt(_ step: () throws(AMQPError) -> Void) {
+        do throws(AMQPError) { try step() } catch {
+            if detach(error) != nil { onEnd(error) }
+        }
+    }
+
+    private func detach(_ reason: AMQPError) -> Link? {
+        guard let link else { return nil }
+        loop.unwatch(link.descriptor)
+        if let heartbeat { loop.cancel(heartbeat) }
+        self.link = nil
+        let unanswered = window.drain() + queue.map(\.ticket)
+        queue.removeAll()
+        for ticket in unanswered { answer(ticket, .lost(reason)) }
+        return link
+    }
+}
+
+extension amqp_bytes_t {
+    /// Points into `buffer`, for the time of one call that only reads it.
+    fileprivate init(_ buffer: UnsafeRawBufferPointer) {
+        self.init(len: buffer.count, bytes: UnsafeMutableRawPointer(mutating: buffer.baseAddress))
+    }
+}

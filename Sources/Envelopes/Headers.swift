@@ -1,0 +1,51 @@
+/// An envelope's headers: a JSON object that travels on every hop with its bytes as they came.
+public struct Headers: Sendable, Hashable {
+    /// `nil` where the envelope has none.
+    public private(set) var json: RawJSON?
+
+    public init() {}
+
+    /// - Throws: `EnvelopeError` `.invalidHeaders` for anything but an object or null.
+    public init(_ json: RawJSON) throws(EnvelopeError) {
+        switch json.kind {
+        case .object: self.json = json
+        case .null: break
+        default: throw EnvelopeError(.invalidHeaders, "Field 'headers' must be a dict")
+        }
+    }
+
+    var isAbsent: Bool { json == nil }
+    var byteCount: Int { json?.bytes.count ?? 0 }
+
+    /// Reads a header, or sets it: in its place where it is there already, else at the end. Setting `nil` removes it.
+    public subscript(name: String) -> RawJSON? {
+        get { json?[name] }
+        set {
+            if newValue == nil && self[name] == nil { return }
+            var members = json?.members ?? []
+            let place = members.firstIndex { $0.isNamed(name) } ?? members.endIndex
+            members.removeAll { $0.isNamed(name) }
+            if let newValue { members.insert(RawJSON.Member(name: name, value: newValue), at: min(place, members.endIndex)) }
+            json = RawJSON { writer in
+                writer.beginObject()
+                for member in members { writer.append(member) }
+                writer.endObject()
+            }
+        }
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.append(json ?? .emptyObject)
+    }
+}
+
+extension Headers {
+    /// The W3C trace context, where it is there and well formed.
+    public var traceparent: TraceParent? { self["traceparent"]?.string.flatMap(TraceParent.init) }
+
+    /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of earlier ones.
+    public var fanOuts: Int {
+        get { self["troupe-fan-outs"]?.integer ?? 0 }
+        set { self["troupe-fan-outs"] = RawJSON(integer: newValue) }
+    }
+}

@@ -1,0 +1,153 @@
+/// A JSON value as the bytes it came in: checked, never decoded, so no number loses a digit and no key changes its place.
+///
+/// A value that was cut out of a message shares the message's memory.
+public struct RawJSON: Sendable, Hashable {
+    /// Valid JSON text without white space around it.
+    public let bytes: ArraySlice<UInt8>
+
+    /// For bytes that a scanner has passed.
+    init(scanned bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+
+    /// Checks that `text` is exactly one JSON value.
+    public init(_ text: [UInt8], limits: JSONLimits = .standard) throws(JSONError) {
+        try self.init(text[...], limits: limits)
+    }
+
+    /// Checks that `text` is exactly one JSON value.
+    public init(_ text: ArraySlice<UInt8>, limits: JSONLimits = .standard) throws(JSONError) {
+        let range = try scanning(text, limits: limits) { (scanner) throws(JSONError) in
+            let range = try scanner.scanValue()
+            try scanner.expectEnd()
+            return range
+        }
+        bytes = text.from(range)
+    }
+
+    /// A JSON string.
+    public init(string: String) {
+        var writer = JSONWriter()
+        writer.append(string: string)
+        bytes = writer.bytes[...]
+    }
+
+    /// A JSON number.
+    public init(integer: Int) { bytes = Array(String(integer).utf8)[...] }
+
+    public static let null = RawJSON(scanned: Array("null".utf8)[...])
+    public static let emptyObject = RawJSON(scanned: Array("{}".utf8)[...])
+
+    public enum Kind: String, Sendable { case object, array, string, number, boolean, null }
+
+    public var kind: Kind {
+        switch bytes.first {
+        case UInt8(ascii: "{"): .object
+        case UInt8(ascii: "["): .array
+        case UInt8(ascii: "\""): .string
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): .boolean
+        case UInt8(ascii: "n"): .null
+        default: .number
+        }
+    }
+
+    // MARK: A look inside
+
+    /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string can hold.
+    public var string: String? { decodeJSONString(bytes) }
+
+    /// The value of a number without fraction and exponent that fits.
+    public var integer: Int? { kind == .number ? Int(String(decoding: bytes, as: UTF8.self)) : nil }
+
+    public var double: Double? { kind == .number ? Double(String(decoding: bytes, as: UTF8.self)) : nil }
+
+    public var boolean: Bool? { kind == .boolean ? bytes.first == UInt8(ascii: "t") : nil }
+
+    /// The members of an object in their order, doubles included; empty for other kinds.
+    public var members: [Member] {
+        guard kind == .object else { return [] }
+        // The bytes were checked when they came in, so this cannot fail.
+        return (try? Self.members(ofObject: bytes, limits: JSONLimits(size: .max, nesting: 4096))) ?? []
+    }
+
+    /// Checks that `text` is exactly one object and takes it apart, in one pass.
+    static func members(ofObject text: ArraySlice<UInt8>, limits: JSONLimits) throws(JSONError) -> [Member] {
+        // The object itself is one level.
+        let inner = JSONLimits(size: limits.size, nesting: limits.nesting - 1)
+        let ranges = try scanning(text, limits: inner) { (scanner) throws(JSONError) in
+            var ranges: [(name: Range<Int>, value: Range<Int>)] = []
+            try scanner.expect(UInt8(ascii: "{"), "'{'")
+            if !scanner.take(UInt8(ascii: "}")) {
+                repeat { ranges.append((try scanner.scanKey(), try scanner.scanValue())) } while scanner.take(UInt8(ascii: ","))
+                try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
+            }
+            try scanner.expectEnd()
+            return ranges
+        }
+        return ranges.map { Member(rawName: text.from($0.name), value: RawJSON(scanned: text.from($0.value))) }
+    }
+
+    /// The elements of an array; empty for other kinds.
+    public var elements: [RawJSON] {
+        guard kind == .array else { return [] }
+        let elements = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) { (scanner) throws(JSONError) in
+            var elements: [Range<Int>] = []
+            guard scanner.take(UInt8(ascii: "[")), !scanner.take(UInt8(ascii: "]")) else { return elements }
+            repeat { elements.append(try scanner.scanValue()) } while scanner.take(UInt8(ascii: ","))
+            return elements
+        }
+        return (elements ?? []).map { RawJSON(scanned: bytes.from($0)) }
+    }
+
+    /// The member of that name, the last one where it is there twice (as most parsers read it).
+    public subscript(name: String) -> RawJSON? { members.last { $0.isNamed(name) }?.value }
+
+    /// One member of an object, its name with quotes and escapes as it came.
+    public struct Member: Sendable, Hashable {
+        public let rawName: ArraySlice<UInt8>
+        public let value: RawJSON
+
+        public init(name: String, value: RawJSON) {
+            self.rawName = RawJSON(string: name).bytes
+            self.value = value
+        }
+
+        init(rawName: ArraySlice<UInt8>, value: RawJSON) {
+            self.rawName = rawName
+            self.value = value
+        }
+
+        /// `nil` for a name with an escaped lone surrogate.
+        public var name: String? { decodeJSONString(rawName) }
+
+        public func isNamed(_ name: String) -> Bool {
+            let inner = rawName.dropFirst().dropLast()
+            if inner.elementsEqual(name.utf8) { return true }
+            return inner.contains(UInt8(ascii: "\\")) && self.name == name
+        }
+    }
+}
+
+extension RawJSON: CustomStringConvertible {
+    public var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// Runs a scanner over `text`; the ranges that it gives count from the start of `text`.
+func scanning<Value>(
+    _ text: ArraySlice<UInt8>, limits: JSONLimits, _ body: (inout JSONScanner) throws(JSONError) -> Value
+) throws(JSONError) -> Value {
+    let result = text.withUnsafeBufferPointer { (bytes) -> Result<Value, JSONError> in
+        guard bytes.count <= limits.size else {
+            return .failure(
+                JSONError(.tooLarge, "\(bytes.count) bytes, at most \(limits.size) are allowed", at: 0, in: bytes))
+        }
+        var scanner = JSONScanner(bytes, limits: limits)
+        do throws(JSONError) { return .success(try body(&scanner)) } catch { return .failure(error) }
+    }
+    return try result.get()
+}
+
+extension ArraySlice<UInt8> {
+    /// The part at a range that counts from this slice's start.
+    func from(_ range: Range<Int>) -> ArraySlice<UInt8> {
+        self[(startIndex + range.lowerBound)..<(startIndex + range.upperBound)]
+    }
+}

@@ -1,0 +1,271 @@
+internal import AMQP
+internal import Envelopes
+public import EventLoops
+public import Logging
+
+/// Envelopes over RabbitMQ: one connection that consumes each source, one that publishes. Lost ones are dialed again, with backoff.
+///
+/// Two connections, because the broker may block a publishing one for as long as its memory or disk is short; deliveries can still be
+/// settled then.
+public actor RabbitMQTransport: Transport {
+    public nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let topology: Topology
+    private let logger: Logger
+    private var subscriptions: [Source: Subscription] = [:]
+    private var consumers: [UInt64: Consumer] = [:]
+    private var lastGeneration: UInt64 = 0
+    private var publisher: Publisher?
+    private var publisherTrouble = "not connected yet"
+    private var publisherTask: Task<Void, Never>?
+    private var waitingForPublisher: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var lastWaiter: UInt64 = 0
+    private var isStopped = false
+
+    private struct Subscription {
+        var deliveries: AsyncStream<Delivery>.Continuation
+        var task: Task<Void, Never>?
+        /// Why it does not consume just now.
+        var trouble: String?
+    }
+
+    public init(_ settings: RabbitMQSettings, on loop: EventLoop, logger: Logger) {
+        topology = Topology(settings: settings)
+        self.loop = loop
+        self.logger = logger
+    }
+
+    // MARK: Consuming
+
+    public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
+        let (stream, continuation) = AsyncStream<Delivery>.makeStream()
+        guard !isStopped, subscriptions[source] == nil else {
+            continuation.finish()
+            return stream
+        }
+        subscriptions[source] = Subscription(deliveries: continuation, trouble: "not connected yet")
+        subscriptions[source]?.task = Task(executorPreference: loop) { await self.keepConsuming(source, prefetch: prefetch) }
+        return stream
+    }
+
+    private func keepConsuming(_ source: Source, prefetch: Int) async {
+        var backoff = Backoff()
+        let topology = topology
+        let queue = topology.queue(of: source)
+        while !Task.isCancelled {
+            lastGeneration += 1
+            let generation = lastGeneration
+            let (ends, end) = AsyncStream<AMQPError>.makeStream()
+            var reason: AMQPError
+            do throws(AMQPError) {
+                let consumer = try await Consumer.open(topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop) {
+                    (link) throws(AMQPError) in try topology.declare(source, on: link)
+                } handler: { [weak self] event in
+                    switch event {
+                    case .message(let message):
+                        self?.assumeIsolated { $0.deliver(message, from: source, generation: generation) }
+                    case .ended(let error): end.yield(error)
+                    }
+                }
+                guard !Task.isCancelled else { return await consumer.close() }
+                logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
+                consumers[generation] = consumer
+                subscriptions[source]?.trouble = nil
+                backoff.reset()
+                reason = AMQPError(.connectionLost, "stopped")
+                for await error in ends {
+                    reason = error
+                    break
+                }
+                consumers[generation] = nil
+            } catch { reason = error }
+            guard !Task.isCancelled else { return }
+            let wait = backoff.next()
+            subscriptions[source]?.trouble = reason.message
+            logger.warning(
+                "not consuming", metadata: ["queue": "\(queue)", "reason": "\(reason)", "retry_in": "\(wait)"])
+            await loop.sleep(for: wait)
+        }
+    }
+
+    private func deliver(_ message: Consumer.Message, from source: Source, generation: UInt64) {
+        subscriptions[source]?.deliveries.yield(
+            Delivery(
+                token: .init(generation: generation, tag: message.tag), source: source, body: message.body,
+                isRedelivered: message.isRedelivered, priorDeliveries: message.deliveryCount))
+    }
+
+    public func settle(_ delivery: Delivery, _ settlement: Settlement) async {
+        guard let consumer = consumers[delivery.token.generation] else { return }
+        switch settlement {
+        case .acknowledge: await consumer.acknowledge(delivery.token.tag)
+        case .requeue: await consumer.requeue(delivery.token.tag)
+        }
+    }
+
+    public func isLive(_ delivery: Delivery) -> Bool { consumers[delivery.token.generation] != nil }
+
+    public func stopConsuming() async {
+        for consumer in consumers.values { await consumer.cancel() }
+        for source in subscriptions.keys {
+            subscriptions[source]?.deliveries.finish()
+            // A consumer that is open stays, so that its deliveries can be settled; one that is being dialed is not wanted any more.
+            if subscriptions[source]?.trouble != nil { subscriptions[source]?.task?.cancel() }
+        }
+    }
+
+    // MARK: Publishing
+
+    public func publish(_ message: Message, timeout: Duration? = nil) async throws(TransportError) {
+        let deadline = timeout.map { MonotonicTime.now.advanced(by: $0) }
+        let amqpMessage = try amqpMessage(message)
+        let publisher = try await connectedPublisher(until: deadline)
+        let outcome = await publisher.publish(
+            amqpMessage, timeout: deadline.map { max(.zero, MonotonicTime.now.duration(to: $0)) })
+        switch outcome {
+        case .confirmed: return
+        case .returned(let reason): throw TransportError(.unroutable, "no queue for \(message.destination): \(reason)")
+        case .refused: throw TransportError(.refused, "the broker refused a message for \(message.destination)")
+        case .lost(let error) where error.code == .timeout:
+            let blocked = await publisher.blockedReason.map { "; the broker blocks publishers: \($0)" } ?? ""
+            throw TransportError(.timeout, error.message + blocked)
+        case .lost(let error): throw TransportError(.connectionLost, error.message)
+        }
+    }
+
+    private func amqpMessage(_ message: Message) throws(TransportError) -> Publisher.Message {
+        // AMQP's short strings hold 255 bytes.
+        let id = message.id.truncated(toUTF8Bytes: 255)
+        switch message.destination {
+        case .actor(let name):
+            guard topology.queue(of: name).utf8.count <= 255 else {
+                throw TransportError(.unroutable, "no queue can have a name as long as this actor's: \(name.prefix(40))...")
+            }
+            return Publisher.Message(
+                exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id, body: message.body)
+        case .statusReports(let kind):
+            // Not mandatory: where no gateway has ever been, nobody wants reports.
+            return Publisher.Message(
+                exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body, isMandatory: false)
+        case .deadLetters(let actor, let reason):
+            return Publisher.Message(
+                exchange: topology.deadLetterExchange, routingKey: topology.routingKey(of: actor), messageID: id,
+                body: message.body, headers: ["x-troupe-reason": .string(reason.truncated(toUTF8Bytes: 2048))])
+        }
+    }
+
+    private func connectedPublisher(until deadline: MonotonicTime?) async throws(TransportError) -> Publisher {
+        while true {
+            if isStopped { throw TransportError(.stopped, "the transport has been shut down") }
+            if let publisher { return publisher }
+            if publisherTask == nil { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
+            if let deadline, deadline <= .now {
+                throw TransportError(.timeout, "no connection to the broker: \(publisherTrouble)")
+            }
+            await publisherChange(until: deadline)
+        }
+    }
+
+    /// Returns when a publisher is there, the transport stops, or `deadline` comes.
+    private func publisherChange(until deadline: MonotonicTime?) async {
+        lastWaiter += 1
+        let number = lastWaiter
+        await withCheckedContinuation { continuation in
+            waitingForPublisher[number] = continuation
+            if let deadline {
+                loop.schedule(after: MonotonicTime.now.duration(to: deadline)) { [weak self] in
+                    self?.assumeIsolated { $0.waitingForPublisher.removeValue(forKey: number)?.resume() }
+                }
+            }
+        }
+    }
+
+    private func keepPublisher() async {
+        var backoff = Backoff()
+        let topology = topology
+        while !Task.isCancelled {
+            let (ends, end) = AsyncStream<AMQPError>.makeStream()
+            var reason = AMQPError(.connectionLost, "stopped")
+            do throws(AMQPError) {
+                let opened = try await Publisher.open(topology.settings.endpoint, on: loop) { (link) throws(AMQPError) in
+                    try topology.declareExchanges(on: link)
+                } onEnd: {
+                    end.yield($0)
+                }
+                guard !Task.isCancelled else { return await opened.close() }
+                publisher = opened
+                backoff.reset()
+                wakeWaiters()
+                for await error in ends {
+                    reason = error
+                    break
+                }
+                publisher = nil
+            } catch { reason = error }
+            guard !Task.isCancelled else { return }
+            let wait = backoff.next()
+            publisherTrouble = reason.message
+            logger.warning("not publishing", metadata: ["reason": "\(reason)", "retry_in": "\(wait)"])
+            await loop.sleep(for: wait)
+        }
+    }
+
+    private func wakeWaiters() {
+        let waiting = waitingForPublisher.values
+        waitingForPublisher = [:]
+        for waiter in waiting { waiter.resume() }
+    }
+
+    // MARK: Life
+
+    /// Connects the publisher ahead of the first publish.
+    public func connect() {
+        if publisherTask == nil && !isStopped { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
+    }
+
+    public func shutdown() async {
+        guard !isStopped else { return }
+        isStopped = true
+        publisherTask?.cancel()
+        for subscription in subscriptions.values {
+            subscription.task?.cancel()
+            subscription.deliveries.finish()
+        }
+        wakeWaiters()
+        let (consumers, publisher) = (consumers.values, publisher)
+        self.consumers = [:]
+        self.publisher = nil
+        for consumer in consumers { await consumer.close() }
+        await publisher?.close()
+    }
+
+    public func impediment() async -> String? {
+        for (source, subscription) in subscriptions {
+            if let trouble = subscription.trouble { return "not consuming \(topology.queue(of: source)): \(trouble)" }
+        }
+        guard publisherTask != nil else { return nil }
+        guard let publisher else { return "not publishing: \(publisherTrouble)" }
+        return await publisher.blockedReason.map { "the broker blocks publishers: \($0)" }
+    }
+}
+
+extension Message.Destination: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .actor(let name): "actor '\(name)'"
+        case .statusReports: "status reports"
+        case .deadLetters(let actor, _): "dead letters of '\(actor)'"
+        }
+    }
+}
+
+extension String {
+    /// The longest beginning that fits, whole characters only.
+    fileprivate func truncated(toUTF8Bytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(utf8.startIndex, offsetBy: limit)
+        while end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

@@ -1,0 +1,72 @@
+internal import AMQP
+
+/// What exchanges, queues and keys are called, and how they are declared: the one place that knows.
+struct Topology: Sendable {
+    let settings: RabbitMQSettings
+
+    var exchange: String { settings.exchange }
+    var deadLetterExchange: String { "\(settings.exchange)-dlx" }
+    var reportExchange: String { "\(settings.exchange).events" }
+    /// No actor's queue is called so: those begin with the prefix, which has no such dot.
+    var reportQueue: String { "\(settings.exchange).events.gateway" }
+
+    func queue(of actor: String) -> String { settings.queuePrefix + actor }
+    func deadLetterQueue(of actor: String) -> String { "\(settings.queuePrefix)\(actor)-dlq" }
+    /// Queues are bound with exactly the key that publishers use.
+    func routingKey(of actor: String) -> String { actor }
+
+    func queue(of source: Source) -> String {
+        switch source {
+        case .actor(let name): queue(of: name)
+        case .statusReports: reportQueue
+        }
+    }
+
+    func declareExchanges(on link: Link) throws(AMQPError) {
+        try link.declareExchange(exchange, type: "topic")
+        try link.declareExchange(deadLetterExchange, type: "topic")
+        try link.declareExchange(reportExchange, type: "topic")
+    }
+
+    func declare(_ source: Source, on link: Link) throws(AMQPError) {
+        try declareExchanges(on: link)
+        switch source {
+        case .actor(let name):
+            try declareQueue(deadLetterQueue(of: name), arguments: typeArguments, on: link)
+            try link.bindQueue(deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
+            try declareQueue(queue(of: name), arguments: actorArguments(name), on: link)
+            try link.bindQueue(queue(of: name), exchange: exchange, routingKey: routingKey(of: name))
+        case .statusReports:
+            try declareQueue(reportQueue, arguments: typeArguments, on: link)
+            try link.bindQueue(reportQueue, exchange: reportExchange, routingKey: "#")
+        }
+    }
+
+    /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over, not fought.
+    private func declareQueue(_ name: String, arguments: [String: Field], on link: Link) throws(AMQPError) {
+        if try link.queueExists(name) { return }
+        guard settings.createsQueues else {
+            throw AMQPError(
+                .notFound, "queue '\(name)' does not exist and TROUPE_QUEUE_AUTO_CREATE is false: create it, or set it to true")
+        }
+        do { try link.declareQueue(name, arguments: arguments) } catch {
+            // Another replica may have been quicker, with settings of its own.
+            guard error.code == .preconditionFailed, try link.queueExists(name) else { throw error }
+        }
+    }
+
+    private var typeArguments: [String: Field] { ["x-queue-type": .string(settings.queueType.rawValue)] }
+
+    private func actorArguments(_ name: String) -> [String: Field] {
+        var arguments = typeArguments
+        arguments["x-dead-letter-exchange"] = .string(deadLetterExchange)
+        arguments["x-dead-letter-routing-key"] = .string(routingKey(of: name))
+        if settings.queueType == .quorum {
+            arguments["x-delivery-limit"] = .integer(Int64(settings.deliveryLimit))
+            // Dead-lettering is only safe with both: a copy is confirmed before the original goes, and a full queue says no.
+            arguments["x-dead-letter-strategy"] = "at-least-once"
+            arguments["x-overflow"] = "reject-publish"
+        }
+        return arguments
+    }
+}
