@@ -90,10 +90,13 @@ public actor Pool {
 
     private func lend() async throws(PostgreSQLError) -> Connection {
         if isClosed { throw closedError }
-        if let connection = idle.popLast() {
+        while let connection = idle.popLast() {
             lentCount += 1
-            return connection
+            // Both actors live on one loop: no thread switch.
+            if await !connection.isClosed { return connection }
+            lentCount -= 1
         }
+        if isClosed { throw closedError }
         if let failure, lentCount == 0 { throw failure }
         guard waiters.count < settings.waiterLimit else {
             throw PostgreSQLError(.poolExhausted, "\(waiters.count) calls wait for a connection already")
@@ -115,7 +118,6 @@ public actor Pool {
     }
 
     private func take(back connection: Connection) async {
-        // Both actors live on one loop: no thread switch.
         let isReusable = await connection.isReusable
         lentCount -= 1
         if isReusable && !isClosed {
