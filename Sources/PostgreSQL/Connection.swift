@@ -53,8 +53,6 @@ public actor Connection {
     public func query(
         _ sql: String, _ parameters: [Parameter] = [], timeout: Duration? = nil
     ) async throws(PostgreSQLError) -> Rows {
-        if let closeReason { throw closeReason }
-        if Task.isCancelled { throw PostgreSQLError(.cancelled, "the task was cancelled") }
         lastID += 1
         let id = lastID
         let result = await withTaskCancellationHandler {
@@ -62,7 +60,7 @@ public actor Connection {
                 enqueue(id, sql, parameters, timeout, continuation)
             }
         } onCancel: {
-            Task { await self.interrupt(id, PostgreSQLError(.cancelled, "the task was cancelled")) }
+            Task { await self.interrupt(id, .taskCancelled) }
         }
         return try result.get()
     }
@@ -82,8 +80,11 @@ public actor Connection {
         _ id: UInt64, _ sql: String, _ parameters: [Parameter], _ timeout: Duration?,
         _ continuation: CheckedContinuation<Result<Rows, PostgreSQLError>, Never>
     ) {
+        // Cancelled on the way here: `interrupt` has found nothing to interrupt.
+        guard !Task.isCancelled else { return continuation.resume(returning: .failure(.taskCancelled)) }
+        if let closeReason { return continuation.resume(returning: .failure(closeReason)) }
         let request = Request(
-            id: id, sql: sql, parameters: parameters, steps: steps(for: sql, parameters), continuation: continuation)
+            id: id, sql: sql, parameters: parameters, steps: steps(for: sql, parameters, id), continuation: continuation)
         if let timeout {
             request.timer = loop.schedule(after: timeout) {
                 self.assumeIsolated { $0.interrupt(id, PostgreSQLError(.timeout, "no answer in time")) }
@@ -93,12 +94,12 @@ public actor Connection {
         startNext()
     }
 
-    private func steps(for sql: String, _ parameters: [Parameter]) -> [Request.Step] {
+    private func steps(for sql: String, _ parameters: [Parameter], _ id: UInt64) -> [Request.Step] {
         // Without parameters it is a BEGIN or a LISTEN: nothing to gain.
         guard settings.usesPreparedStatements, !parameters.isEmpty else { return [.execute(name: nil)] }
         let key = StatementKey(sql, parameters)
         if let name = statementNames[key] { return [.execute(name: name)] }
-        let name = "s\(lastID)"
+        let name = "s\(id)"
         return [.prepare(name: name), .execute(name: name)]
     }
 

@@ -104,7 +104,8 @@ public actor Pool {
         lastWaiterID += 1
         let id = lastWaiterID
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Connection, PostgreSQLError>, Never>) in
+                guard !Task.isCancelled else { return continuation.resume(returning: .failure(.taskCancelled)) }
                 let timer = loop.schedule(after: settings.waitLimit) {
                     self.assumeIsolated { $0.fail(id, PostgreSQLError(.poolExhausted, "no connection became free in time")) }
                 }
@@ -112,7 +113,7 @@ public actor Pool {
                 growIfNeeded()
             }
         } onCancel: {
-            Task { await self.fail(id, PostgreSQLError(.cancelled, "the task was cancelled")) }
+            Task { await self.fail(id, .taskCancelled) }
         }
         return try result.get()
     }
@@ -167,14 +168,15 @@ public actor Pool {
     private func connect() async {
         do throws(PostgreSQLError) {
             let connection = try await Connection.connect(settings.connection, on: loop)
-            connectingCount -= 1
-            guard !isClosed else { return await connection.close() }
-            failure = nil
-            backoff.reset()
             await connection.onClose { [weak connection] _ in
                 guard let connection else { return }
                 Task { await self.forget(connection) }
             }
+            // It counts as connecting until it is lent or idle: nothing may suspend from here on.
+            connectingCount -= 1
+            guard !isClosed else { return await connection.close() }
+            failure = nil
+            backoff.reset()
             give(connection)
             growIfNeeded()
         } catch {

@@ -34,6 +34,8 @@ public struct PostgreSQLError: Error, Hashable, Sendable, CustomStringConvertibl
         self.constraint = constraint
     }
 
+    static let taskCancelled = PostgreSQLError(.cancelled, "the task was cancelled")
+
     /// Whether the same call may succeed later.
     public var isRetryable: Bool { isUnavailable || sqlState == .serializationFailure || sqlState == .deadlockDetected }
 
