@@ -59,7 +59,7 @@ let package = Package(
         room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", deque]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
-        room("Settings", []),
+        room("Settings", ["CEpoll"]),
         room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
@@ -72,7 +72,7 @@ let package = Package(
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
 
         .executableTarget(
-            name: "troupe-sidecar", dependencies: ["Sidecars"], swiftSettings: swiftSettings),
+            name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe", dependencies: ["Crew", "Gateways", arguments], swiftSettings: swiftSettings),
 
@@ -88,7 +88,7 @@ let package = Package(
         tests("AMQP"),
         tests("PostgreSQL"),
         tests("Settings"),
-        tests("HTTPClient"),
+        tests("HTTPClient", resources: [.copy("server.py")]),
         tests("Telemetry"),
         tests("Transports"),
         tests("Sidecars"),

@@ -20,3 +20,13 @@ static const int TROUPE_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
 
 // prctl is variadic, which Swift cannot call. The kernel keeps 15 bytes of the name.
 static inline void troupe_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+// Declared by glibc for _GNU_SOURCE only, which Swift's importer does not set.
+int accept4(int descriptor, struct sockaddr *address, socklen_t *size, int flags);
+
+#include <sys/signalfd.h>
+static const int TROUPE_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
+
+// Swift 6 takes the global variable for a data race. Nothing of ours writes to it.
+extern char **environ;
+static inline char **troupe_environment(void) { return environ; }

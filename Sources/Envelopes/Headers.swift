@@ -46,6 +46,6 @@ extension Headers {
     /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of earlier ones.
     public var fanOuts: Int {
         get { self["troupe-fan-outs"]?.integer ?? 0 }
-        set { self["troupe-fan-outs"] = RawJSON(integer: newValue) }
+        set { self["troupe-fan-outs"] = newValue == 0 ? nil : RawJSON(integer: newValue) }
     }
 }

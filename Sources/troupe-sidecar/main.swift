@@ -1,1 +1,5 @@
-print("placeholder")
+import Glibc
+import Settings
+import Sidecars
+
+exit(SidecarProcess.run(.ofProcess()))

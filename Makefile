@@ -1,0 +1,38 @@
+# `make` says what there is. Needs Debian 12 and Swift 6.3; all else is installed on the way.
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint format clean install swift
+
+SWIFT_SOURCES := Sources Tests actors Package.swift
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: install swift ## builds everything
+	swift build
+
+demo: build ## real documents through a real pipeline, live (ONCE=1: end after the table; KEEP=1: keep the folder)
+	@python3 deploy/demo/demo.py
+
+test: swift ## installs what is missing, lints, builds, and runs every test beside real servers
+	@python3 deploy/local/stages.py
+
+lint: swift ## checks the Swift code's form
+	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+
+format: swift ## brings the Swift code into form
+	swift format --in-place --recursive --parallel $(SWIFT_SOURCES)
+
+clean: ## removes what was built
+	rm -rf .build
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+install:
+	@deploy/local/install.sh
+
+swift:
+	@command -v swift >/dev/null || { \
+		echo "error: no 'swift' on the PATH. Troupe is built with Swift 6.3: install it from swift.org and add" \
+			"its usr/bin to PATH" >&2; \
+		exit 69; \
+	}

@@ -1,0 +1,60 @@
+/// Why a payload is not what the handler takes, with the place in it.
+struct PayloadError: Error {
+    let message: String
+    let cause: String
+
+    init(_ error: DecodingError, payload: RawJSON) {
+        message = error.summary(of: payload)
+        cause = String(reflecting: error)
+    }
+}
+
+extension DecodingError {
+    /// As in `payload.sections[2].title: expected String, got number`.
+    /// - Parameter payload: what was decoded, to say what stands there instead.
+    func summary(of payload: RawJSON?) -> String {
+        switch self {
+        case .typeMismatch(let type, let context):
+            "\(context.codingPath.pointer): expected \(type), got \(payload?.kind(at: context.codingPath) ?? "another type")"
+        case .valueNotFound(let type, let context):
+            "\(context.codingPath.pointer): expected \(type), got \(payload?.kind(at: context.codingPath) ?? "null")"
+        case .keyNotFound(let key, let context):
+            "\((context.codingPath + [key]).pointer): missing"
+        case .dataCorrupted(let context):
+            "\(context.codingPath.pointer): \(context.debugDescription)"
+        @unknown default:
+            String(describing: self)
+        }
+    }
+}
+
+extension EncodingError {
+    var summary: String {
+        switch self {
+        case .invalidValue(let value, let context):
+            "the handler's result can't be written as JSON: \(value) at \(context.codingPath.pointer)"
+        @unknown default:
+            String(describing: self)
+        }
+    }
+}
+
+extension [any CodingKey] {
+    fileprivate var pointer: String {
+        reduce(into: "payload") { path, key in
+            path += key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)"
+        }
+    }
+}
+
+extension RawJSON {
+    fileprivate func kind(at path: [any CodingKey]) -> String {
+        var value = self
+        for key in path {
+            let next = key.intValue.map { $0 < value.elements.count ? value.elements[$0] : nil } ?? value[key.stringValue]
+            guard let next else { return "nothing" }
+            value = next
+        }
+        return value.kind.rawValue
+    }
+}

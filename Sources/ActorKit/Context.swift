@@ -1,0 +1,63 @@
+public import FoundationEssentials
+
+/// What a handler may know about the call that it answers.
+///
+/// When the sidecar closes the connection (the envelope was cancelled, or timed out), the task in which the handler runs is
+/// cancelled: long work should ask `Task.isCancelled` now and then.
+public struct Context: Sendable {
+    /// The envelope's id; empty where the envelope has none, which a sidecar never sends.
+    public var id: String
+    /// The envelope that fanned this one out.
+    public var parentID: String?
+    /// With `current` at this actor.
+    public var route: Route
+    public var headers: Headers
+    /// When the sender stops waiting for the result.
+    public var deadline: Date?
+    /// Lines of this log carry the envelope's id and the actor's name.
+    public var log: Log
+
+    /// For tests of handlers; in an actor the context comes with the call.
+    public init(
+        id: String = "", parentID: String? = nil, route: Route = Route(actors: []), headers: Headers = Headers(),
+        deadline: Date? = nil, log: Log = Log()
+    ) {
+        self.id = id
+        self.parentID = parentID
+        self.route = route
+        self.headers = headers
+        self.deadline = deadline
+        self.log = log
+    }
+
+    /// A header as a Swift value; `nil` where there is none.
+    /// - Throws: `DecodingError` where it is of another type.
+    public func header<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value? {
+        guard let header = headers[name] else { return nil }
+        return try JSONDecoder().decode(type, from: Data(header.bytes))
+    }
+
+    /// Until the deadline, from now; negative when it has passed, `nil` where there is none.
+    public var timeLeft: Duration? {
+        deadline.map { .milliseconds(Int64(($0.timeIntervalSinceNow * 1000).rounded())) }
+    }
+}
+
+extension Context {
+    init(_ request: LooseEnvelope, logLevel: Log.Level) {
+        let route = request.looseRoute
+        self.init(
+            id: request.id ?? "", parentID: request.parentID, route: route, headers: request.looseHeaders,
+            deadline: request.json["deadline"]?.string.flatMap(Date.init(iso8601:)),
+            log: Log(level: logLevel, fields: ["envelope_id": request.id ?? "", "actor": route.currentActor ?? ""]))
+    }
+}
+
+extension Date {
+    /// With or without fractions of a second.
+    init?(iso8601 text: String) {
+        let styles = [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)]
+        guard let date = styles.lazy.compactMap({ try? $0.parse(text) }).first else { return nil }
+        self = date
+    }
+}

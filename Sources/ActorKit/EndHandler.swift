@@ -1,0 +1,27 @@
+/// An actor at the end of the line (`TROUPE_IS_END_ACTOR=true` at its sidecar): it gets every envelope exactly as it arrived,
+/// whatever state it is in, and passes nothing on.
+public protocol EndHandler: Sendable {
+    /// Called once, before the actor says that it is ready.
+    init() async throws
+
+    /// - Parameter message: the whole envelope, byte for byte. A JSON object; nothing else has been checked.
+    func handle(_ message: RawJSON, _ context: Context) async throws
+}
+
+extension EndHandler {
+    /// Serves the sidecar until SIGTERM, then exits.
+    public static func main() async {
+        await run { try await Self() }
+    }
+
+    /// As `main()`, with a handler that is made in another way than by `init()`.
+    public static func run(_ make: @escaping @Sendable () async throws -> Self) async {
+        await ActorProcess.run(.envelope, validates: false) {
+            let handler = try await make()
+            return { request, context in
+                try await handler.handle(request.json, context)
+                return [.emptyObject]
+            }
+        }
+    }
+}

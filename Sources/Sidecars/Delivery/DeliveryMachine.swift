@@ -1,0 +1,300 @@
+public import Envelopes
+public import EventLoops
+public import Transports
+
+/// Decides what happens to one delivery, from its arrival to its settlement. Pure: events in, the next action out.
+///
+/// The delivery is settled only when everything that it caused is confirmed. Until then any failure ends in one of three ways: the
+/// same thing is tried again, an error envelope takes the message's place, or the delivery is left to the broker, which has put it
+/// back into its queue already.
+public struct DeliveryMachine: Sendable {
+    public enum Action: Sendable {
+        /// Wait, tell the reports (nobody waits for those), then hand the body to the runtime.
+        case call(reports: [StatusReport], after: Duration)
+        /// Wait, then send all of these and wait for what becomes of each.
+        case send([Outgoing], after: Duration)
+        case settle(Settlement)
+        /// The delivery is the broker's again; there is nothing left to do.
+        case abandon
+    }
+
+    /// One thing that must be confirmed before the delivery is settled.
+    public enum Outgoing: Sendable {
+        /// With the envelope that the message holds, for the error envelope that takes its place when no queue wants it.
+        case message(Message, Envelope?)
+        case report(StatusReport)
+    }
+
+    /// For the metrics.
+    public enum Outcome: Sendable, Hashable {
+        case success, emptyResponse, endConsumed
+        case failed(FailureReason)
+    }
+
+    public enum FailureReason: String, Sendable, Hashable, CaseIterable {
+        case parseError = "parse_error"
+        case validationError = "validation_error"
+        case routeMismatch = "route_mismatch"
+        case runtimeError = "runtime_error"
+        case routingError = "routing_error"
+        case transportError = "transport_error"
+    }
+
+    private let policy: DeliveryPolicy
+    private let body: [UInt8]
+    private let makeID: @Sendable () -> String
+    private var envelope: Envelope?
+    private var calledAt = MonotonicTime.now
+    private var attempts = 0
+    private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
+    private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
+    private var pending: [Outgoing] = []
+
+    public private(set) var outcome: Outcome?
+    /// The handler's error code, where there was one.
+    public private(set) var errorCode: String?
+    /// The runtime hangs: when the delivery is settled, its process must be replaced.
+    public private(set) var runtimeHangs = false
+    /// The envelope's id, where it has one.
+    public var envelopeID: String? { envelope?.id }
+
+    /// - Parameter makeID: makes the id of an error envelope for a message that has none.
+    public init(_ policy: DeliveryPolicy, body: [UInt8], makeID: @escaping @Sendable () -> String) {
+        self.policy = policy
+        self.body = body
+        self.makeID = makeID
+    }
+
+    // MARK: Events
+
+    /// The delivery has arrived.
+    public mutating func begin(now: MonotonicTime) -> Action {
+        let envelope: Envelope
+        do throws(EnvelopeError) { envelope = try Envelope(parsing: body, limits: policy.limits) } catch {
+            return refuse(error)
+        }
+        self.envelope = envelope
+        if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
+            outcome = .failed(.routeMismatch)
+            let actual = envelope.route.currentActor ?? "none, current is \(envelope.route.current)"
+            return fail(
+                .init(
+                    code: "route_mismatch",
+                    message: "Route mismatch: message routed to wrong actor (expected: \(policy.actorName), actual: \(actual))"))
+        }
+        calledAt = now
+        return .call(reports: startReports(of: envelope), after: .zero)
+    }
+
+    /// The runtime has answered, or the call has failed.
+    public mutating func called(_ result: Result<[UInt8], Runtime.Failure>, now: MonotonicTime) -> Action {
+        guard let envelope else { return .abandon }
+        switch result {
+        case .failure(.draining):
+            return .settle(.requeue)
+        case .failure(.timeout(let limit)):
+            runtimeHangs = true
+            return fail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
+        case .failure(.closed(let reason)):
+            attempts += 1
+            let limit = policy.isEndActor ? policy.endActorAttempts : policy.crashAttempts
+            if attempts < limit { return .call(reports: [], after: callBackoff.next()) }
+            return fail(.init(code: "runtime_error", message: "\(reason), \(attempts) times in a row"))
+        case .failure(.invalid(let reason)):
+            return fail(.init(code: "runtime_error", message: reason))
+        case .success(let bytes):
+            do throws(RuntimeReply.HandlerError) {
+                switch try RuntimeReply(parsing: bytes, limits: policy.limits) {
+                case .error(let error): throw error
+                case .results(let results): return try route(results, of: envelope, now: now)
+                }
+            } catch {
+                if policy.isEndActor {
+                    attempts += 1
+                    if attempts < policy.endActorAttempts { return .call(reports: [], after: callBackoff.next()) }
+                }
+                return fail(error)
+            }
+        }
+    }
+
+    /// What became of everything that the last `.send` named, in its order.
+    /// - Parameter isLive: whether settling the delivery still means something to the broker.
+    public mutating func sent(_ results: [Result<Void, TransportError>], isLive: Bool) -> Action {
+        var remaining: [Outgoing] = []
+        var mustWait = false
+        for (outgoing, result) in zip(pending, results) {
+            guard case .failure(let error) = result else { continue }
+            if error.code == .stopped { return .abandon }
+            if error.code == .unroutable, let replacement = errorEnvelope(insteadOf: outgoing, error) {
+                outcome = .failed(.routingError)
+                remaining.append(replacement)
+            } else {
+                remaining.append(outgoing)
+                mustWait = true
+            }
+        }
+        if remaining.isEmpty { return .settle(.acknowledge) }
+        // The broker will deliver it again, to us or to another: whoever takes it then causes the same.
+        guard isLive else { return .abandon }
+        pending = remaining
+        return .send(remaining, after: mustWait ? sendBackoff.next() : .zero)
+    }
+
+    // MARK: Results
+
+    private mutating func route(
+        _ results: [RuntimeReply.Result], of envelope: Envelope, now: MonotonicTime
+    ) throws(RuntimeReply.HandlerError) -> Action {
+        if policy.isEndActor {
+            outcome = .endConsumed
+            return send([.report(finalReport(of: envelope))])
+        }
+        if results.isEmpty {
+            outcome = .emptyResponse
+            return send([.message(Message(to: .actor(policy.happyEnd), id: envelope.id, body: body), envelope)])
+        }
+        var children: [Envelope] = []
+        for (index, result) in results.enumerated() {
+            children.append(try envelope.next(result, index: index, of: results.count))
+        }
+        outcome = .success
+        let births = children.dropFirst().map { Outgoing.report(createdReport(of: $0)) }
+        let progress = Outgoing.report(completedReport(of: children[0], now: now))
+        return send(births + [progress] + children.map { message($0, to: destination(of: $0)) })
+    }
+
+    private func destination(of envelope: Envelope) -> String { envelope.route.currentActor ?? policy.happyEnd }
+
+    private func message(_ envelope: Envelope, to actor: String) -> Outgoing {
+        .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded()), envelope)
+    }
+
+    private mutating func send(_ outgoing: [Outgoing]) -> Action {
+        pending = outgoing
+        return .send(outgoing, after: .zero)
+    }
+
+    // MARK: Errors
+
+    /// A message that is no envelope.
+    private mutating func refuse(_ error: EnvelopeError) -> Action {
+        let json = try? RawJSON(body, limits: policy.limits)
+        outcome = .failed(json == nil ? .parseError : .validationError)
+        guard let json, !policy.isEndActor else {
+            // Not ours to understand: whole and unchanged to where a person will look.
+            return send([.message(deadLetter(reason: error.message), nil)])
+        }
+        let envelope = Envelope(
+            id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? makeID(), route: Route(actors: [policy.actorName]),
+            headers: json["headers"].flatMap { try? Headers($0) } ?? Headers(), payload: json)
+        return send([errorEnvelope(for: envelope, .init(code: "msg_parsing_error", message: error.message))])
+    }
+
+    /// An error of the handler or of the call: the envelope ends here, with the reason.
+    private mutating func fail(_ error: RuntimeReply.HandlerError) -> Action {
+        guard let envelope else { return .abandon }
+        errorCode = error.code
+        if outcome == nil { outcome = .failed(.runtimeError) }
+        guard policy.isEndActor else { return send([errorEnvelope(for: envelope, error)]) }
+        let reason = "\(policy.actorName) could not close the envelope: \(error.inWords)"
+        var report = finalReport(of: envelope)
+        report.status = "failed"
+        report.error = reason
+        return send([.message(deadLetter(reason: reason), nil), .report(report)])
+    }
+
+    private func deadLetter(reason: String) -> Message {
+        Message(to: .deadLetters(actor: policy.actorName, reason: reason), id: envelope?.id ?? "", body: body)
+    }
+
+    private func errorEnvelope(for envelope: Envelope, _ error: RuntimeReply.HandlerError) -> Outgoing {
+        var failed = envelope
+        failed.payload = RawJSON { writer in
+            writer.beginObject()
+            writer.name("error")
+            writer.append(string: error.code)
+            writer.name("details")
+            writer.append(error.details ?? .emptyObject)
+            writer.name("original_payload")
+            writer.append(envelope.payload)
+            writer.endObject()
+        }
+        return message(failed, to: policy.errorEnd)
+    }
+
+    /// `nil` for what has no envelope, and for error envelopes: they wait until somebody takes them.
+    private func errorEnvelope(insteadOf outgoing: Outgoing, _ error: TransportError) -> Outgoing? {
+        guard case .message(let message, let envelope?) = outgoing, case .actor(let name) = message.destination,
+            name != policy.errorEnd
+        else { return nil }
+        return errorEnvelope(
+            for: envelope, .init(code: "unroutable", message: "no queue for actor '\(name)': \(error.message)"))
+    }
+
+    // MARK: Reports
+
+    private func startReports(of envelope: Envelope) -> [StatusReport] {
+        if policy.isEndActor { return [] }
+        let kilobytes = Double(body.count) / 1024
+        var received = report(.progress, envelope, status: "received")
+        received.message = "Received message (\(kilobytes.twoDecimals) KB)"
+        received.messageSizeKilobytes = kilobytes
+        var processing = report(.progress, envelope, status: "processing")
+        processing.message = "Processing in \(policy.actorName)"
+        return [received, processing]
+    }
+
+    private func completedReport(of next: Envelope, now: MonotonicTime) -> StatusReport {
+        var completed = report(.progress, next, status: "completed")
+        let milliseconds = Int(calledAt.duration(to: now).inSeconds * 1000)
+        completed.currentActorName = policy.actorName
+        completed.message = "Completed processing in \(milliseconds)ms"
+        completed.durationMilliseconds = milliseconds
+        return completed
+    }
+
+    private func createdReport(of child: Envelope) -> StatusReport { report(.created, child, status: "pending") }
+
+    private func finalReport(of envelope: Envelope) -> StatusReport {
+        guard policy.actorName == policy.errorEnd else {
+            var succeeded = report(.final, envelope, status: "succeeded")
+            succeeded.result = envelope.payload
+            return succeeded
+        }
+        let error = RuntimeReply.HandlerError(
+            code: envelope.payload["error"]?.string ?? "unknown_error", details: envelope.payload["details"])
+        var failed = report(.final, envelope, status: "failed")
+        failed.error = error.inWords
+        failed.errorDetails = error.details
+        return failed
+    }
+
+    private func report(_ kind: StatusReport.Kind, _ envelope: Envelope, status: String) -> StatusReport {
+        StatusReport(
+            kind: kind, eventID: "\(envelope.id)/\(envelope.route.current)/\(status)", envelopeID: envelope.id,
+            parentID: envelope.parentID, status: status, actors: envelope.route.actors,
+            currentActorIndex: envelope.route.current, currentActorName: envelope.route.currentActor)
+    }
+}
+
+extension RuntimeReply.HandlerError {
+    /// `ValueError: not text`, or as much of it as there is.
+    var inWords: String { [details?["type"]?.string ?? code, message].compactMap { $0 }.joined(separator: ": ") }
+}
+
+extension Duration {
+    /// `3s`, `250ms`.
+    fileprivate var inWords: String {
+        let milliseconds = nanosecondsClamped / 1_000_000
+        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
+    }
+}
+
+extension Double {
+    fileprivate var twoDecimals: String {
+        let hundredths = Int((self * 100).rounded())
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    }
+}

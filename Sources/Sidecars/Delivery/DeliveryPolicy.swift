@@ -1,0 +1,28 @@
+public import Envelopes
+
+/// What decides about deliveries: who we are, and how patient.
+public struct DeliveryPolicy: Sendable {
+    public var actorName: String
+    public var happyEnd: String
+    public var errorEnd: String
+    /// An end actor takes any route, sends nothing on, and reports the final status.
+    public var isEndActor: Bool
+    /// Calls of one delivery when the runtime dies during each. One more would be a loop.
+    public var crashAttempts: Int
+    /// Calls of one delivery when an end actor's handler fails. What then still fails goes to the dead letters.
+    public var endActorAttempts: Int
+    public var limits: JSONLimits
+
+    public init(
+        actorName: String, happyEnd: String = "happy-end", errorEnd: String = "error-end", isEndActor: Bool = false,
+        crashAttempts: Int = 3, endActorAttempts: Int = 5, limits: JSONLimits = .standard
+    ) {
+        self.actorName = actorName
+        self.happyEnd = happyEnd
+        self.errorEnd = errorEnd
+        self.isEndActor = isEndActor
+        self.crashAttempts = crashAttempts
+        self.endActorAttempts = endActorAttempts
+        self.limits = limits
+    }
+}

@@ -1,0 +1,49 @@
+internal import Envelopes
+
+extension Envelope {
+    /// The envelope that goes on with one of a handler's results.
+    ///
+    /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the handler in the
+    /// route cannot be changed any more.
+    /// - Throws: `HandlerError` `runtime_error` for a result that cannot go on.
+    func next(_ result: RuntimeReply.Result, index: Int, of count: Int) throws(RuntimeReply.HandlerError) -> Envelope {
+        func invalid(_ reason: String) -> RuntimeReply.HandlerError {
+            .init(code: "runtime_error", message: "Invalid output envelope[\(index + 1)/\(count)]: \(reason)")
+        }
+        guard let payload = result.payload else { throw invalid("Missing required field 'payload' in envelope") }
+        var next = self
+        next.payload = payload
+        do throws(EnvelopeError) {
+            if let route = result.route { next.route = try Route(route) } else { next.route.current += 1 }
+            if let headers = result.headers { next.headers = try Headers(headers).keeping(headers: self.headers) }
+        } catch { throw invalid(error.message) }
+
+        guard next.route.actors.starts(with: route.actors.prefix(route.current + 1)) else {
+            throw invalid(
+                "Route modification error: already-processed actors cannot be erased (they are \(route.actors.prefix(route.current + 1)))")
+        }
+        for member in result.unknown {
+            guard let name = member.name else { continue }
+            next.unknown.removeAll { $0.isNamed(name) }
+            next.unknown.append(member)
+        }
+        if count > 1 {
+            next.id = childID(index)
+            next.parentID = index == 0 ? parentID : id
+            next.headers.fanOuts = index == 0 ? headers.fanOuts + 1 : 0
+        } else {
+            // Whatever the handler made of it: ids of later children depend on it.
+            if next.headers.fanOuts != headers.fanOuts { next.headers.fanOuts = headers.fanOuts }
+        }
+        return next
+    }
+}
+
+extension Headers {
+    /// A handler may replace its headers, but not lose the trace.
+    fileprivate func keeping(headers earlier: Headers) -> Headers {
+        var kept = self
+        for name in ["traceparent", "tracestate"] where kept[name] == nil { kept[name] = earlier[name] }
+        return kept
+    }
+}

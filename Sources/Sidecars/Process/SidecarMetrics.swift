@@ -1,0 +1,80 @@
+internal import EventLoops
+internal import Envelopes
+public import Telemetry
+internal import Transports
+
+/// What a sidecar counts. Names and labels are part of the protocol (`docs/protocol.md`).
+struct SidecarMetrics: Sendable {
+    let registry: MetricsRegistry
+    let received: Counter
+    let active: Gauge
+    let processing: Histogram
+    let runtimeExecution: Histogram
+    let redelivered: Counter
+    private let queue: String
+    private let receivedSize: Histogram
+    private let sentSize: Histogram
+
+    init(namespace: String, queue: String) {
+        registry = MetricsRegistry(namespace: namespace)
+        self.queue = queue
+        received = registry.counter(
+            "messages_received_total", "Deliveries taken from the queue.", ["queue": queue, "transport": "rabbitmq"])
+        redelivered = registry.counter(
+            "messages_redelivered_total", "Deliveries that the broker had delivered before.", ["queue": queue])
+        active = registry.gauge("active_messages", "Deliveries that are not settled yet.")
+        processing = registry.histogram(
+            "processing_duration_seconds", "From a delivery's arrival to its settlement.", ["queue": queue],
+            buckets: Histogram.seconds)
+        runtimeExecution = registry.histogram(
+            "runtime_execution_duration_seconds", "From the request to the runtime to its reply.", ["queue": queue],
+            buckets: Histogram.seconds)
+        receivedSize = registry.histogram(
+            "envelope_size_bytes", "Size of messages.", ["direction": "received"], buckets: Histogram.bytes)
+        sentSize = registry.histogram(
+            "envelope_size_bytes", "Size of messages.", ["direction": "sent"], buckets: Histogram.bytes)
+    }
+
+    func arrived(_ delivery: Delivery) {
+        received.increment()
+        if delivery.isRedelivered { redelivered.increment() }
+        receivedSize.observe(Double(delivery.body.count))
+        active.add(1)
+    }
+
+    func settled(_ machine: DeliveryMachine, after duration: Duration) {
+        active.add(-1)
+        processing.observe(duration.inSeconds)
+        if let code = machine.errorCode {
+            registry.counter("runtime_errors_total", "Errors by their code.", ["queue": queue, "error_type": code]).increment()
+        }
+        let status: String
+        switch machine.outcome {
+        case .success: status = "success"
+        case .emptyResponse: status = "empty_response"
+        case .endConsumed: status = "end_consumed"
+        case .failed(let reason): return failed(reason.rawValue)
+        case nil: return
+        }
+        registry.counter(
+            "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status]).increment()
+    }
+
+    func failed(_ reason: String) {
+        registry.counter("messages_failed_total", "Deliveries that failed.", ["queue": queue, "reason": reason]).increment()
+    }
+
+    /// - Parameter destinationQueue: of an actor.
+    func sent(_ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration) {
+        let type = actor == policy.errorEnd ? "error_end" : actor == policy.happyEnd ? "happy_end" : "routing"
+        registry.counter(
+            "messages_sent_total", "Messages confirmed by the broker.",
+            ["destination_queue": destinationQueue, "message_type": type]
+        ).increment()
+        registry.histogram(
+            "queue_send_duration_seconds", "From a publish to its confirm.",
+            ["destination_queue": destinationQueue, "transport": "rabbitmq"], buckets: Histogram.seconds
+        ).observe(duration.inSeconds)
+        sentSize.observe(Double(message.body.count))
+    }
+}

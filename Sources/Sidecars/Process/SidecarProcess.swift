@@ -1,0 +1,172 @@
+internal import EventLoops
+internal import Glibc
+internal import HTTPClient
+internal import Logging
+public import Settings
+internal import Synchronization
+internal import Telemetry
+internal import Transports
+
+/// The life of a sidecar process: settings, probes, serving, drain.
+public enum SidecarProcess {
+    /// Runs until SIGTERM or SIGINT and returns the exit code (sysexits): 0 after a drain, 1 when the runtime hung and must be
+    /// replaced, 78 for wrong settings, 69 when the probes' address is taken.
+    public static func run(_ settings: Settings) -> Int32 {
+        Signals.block([SIGTERM, SIGINT])
+        let configuration: SidecarConfiguration
+        do throws(SettingsError) { configuration = try SidecarConfiguration(settings) } catch {
+            print(error: "troupe-sidecar: \(error)")
+            return EX_CONFIG
+        }
+        // Everything runs on the loop's thread; this one only waits for the end.
+        let loop = EventLoop(name: "sidecar")
+        let exit = ExitCode()
+        Task(executorPreference: loop) { exit.set(await serve(configuration, on: loop)) }
+        return exit.wait()
+    }
+
+    private static func serve(_ configuration: SidecarConfiguration, on loop: EventLoop) async -> Int32 {
+        let logger = logger(configuration)
+        let transport = RabbitMQTransport(configuration.broker, on: loop, logger: logger)
+        let runtime = Runtime(
+            path: configuration.socketPath, connections: configuration.concurrency,
+            maximumReply: configuration.policy.limits.size, on: loop)
+        let metrics = SidecarMetrics(
+            namespace: configuration.metricsNamespace,
+            queue: configuration.broker.queuePrefix + configuration.policy.actorName)
+        for metric in configuration.customMetrics { metric.register(in: metrics.registry) }
+        let reporter = await reporter(configuration, transport, on: loop, logger: logger)
+
+        let probes = probeServer(transport, runtime, metrics.registry, on: loop)
+        if let address = configuration.probeAddress {
+            do throws(ProbeServerError) { _ = try await probes.listen(on: address) } catch {
+                print(error: "troupe-sidecar: TROUPE_METRICS_ADDR: \(error)")
+                return EX_UNAVAILABLE
+            }
+        }
+
+        let (endings, ending) = AsyncStream<Int32>.makeStream()
+        let sidecar = Sidecar(
+            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics, on: loop, logger: logger
+        ) {
+            logger.error("the runtime hangs: ending, so that both are started anew")
+            ending.yield(EXIT_FAILURE)
+        }
+        logger.info("starting", metadata: configuration.summary)
+        await transport.connect()
+        let serving = Task(executorPreference: loop) { await sidecar.run() }
+        Task(executorPreference: loop) {
+            for await signal in Signals.arrivals(of: [SIGTERM, SIGINT], on: loop) {
+                logger.info("draining", metadata: ["signal": "\(signal)"])
+                ending.yield(EXIT_SUCCESS)
+            }
+        }
+        var code = EXIT_SUCCESS
+        for await reason in endings {
+            code = reason
+            break
+        }
+        await drain(serving, transport, runtime, grace: configuration.shutdownGrace, on: loop)
+        await probes.close()
+        logger.info("stopped", metadata: ["code": "\(code)"])
+        return code
+    }
+
+    /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the rest to the
+    /// broker.
+    private static func drain(
+        _ serving: Task<Void, Never>, _ transport: RabbitMQTransport, _ runtime: Runtime, grace: Duration, on loop: EventLoop
+    ) async {
+        await transport.stopConsuming()
+        await runtime.drain()
+        let finished = Task(executorPreference: loop) {
+            await serving.value
+            return true
+        }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await finished.value }
+            group.addTask { await loop.sleep(for: grace) }
+            await group.next()
+            // A task that waits for another does not hear of its own cancellation; the transport's end ends what it waits for.
+            await transport.shutdown()
+            serving.cancel()
+            group.cancelAll()
+        }
+    }
+
+    private static func reporter(
+        _ configuration: SidecarConfiguration, _ transport: RabbitMQTransport, on loop: EventLoop, logger: Logger
+    ) async -> any Reporter {
+        if let gateway = configuration.gatewayURL {
+            let reporter = HTTPReporter(to: gateway, with: HTTPClient(on: loop), on: loop, logger: logger)
+            Task(executorPreference: loop) { await reporter.run() }
+            return reporter
+        }
+        return configuration.reports == .broker ? BrokerReporter(over: transport) : NoReporter()
+    }
+
+    private static func probeServer(
+        _ transport: RabbitMQTransport, _ runtime: Runtime, _ registry: MetricsRegistry, on loop: EventLoop
+    ) -> ProbeServer {
+        ProbeServer(
+            on: loop,
+            routes: [
+                "/healthz": { .init(body: "ok\n") },
+                "/readyz": {
+                    if let impediment = await transport.impediment() { return .init(status: 503, body: impediment + "\n") }
+                    guard await runtime.probe() else {
+                        return .init(status: 503, body: "nobody listens on the runtime's socket: is the handler running?\n")
+                    }
+                    return .init(body: "ready\n")
+                },
+                "/metrics": {
+                    .init(contentType: "text/plain; version=0.0.4; charset=utf-8", body: registry.exposition())
+                },
+            ])
+    }
+
+    private static func logger(_ configuration: SidecarConfiguration) -> Logger {
+        var logger = Logger(label: "troupe-sidecar") { JSONLogHandler(label: $0, level: configuration.logLevel) }
+        logger[metadataKey: "actor"] = "\(configuration.policy.actorName)"
+        return logger
+    }
+
+    private static func print(error: String) {
+        let line = Array((error + "\n").utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+extension SidecarConfiguration {
+    /// What the log says at start; no secrets.
+    fileprivate var summary: Logger.Metadata {
+        [
+            "broker": "\(broker.endpoint.address)", "queue": "\(broker.queuePrefix)\(policy.actorName)",
+            "prefetch": "\(prefetch)", "concurrency": "\(concurrency)", "socket": "\(socketPath)",
+            "end_actor": "\(policy.isEndActor)", "probes": "\(probeAddress ?? "off")",
+        ]
+    }
+}
+
+/// The exit code, for a thread that has nothing to do but wait for it.
+private final class ExitCode: Sendable {
+    private let code = Mutex<Int32?>(nil)
+    private let descriptors: (read: Int32, write: Int32)
+
+    init() {
+        var pair: [Int32] = [0, 0]
+        pipe(&pair)
+        descriptors = (pair[0], pair[1])
+    }
+
+    func set(_ value: Int32) {
+        code.withLock { $0 = value }
+        close(descriptors.write)
+    }
+
+    func wait() -> Int32 {
+        var byte: UInt8 = 0
+        while read(descriptors.read, &byte, 1) < 0 && errno == EINTR {}
+        return code.withLock { $0 } ?? EXIT_FAILURE
+    }
+}

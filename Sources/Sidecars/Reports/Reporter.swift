@@ -1,0 +1,140 @@
+internal import EventLoops
+public import Envelopes
+internal import HTTPClient
+public import Logging
+public import Transports
+
+/// Brings status reports to the gateway: over the broker, or with HTTP for gateways that want it so.
+public protocol Reporter: Sendable {
+    /// Nobody waits for it; it may get lost with the connection, and the next report tells more anyway.
+    func post(_ report: StatusReport) async
+
+    /// Returns once the gateway has it, or the broker keeps it for the gateway.
+    func deliver(_ report: StatusReport) async throws(TransportError)
+}
+
+/// Reports beside the results, in the same confirmed way: a gateway that is away costs no time and no report.
+public struct BrokerReporter: Reporter {
+    private let transport: any Transport
+
+    public init(over transport: any Transport) { self.transport = transport }
+
+    public func post(_ report: StatusReport) async { try? await deliver(report) }
+
+    public func deliver(_ report: StatusReport) async throws(TransportError) {
+        let message = Message(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
+        try await transport.publish(message, timeout: nil)
+    }
+}
+
+/// For where no gateway is.
+public struct NoReporter: Reporter {
+    public init() {}
+    public func post(_ report: StatusReport) async {}
+    public func deliver(_ report: StatusReport) async throws(TransportError) {}
+}
+
+/// Three calls a hop, as the seed's gateway expects them.
+///
+/// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower than that. A
+/// final report or a child's birth is sent again until the gateway has answered.
+public actor HTTPReporter: Reporter {
+    nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let client: HTTPClient
+    private let gateway: String
+    private let logger: Logger
+    private let progress: AsyncStream<StatusReport>.Continuation
+    private let queue: AsyncStream<StatusReport>
+
+    /// - Parameter gateway: its URL, without a path.
+    init(to gateway: String, with client: HTTPClient, on loop: EventLoop, logger: Logger) {
+        self.gateway = gateway.hasSuffix("/") ? String(gateway.dropLast()) : gateway
+        self.client = client
+        self.loop = loop
+        self.logger = logger
+        (queue, progress) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1024))
+    }
+
+    /// Sends progress as it comes, until the task is cancelled.
+    func run() async {
+        for await report in queue {
+            let response = try? await client.send(request(report))
+            if response?.isSuccess != true {
+                logger.debug("progress not reported", metadata: ["envelope_id": "\(report.envelopeID)"])
+            }
+        }
+    }
+
+    public func post(_ report: StatusReport) { progress.yield(report) }
+
+    public func deliver(_ report: StatusReport) async throws(TransportError) {
+        if report.kind == .progress { return post(report) }
+        var backoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
+        while true {
+            if Task.isCancelled { throw TransportError(.stopped, "shutting down") }
+            let reason: String
+            do throws(HTTPError) {
+                let response = try await client.send(request(report))
+                if response.isSuccess { return }
+                if (400..<500).contains(response.status) && response.status != 429 {
+                    // The gateway knows no such envelope: nobody waits for this report.
+                    logger.warning(
+                        "report refused", metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])
+                    return
+                }
+                reason = "status \(response.status)"
+            } catch { reason = "\(error)" }
+            let wait = backoff.next()
+            logger.warning(
+                "report not delivered",
+                metadata: ["envelope_id": "\(report.envelopeID)", "reason": "\(reason)", "retry_in": "\(wait)"])
+            await loop.sleep(for: wait)
+        }
+    }
+
+    private func request(_ report: StatusReport) -> HTTPRequest {
+        let id = report.envelopeID.percentEncoded
+        let path = report.kind == .created ? "/envelopes" : "/envelopes/\(id)/\(report.kind.rawValue)"
+        let body = report.kind == .created ? creation(of: report) : report.encoded()
+        return HTTPRequest(
+            .post, gateway + path, headers: ["Content-Type": "application/json"], body: body, timeout: .seconds(10))
+    }
+
+    private func creation(of report: StatusReport) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("id")
+        writer.append(string: report.envelopeID)
+        writer.name("parent_id")
+        writer.append(string: report.parentID ?? "")
+        writer.name("actors")
+        writer.beginArray()
+        for actor in report.actors { writer.append(string: actor) }
+        writer.endArray()
+        writer.name("current")
+        writer.append(report.currentActorIndex)
+        writer.name("route")
+        Route(actors: report.actors, current: report.currentActorIndex).write(to: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+}
+
+extension String {
+    /// For one segment of a path (RFC 3986, section 2.3).
+    fileprivate var percentEncoded: String {
+        var text = ""
+        for byte in utf8 {
+            let character = Character(Unicode.Scalar(byte))
+            if character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character)) {
+                text.append(character)
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                text += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return text
+    }
+}

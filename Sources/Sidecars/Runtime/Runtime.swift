@@ -1,0 +1,142 @@
+internal import DequeModule
+public import EventLoops
+
+/// The user's handler behind its Unix socket, with as many connections as calls may run at a time.
+///
+/// Connections stay open from call to call; one that the runtime closes after its reply (as Asya's does) is replaced. A runtime that is not there is waited for: nothing is wrong with the message.
+public actor Runtime {
+    public enum Failure: Error, Sendable, Hashable {
+        /// No reply in time. The connection is closed, which is how the runtime hears of it.
+        case timeout(Duration)
+        /// The connection ended before a whole reply: the handler's process died, most likely.
+        case closed(String)
+        /// What came was no frame that we take.
+        case invalid(String)
+        /// We are shutting down and the call had not begun.
+        case draining
+    }
+
+    public nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let path: String
+    private let maximumReply: Int
+    private var idle: [RuntimeConnection] = []
+    private var freeSlots: Int
+    private var waiting: Deque<CheckedContinuation<Bool, Never>> = []
+    private var isDraining = false
+    /// Whether the last attempt to connect worked; `nil` before the first.
+    public private(set) var isReachable: Bool?
+
+    public init(path: String, connections: Int, maximumReply: Int, on loop: EventLoop) {
+        self.path = path
+        self.maximumReply = maximumReply
+        self.loop = loop
+        freeSlots = connections
+    }
+
+    /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
+    public func call(_ request: [UInt8], timeout: Duration) async -> Result<[UInt8], Failure> {
+        guard await takeSlot() else { return .failure(.draining) }
+        defer { giveSlot() }
+        while true {
+            guard let connection = await connect() else { return .failure(.draining) }
+            let isReused = connection.isReused
+            switch await exchange(request, over: connection, timeout: timeout) {
+            case nil: return .failure(.timeout(timeout))
+            case .reply(let body):
+                idle.append(connection)
+                return .success(body)
+            case .oversize(let length):
+                return .failure(.invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
+            case .closed(afterBytes: 0) where isReused:
+                // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a fresh
+                // connection there is no such doubt.
+                continue
+            case .closed(let count):
+                return .failure(
+                    .closed(
+                        count == 0
+                            ? "the runtime closed the connection without a reply"
+                            : "the runtime closed the connection in the middle of its reply, after \(count) bytes"))
+            }
+        }
+    }
+
+    /// Returns once somebody listens on the socket, or `drain` was called.
+    public func waitUntilReachable() async {
+        if let connection = await connect() { idle.append(connection) }
+    }
+
+    /// Whether somebody listens on the socket right now.
+    public func probe() -> Bool {
+        if freeSlots == 0 && isReachable == true { return true }
+        isReachable = !idle.isEmpty || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
+        return isReachable == true
+    }
+
+    /// Calls that have not begun fail with `.draining`; those under way go on.
+    public func drain() {
+        isDraining = true
+        while let waiter = waiting.popFirst() { waiter.resume(returning: false) }
+    }
+
+    // MARK: One call
+
+    /// `nil` when the time is over.
+    private func exchange(
+        _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
+    ) async -> RuntimeConnection.Ending? {
+        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
+            var waiter: CheckedContinuation<EndingBox, Never>? = continuation
+            let timer = loop.schedule(after: timeout) {
+                connection.close()
+                waiter?.resume(returning: EndingBox(ending: nil))
+                waiter = nil
+            }
+            connection.onEnding = { [loop] ending in
+                loop.cancel(timer)
+                waiter?.resume(returning: EndingBox(ending: ending))
+                waiter = nil
+            }
+            connection.send(request)
+        }
+        let identity = ObjectIdentifier(connection)
+        connection.onEnding = { [weak self] _ in
+            // Closed while idle.
+            self?.assumeIsolated { runtime in runtime.idle.removeAll { ObjectIdentifier($0) == identity } }
+        }
+        return ending.ending
+    }
+
+    private struct EndingBox: Sendable { var ending: RuntimeConnection.Ending? }
+
+    // MARK: Slots and connections
+
+    private func takeSlot() async -> Bool {
+        if isDraining { return false }
+        if freeSlots > 0 {
+            freeSlots -= 1
+            return true
+        }
+        return await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func giveSlot() {
+        if let next = waiting.popFirst() { next.resume(returning: true) } else { freeSlots += 1 }
+    }
+
+    private func connect() async -> RuntimeConnection? {
+        var backoff = Backoff(initial: .milliseconds(20), ceiling: .seconds(1))
+        while true {
+            if let connection = idle.popLast() { return connection }
+            if let connection = RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) {
+                isReachable = true
+                return connection
+            }
+            isReachable = false
+            if isDraining { return nil }
+            await loop.sleep(for: backoff.next())
+        }
+    }
+}

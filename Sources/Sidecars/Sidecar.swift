@@ -1,0 +1,144 @@
+public import EventLoops
+internal import Envelopes
+public import Logging
+internal import Telemetry
+public import Transports
+
+/// Carries out what `DeliveryMachine` decides: deliveries in, the runtime called, results and reports out, settled at last.
+///
+/// One task a delivery, all of them on one event loop; the broker's prefetch bounds their number.
+public actor Sidecar {
+    public nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let policy: DeliveryPolicy
+    private let prefetch: Int
+    private let timeout: Duration
+    private let transport: any Transport
+    private let runtime: Runtime
+    private let reporter: any Reporter
+    private let metrics: SidecarMetrics
+    private let logger: Logger
+    private let queuePrefix: String
+    private let onRuntimeHang: @Sendable () -> Void
+
+    /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must be replaced.
+    init(
+        _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
+        metrics: SidecarMetrics, on loop: EventLoop, logger: Logger, onRuntimeHang: @escaping @Sendable () -> Void
+    ) {
+        policy = configuration.policy
+        prefetch = configuration.prefetch
+        timeout = configuration.runtimeTimeout
+        queuePrefix = configuration.broker.queuePrefix
+        self.transport = transport
+        self.runtime = runtime
+        self.reporter = reporter
+        self.metrics = metrics
+        self.loop = loop
+        self.logger = logger
+        self.onRuntimeHang = onRuntimeHang
+    }
+
+    /// Serves until `Transport.stopConsuming()`, and returns when what was under way then is settled.
+    public func run() async {
+        // Nothing is taken from the queue before somebody can work on it.
+        await runtime.waitUntilReachable()
+        let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
+        await withDiscardingTaskGroup { group in
+            for await delivery in deliveries {
+                group.addTask { await self.process(delivery) }
+            }
+        }
+    }
+
+    private func process(_ delivery: Delivery) async {
+        let arrival = MonotonicTime.now
+        metrics.arrived(delivery)
+        var machine = DeliveryMachine(policy, body: delivery.body) { TraceParent.random().traceID }
+        var action = machine.begin(now: arrival)
+        while true {
+            switch action {
+            case .call(let reports, let delay):
+                post(reports)
+                await wait(delay)
+                let start = MonotonicTime.now
+                let result = await runtime.call(delivery.body, timeout: timeout)
+                metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
+                action = machine.called(result, now: .now)
+            case .send(let outgoing, let delay):
+                await wait(delay)
+                let results = await send(outgoing)
+                action = machine.sent(results, isLive: await transport.isLive(delivery))
+            case .settle(let settlement):
+                await transport.settle(delivery, settlement)
+                return finish(machine, after: arrival.duration(to: .now))
+            case .abandon:
+                return finish(machine, after: arrival.duration(to: .now))
+            }
+        }
+    }
+
+    private func finish(_ machine: DeliveryMachine, after duration: Duration) {
+        metrics.settled(machine, after: duration)
+        if case .failed(let reason) = machine.outcome {
+            logger.warning(
+                "delivery failed",
+                metadata: [
+                    "envelope_id": "\(machine.envelopeID ?? "none")", "reason": "\(reason.rawValue)",
+                    "error": "\(machine.errorCode ?? "none")",
+                ])
+        }
+        if machine.runtimeHangs { onRuntimeHang() }
+    }
+
+    private func wait(_ delay: Duration) async {
+        if delay > .zero { await loop.sleep(for: delay) }
+    }
+
+    private func post(_ reports: [StatusReport]) {
+        guard !reports.isEmpty else { return }
+        // In order, and nobody waits: the loop runs these one behind the other.
+        Task(executorPreference: loop) { [reporter] in
+            for report in reports { await reporter.post(report) }
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends everything at once and waits for what becomes of each.
+    private func send(_ outgoing: [DeliveryMachine.Outgoing]) async -> [Result<Void, TransportError>] {
+        if outgoing.count == 1 { return [await send(outgoing[0])] }
+        return await withTaskGroup(of: (Int, Result<Void, TransportError>).self) { group in
+            for (index, one) in outgoing.enumerated() {
+                group.addTask { (index, await self.send(one)) }
+            }
+            var results = [Result<Void, TransportError>](repeating: .success(()), count: outgoing.count)
+            for await (index, result) in group { results[index] = result }
+            return results
+        }
+    }
+
+    private func send(_ outgoing: DeliveryMachine.Outgoing) async -> Result<Void, TransportError> {
+        do throws(TransportError) {
+            switch outgoing {
+            case .report(let report): try await reporter.deliver(report)
+            case .message(let message, _):
+                let start = MonotonicTime.now
+                try await transport.publish(message, timeout: nil)
+                if case .actor(let name) = message.destination {
+                    metrics.sent(
+                        message, to: name, destinationQueue: queuePrefix + name, policy: policy,
+                        after: start.duration(to: .now))
+                }
+            }
+            return .success(())
+        } catch {
+            if case .message(let message, _) = outgoing {
+                metrics.failed(message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
+            }
+            logger.warning("not sent", metadata: ["reason": "\(error)"])
+            return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+"""CHAOS=1: kills a handler or a sidecar now and then; the demo's table must come out the same."""
+
+import os
+import random
+import time
+from typing import Optional
+
+from guard import Problem
+from pipeline import Pipeline
+
+USUAL_INTERVAL = 1.5
+
+
+class Chaos:
+    def __init__(self, pipeline: Pipeline, interval: float):
+        self.victims = [*pipeline.handlers.values(), *pipeline.sidecars.values()]
+        self.interval = interval
+        self.due = time.monotonic() + min(0.2, interval)  # the first at once: a quick machine is soon done
+        self.kills = 0
+
+    def strike(self) -> Optional[str]:
+        """Kills when it is time; whom."""
+        now = time.monotonic()
+        running = [child for child in self.victims if child.running]
+        if now < self.due or not running:
+            return None
+        self.due = now + self.interval * random.uniform(0.7, 1.3)
+        victim = random.choice(running)
+        victim.kill()
+        self.kills += 1
+        return victim.name
+
+
+def interval_from_environment() -> Optional[float]:
+    """CHAOS=1 is the usual interval, another number the seconds between two kills."""
+    value = os.environ.get("CHAOS", "0")
+    try:
+        number = float(value)
+    except ValueError:
+        raise Problem(f"CHAOS={value}: expected 1, or the seconds between two kills", 64) from None
+    if number <= 0:
+        return None
+    return USUAL_INTERVAL if value == "1" else number
