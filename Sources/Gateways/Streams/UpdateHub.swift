@@ -9,12 +9,12 @@ internal import Synchronization
 /// nothing in memory.
 final class UpdateHub: Sendable {
     private let listener: NotificationListener
-    private let settings: Settings
+    let settings: Settings
     private let logger: Logger
     private let state = Mutex(State())
 
     struct Settings: Sendable {
-        /// How often streams look even without a notification.
+        /// How often streams look even without a notification, and whether a keep-alive is due.
         var pollInterval: Duration
         /// The same while notifications can't be heard.
         var deafPollInterval = Duration.seconds(1)
@@ -33,19 +33,18 @@ final class UpdateHub: Sendable {
         self.logger = logger
     }
 
-    /// Runs until the task is cancelled.
+    /// Runs until `finish()`, or until the task is cancelled.
     func run() async {
-        await withDiscardingTaskGroup { group in
+        await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await self.listener.run { event in self.handle(event) }
             }
-            group.addTask {
-                while !Task.isCancelled {
-                    let isListening = self.state.withLock { $0.isListening }
-                    try? await Task.sleep(for: isListening ? self.settings.pollInterval : self.settings.deafPollInterval)
-                    self.wakeAll()
-                }
+            while !Task.isCancelled && !self.state.withLock({ $0.isFinished }) {
+                let isListening = self.state.withLock { $0.isListening }
+                try? await Task.sleep(for: isListening ? self.settings.pollInterval : self.settings.deafPollInterval)
+                self.wakeAll()
             }
+            group.cancelAll()
         }
     }
 
