@@ -8,6 +8,9 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Tests import freely: nobody links against them.
+let testSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+
 /// A library of ours under `Sources/`.
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -16,8 +19,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// The tests of a room, in `Tests/<room>Tests`.
 func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
     .testTarget(
-        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, resources: resources,
-        swiftSettings: swiftSettings)
+        name: "\(room)Tests", dependencies: [.byName(name: room), "TestSupport"] + dependencies, resources: resources,
+        swiftSettings: testSettings)
 }
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -66,7 +69,7 @@ let package = Package(
         // The framework.
         room("Sidecars", ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "HTTPClient", "Settings", crypto]),
+        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "Settings", crypto]),
         room(
             "Gateways",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
@@ -78,11 +81,13 @@ let package = Package(
 
         // Handlers that show how it's done.
         .executableTarget(
-            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", swiftSettings: swiftSettings),
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", exclude: ["README.md"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
             swiftSettings: swiftSettings),
 
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: testSettings),
         tests("Envelopes"),
         tests("EventLoops"),
         tests("AMQP"),
@@ -90,8 +95,8 @@ let package = Package(
         tests("Settings"),
         tests("HTTPClient", resources: [.copy("server.py")]),
         tests("Telemetry"),
-        tests("Transports"),
-        tests("Sidecars"),
+        tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
+        tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit"),
         tests("Crew"),
         tests("Gateways"),

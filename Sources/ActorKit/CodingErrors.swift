@@ -15,9 +15,9 @@ extension DecodingError {
     func summary(of payload: RawJSON?) -> String {
         switch self {
         case .typeMismatch(let type, let context):
-            "\(context.codingPath.pointer): expected \(type), got \(payload?.kind(at: context.codingPath) ?? "another type")"
+            "\(context.codingPath.pointer): expected \(name(of: type)), got \(payload?.kind(at: context.codingPath) ?? "another type")"
         case .valueNotFound(let type, let context):
-            "\(context.codingPath.pointer): expected \(type), got \(payload?.kind(at: context.codingPath) ?? "null")"
+            "\(context.codingPath.pointer): expected \(name(of: type)), got \(payload?.kind(at: context.codingPath) ?? "null")"
         case .keyNotFound(let key, let context):
             "\((context.codingPath + [key]).pointer): missing"
         case .dataCorrupted(let context):
@@ -26,6 +26,12 @@ extension DecodingError {
             String(describing: self)
         }
     }
+}
+
+/// A decoder asks for a dictionary where the handler's type is a struct, which says nothing to whoever sent the payload.
+private func name(of type: Any.Type) -> String {
+    let name = String(describing: type)
+    return name.hasPrefix("Dictionary<") ? "object" : name.hasPrefix("Array<") ? "array" : name
 }
 
 extension EncodingError {

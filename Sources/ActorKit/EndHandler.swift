@@ -4,20 +4,15 @@ public protocol EndHandler: Sendable {
     /// Called once, before the actor says that it is ready.
     init() async throws
 
-    /// - Parameter message: the whole envelope, byte for byte. A JSON object; nothing else has been checked.
+    /// - Parameter message: the whole envelope, byte for byte (less white space around it). A JSON object; nothing else has been checked.
     func handle(_ message: RawJSON, _ context: Context) async throws
 }
 
 extension EndHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
-        await run { try await Self() }
-    }
-
-    /// As `main()`, with a handler that is made in another way than by `init()`.
-    public static func run(_ make: @escaping @Sendable () async throws -> Self) async {
         await ActorProcess.run(.envelope, validates: false) {
-            let handler = try await make()
+            let handler = try await Self()
             return { request, context in
                 try await handler.handle(request.json, context)
                 return [.emptyObject]

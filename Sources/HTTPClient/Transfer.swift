@@ -51,6 +51,8 @@ final class Transfer {
 
     private func configure(_ request: HTTPRequest, certificateAuthorities: String?) {
         troupe_curl_set_string(easy, CURLOPT_URL, target.url)
+        // A path is sent as it was signed, "/../" included.
+        troupe_curl_set_long(easy, CURLOPT_PATH_AS_IS, 1)
         troupe_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         // Without it libcurl ends a slow name look-up with SIGALRM, which ends the process.
         troupe_curl_set_long(easy, CURLOPT_NOSIGNAL, 1)

@@ -47,22 +47,27 @@ def json_type(value):
 
 
 def split(text):
-    """A list of (title, body). A heading with nothing under it makes no section."""
+    """A list of (title, body). A heading with nothing under it makes no section, a numbered paragraph does."""
     lines = [undecorated(line) for line in text.expandtabs().splitlines()]
     first = next((line.strip() for line in lines if line), "untitled")
     starts = headings(lines)
     ends = [start for start, _, _ in starts] + [len(lines)]
     sections = [section(first, lines[: ends[0]])]
     for (start, title, alone), end in zip(starts, ends[1:]):
-        sections.append(section(title, lines[start + 1 if alone else start : end]))
+        body = lines[start + 1 if alone else start : end]
+        if not any(body) and title[0].isdigit():
+            body = [lines[start]]  # no heading, but a paragraph of one line
+        sections.append(section(title, body))
     with_body = [(title, body) for title, body in sections if body and body != first]
     return with_body or [(first, text.strip())]
 
 
 def undecorated(line):
     """The line without a frame of asterisks; nothing if it is a rule."""
-    line = FRAME.sub(r"\1", line).rstrip()
-    return "" if RULE.fullmatch(line) else line
+    if RULE.fullmatch(line):
+        return ""
+    inside = FRAME.sub(r"\1", line).rstrip()
+    return "" if RULE.fullmatch(inside) else inside
 
 
 def headings(lines):

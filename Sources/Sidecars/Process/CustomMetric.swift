@@ -1,5 +1,5 @@
 internal import Envelopes
-public import Settings
+internal import Settings
 internal import Telemetry
 
 /// A metric of the user's, from `TROUPE_CUSTOM_METRICS`: a JSON list of `{name, type, help, labels?, buckets?}`.

@@ -1,4 +1,4 @@
-public import Envelopes
+internal import Envelopes
 public import Logging
 public import Settings
 public import Transports

@@ -1,6 +1,6 @@
 internal import EventLoops
 internal import Envelopes
-public import Telemetry
+internal import Telemetry
 internal import Transports
 
 /// What a sidecar counts. Names and labels are part of the protocol (`docs/protocol.md`).

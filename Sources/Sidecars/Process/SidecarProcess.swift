@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import EventLoops
 internal import Glibc
 internal import HTTPClient
@@ -141,7 +142,7 @@ extension SidecarConfiguration {
     /// What the log says at start; no secrets.
     fileprivate var summary: Logger.Metadata {
         [
-            "broker": "\(broker.endpoint.address)", "queue": "\(broker.queuePrefix)\(policy.actorName)",
+            "broker": "\(broker.address)", "queue": "\(broker.queuePrefix)\(policy.actorName)",
             "prefetch": "\(prefetch)", "concurrency": "\(concurrency)", "socket": "\(socketPath)",
             "end_actor": "\(policy.isEndActor)", "probes": "\(probeAddress ?? "off")",
         ]

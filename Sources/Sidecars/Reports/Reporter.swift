@@ -1,7 +1,7 @@
 internal import EventLoops
 public import Envelopes
 internal import HTTPClient
-public import Logging
+internal import Logging
 public import Transports
 
 /// Brings status reports to the gateway: over the broker, or with HTTP for gateways that want it so.

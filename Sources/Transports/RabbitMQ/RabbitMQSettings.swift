@@ -26,6 +26,9 @@ public struct RabbitMQSettings: Sendable {
         self.deliveryLimit = deliveryLimit
     }
 
+    /// Host and port, fit for logs.
+    public var address: String { endpoint.address }
+
     /// Reads `TROUPE_RABBITMQ_*` and `TROUPE_QUEUE_*`; mistakes go to `settings.problems`.
     public init(_ settings: inout Settings, connectionName: String) {
         var endpoint = Endpoint()

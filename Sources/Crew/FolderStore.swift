@@ -1,0 +1,83 @@
+internal import ActorKit
+internal import EventLoops
+internal import Glibc
+
+/// A file for each key below a folder: written aside, synced, then renamed, so that nobody ever sees half of it.
+struct FolderStore: ResultStore {
+    private let root: String
+
+    /// Makes the folder.
+    init(_ root: String) throws(StartError) {
+        self.root = root
+        do {
+            try makeFolders(root)
+            guard access(root, W_OK | X_OK) == 0 else { throw failure("write to \(root)") }
+        } catch {
+            throw StartError("TROUPE_RESULTS_DIR: \(error)", exitCode: StartError.cannotCreate)
+        }
+    }
+
+    func put(_ bytes: [UInt8], at key: String) async throws(StorageError) {
+        // File systems block, now and then for long; handlers share few threads.
+        let result: Result<Void, StorageError> = await BlockingThread.run {
+            do throws(StorageError) { return .success(try self.write(bytes, at: key)) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    private func write(_ bytes: [UInt8], at key: String) throws(StorageError) {
+        let path = root + "/" + key
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        try makeFolders(folder)
+        let aside = folder + "/.\(UInt64.random(in: 0...UInt64.max)).partial"
+        do throws(StorageError) {
+            try writeFile(bytes, aside)
+            guard rename(aside, path) == 0 else { throw failure("rename \(aside)") }
+        } catch {
+            unlink(aside)
+            throw error
+        }
+        // The names must survive a power cut, too: of the file, and of the folders above it that may be new.
+        var level = folder
+        while level.utf8.count >= root.utf8.count, level.hasPrefix(root) {
+            try sync(level)
+            guard let slash = level.lastIndex(of: "/"), slash != level.startIndex else { break }
+            level = String(level[..<slash])
+        }
+    }
+
+    private func writeFile(_ bytes: [UInt8], _ path: String) throws(StorageError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw failure("create \(path)") }
+        defer { close(descriptor) }
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+            }
+            guard count >= 0 || errno == EINTR else { throw failure("write \(path)") }
+            offset += max(count, 0)
+        }
+        guard fsync(descriptor) == 0 else { throw failure("sync \(path)") }
+    }
+
+    private func sync(_ folder: String) throws(StorageError) {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open \(folder)") }
+        defer { close(descriptor) }
+        // Some file systems can't sync a folder, and say so.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("sync \(folder)") }
+    }
+}
+
+private func makeFolders(_ path: String) throws(StorageError) {
+    guard mkdir(path, 0o755) != 0 && errno != EEXIST else { return }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw failure("create \(path)") }
+    try makeFolders(String(path[..<slash]))
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw failure("create \(path)") }
+}
+
+/// Call at once after the call that failed.
+private func failure(_ doing: String) -> StorageError {
+    StorageError("cannot \(doing): \(String(cString: strerror(errno)))")
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+/// The servers that `make test` starts for the tests.
+public enum TestServers {
+    public static var rabbitMQURL: String { get throws { try address("TROUPE_TEST_RABBITMQ_URL") } }
+    public static var databaseURL: String { get throws { try address("TROUPE_TEST_DATABASE_URL") } }
+    public static var s3Endpoint: String { get throws { try address("TROUPE_TEST_S3_ENDPOINT") } }
+
+    private static func address(_ name: String) throws -> String {
+        guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { throw Missing(name: name) }
+        return value
+    }
+
+    public struct Missing: Error, CustomStringConvertible {
+        let name: String
+        public var description: String { "\(name) is not set: run the tests with `make test`, which starts the servers they need" }
+    }
+
+    /// Runs `rabbitmqctl` against the tests' broker.
+    @discardableResult
+    public static func rabbitmqctl(_ arguments: String...) throws -> String {
+        let command = try address("TROUPE_TEST_RABBITMQCTL").split(separator: " ").map(String.init) + arguments
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failed(text: text) }
+        return text
+    }
+
+    struct Failed: Error { let text: String }
+}
