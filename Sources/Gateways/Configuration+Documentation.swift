@@ -36,7 +36,7 @@ extension Configuration {
             meaning: "Longest silence of an event stream before a comment is sent, 100ms...1h."),
         .init(
             name: "GATEWAY_STREAM_POLL", fallback: "5s",
-            meaning: "How often event streams look for updates even without a notification, 100ms...1h."),
+            meaning: "How often event streams look for updates even without a notification, 100ms...1h; at least twice a keep-alive."),
         .init(
             name: "GATEWAY_PUBLISH_TIMEOUT", fallback: "10s",
             meaning: "Wait for the broker's confirm, 100ms...300s; shorter than the grace."),

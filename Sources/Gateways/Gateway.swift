@@ -31,6 +31,12 @@ public struct Gateway: Service {
     /// - Throws: `GatewayStartError`.
     public func run() async throws {
         let tools = try readTools()
+        logger.info(
+            "starting",
+            metadata: [
+                "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
+                "pool": "\(configuration.databasePoolSize)", "max_body": "\(configuration.maxBody)",
+            ])
         let loop = EventLoop(name: "gateway-db")
         defer { loop.stop() }
         let pool = Pool(
@@ -87,7 +93,7 @@ public struct Gateway: Service {
             listener: NotificationListener(
                 configuration.connectionSettings(applicationName: "troupe-gateway-listener"), channel: "troupe_envelope_updates",
                 on: loop),
-            settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive)), logger: logger)
+            settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
         let outbox = OutboxPublisher(
             store: store, transport: transport,
             settings: .init(

@@ -13,16 +13,19 @@ struct OutboxMessage: Sendable {
 
 extension EnvelopeStore {
     /// Takes messages whose time has come, for `lease`: after that they are due again, whatever happens to the taker. Gateways
-    /// skip what another one is just taking.
+    /// skip what another one is just taking. What an actor has reported on has arrived, and is deleted instead.
     func takeDueMessages(limit: Int, lease: Duration) async throws(PostgreSQLError) -> [OutboxMessage] {
         try await query(
             """
             WITH due AS MATERIALIZED (
-                SELECT id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+                SELECT id, envelope_id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+            ), arrived AS (
+                DELETE FROM outbox o USING due, envelopes e
+                WHERE o.id = due.id AND e.id = due.envelope_id AND e.status NOT IN ('pending', 'unknown')
             )
             UPDATE outbox o SET due_at = now() + $2 * interval '1 millisecond'
             FROM due, envelopes e
-            WHERE o.id = due.id AND e.id = o.envelope_id
+            WHERE o.id = due.id AND e.id = due.envelope_id AND e.status IN ('pending', 'unknown')
             RETURNING o.id, o.envelope_id, o.actor, o.attempts, o.head || e.payload::text || '}'
             """, [.integer(limit), .double(Double(lease.nanosecondsClamped / 1_000_000))]
         ).map { (row) throws(PostgreSQLError) in
