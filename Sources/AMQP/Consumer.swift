@@ -27,7 +27,7 @@ public actor Consumer {
     private var acks = AckWindow()
     private var heartbeat: EventLoop.Timer?
 
-    /// Connects, lets `setUp` declare what is needed, and starts to consume.
+    /// Connects, lets `setUp` declare what is needed, and asks for deliveries; they come after `start()`.
     /// - Parameters:
     ///   - prefetch: how many deliveries may be unsettled at a time, 1...65535.
     ///   - setUp: runs on a thread of its own and may block.
@@ -44,9 +44,7 @@ public actor Consumer {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let consumer = Consumer(link: try dialed.get(), loop: loop, handler: handler)
-        await consumer.start()
-        return consumer
+        return Consumer(link: try dialed.get(), loop: loop, handler: handler)
     }
 
     private init(link: Link, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -55,7 +53,8 @@ public actor Consumer {
         self.handler = handler
     }
 
-    private func start() {
+    /// Begins to read, and to keep the connection alive: call once, and soon.
+    public func start() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] _ in self?.assumeIsolated { $0.read() } }
         scheduleHeartbeat(every: link.heartbeatInterval)

@@ -71,9 +71,7 @@ public actor Publisher {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let publisher = Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
-        await publisher.start()
-        return publisher
+        return Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
     }
 
     private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {
@@ -82,7 +80,8 @@ public actor Publisher {
         self.onEnd = onEnd
     }
 
-    private func start() {
+    /// Begins to read, and to keep the connection alive: call once, and soon.
+    public func start() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] readiness in
             self?.assumeIsolated { $0.ready(readiness) }
