@@ -1,7 +1,8 @@
 internal import CRabbitMQ
 public import EventLoops
 
-/// One connection that consumes one queue. It lives until it is closed or the broker ends it; a new one takes its place then.
+/// One connection that consumes one queue. It lives until it is closed or the broker ends it; a new one takes its place
+/// then.
 public actor Consumer {
     public struct Message: Sendable {
         public var tag: UInt64
@@ -102,7 +103,8 @@ public actor Consumer {
         for ack in acks.flush() {
             attempt { () throws(AMQPError) in
                 try link.check(
-                    amqp_basic_ack(link.handle, link.channel, ack.tag, ack.isMultiple ? 1 : 0), "acknowledging a delivery")
+                    amqp_basic_ack(link.handle, link.channel, ack.tag, ack.isMultiple ? 1 : 0),
+                    "acknowledging a delivery")
             }
         }
     }
@@ -127,7 +129,9 @@ public actor Consumer {
         let method = frame.payload.method
         switch method.id {
         case methodID(60, 60):
-            guard let deliver = method.decoded?.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee else { return }
+            guard let deliver = method.decoded?.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee else {
+                return
+            }
             assembler.begin((deliver.delivery_tag, deliver.redelivered != 0))
         case methodID(60, 30):
             throw AMQPError(.consumerCancelled, "the broker cancelled our consumer: its queue was deleted or moved")
