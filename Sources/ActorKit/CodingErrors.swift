@@ -20,6 +20,9 @@ extension DecodingError {
             "\(context.codingPath.pointer): expected \(name(of: type)), got \(payload?.kind(at: context.codingPath) ?? "null")"
         case .keyNotFound(let key, let context):
             "\((context.codingPath + [key]).pointer): missing"
+        case .dataCorrupted(let context) where payload != nil && context.debugDescription.contains("not valid JSON"):
+            // Foundation says so, without a place, of a number that doesn't fit; the text itself was checked before.
+            "\(context.codingPath.pointer): a number does not fit its type (a fraction for an integer, or too large)"
         case .dataCorrupted(let context):
             "\(context.codingPath.pointer): \(context.debugDescription)"
         @unknown default:
