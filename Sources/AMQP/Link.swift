@@ -141,7 +141,7 @@ public final class Link: @unchecked Sendable {
     }
 
     /// Says good-bye; blocks for a second at most.
-    func close() {
+    public func close() {
         var timeout = timeval(.seconds(1))
         amqp_set_rpc_timeout(handle, &timeout)
         _ = amqp_connection_close(handle, AMQP_REPLY_SUCCESS)

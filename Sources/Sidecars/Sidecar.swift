@@ -42,7 +42,8 @@ public actor Sidecar {
 
     /// Serves until `Transport.stopConsuming()`, and returns when what was under way then is settled.
     public func run() async {
-        // Nothing is taken from the queue before somebody can work on it.
+        // Others may send from now on, but nothing is taken from the queue before somebody can work on it.
+        await transport.declare(.actor(policy.actorName))
         await runtime.waitUntilReachable()
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         await withDiscardingTaskGroup { group in

@@ -4,6 +4,9 @@ public import Envelopes
 ///
 /// RabbitMQ's implementation is `RabbitMQTransport`; every other one passes the same conformance suite.
 public protocol Transport: Sendable {
+    /// Makes sure that the source's queue exists, so that others can publish to it; waits while the broker is away.
+    func declare(_ source: Source) async
+
     /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost connections: what was
     /// unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>

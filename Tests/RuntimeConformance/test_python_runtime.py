@@ -286,6 +286,13 @@ class Errors(RuntimeTest):
                     self.assertEqual(self.payloads(runtime, "fine"), ["fine"])
             self.assertEqual(runtime.stop(), 0, runtime.output())
 
+    def test_an_error_too_large_for_a_frame_is_cut(self):
+        source = "def process(payload): raise ValueError('begins ' + 'x' * 1000000)"
+        runtime = self.started(source, TROUPE_MAX_MESSAGE_BYTES="65536")
+        reply = self.connect(runtime).call(json.dumps(standard_envelope(1)).encode())
+        self.assertLessEqual(len(reply), 65536)
+        self.assertTrue(parse(reply)[0]["details"]["message"].startswith("begins xxx"))
+
     def test_the_traceback_begins_at_the_handler(self):
         runtime = self.started("def inner(): raise KeyError('k')\ndef process(payload):\n    inner()\n")
         details = self.error(runtime)
@@ -433,6 +440,33 @@ class Refusals(RuntimeTest):
         settings = {"TROUPE_CONCURRENCY": "3", "TROUPE_CONCURRENCY_MODE": "processes"}
         self.assertIn("there is no module 'nowhere'", self.refusal(handler="nowhere.process", **settings))
         self.assertIn("no model file", self.refusal("raise RuntimeError('no model file')\n", code=70, **settings))
+
+
+class Stalls(RuntimeTest):
+    def setUp(self):
+        super().setUp()
+        self.runtime = self.prepared("def process(payload): return 'x' * payload")
+        # The real patience is longer than a test's.
+        main = "import sys; sys.path.insert(0, %r); import troupe_runtime; troupe_runtime.STALL_SECONDS = 1; "
+        folder = os.path.dirname(RUNTIME)
+        self.runtime.command = [sys.executable, "-c", main % folder + "sys.exit(troupe_runtime.main())"]
+        self.runtime.__enter__()
+
+    def test_a_peer_that_stops_in_the_middle_of_a_frame(self):
+        for beginning in (b"\0\0", b"\0\0\0\x10{"):
+            connection = self.connect(self.runtime)
+            connection.send(beginning)
+            (item,) = parse(connection.receive())
+            self.assertEqual(item["error"], "msg_parsing_error")
+            self.assertIn("the frame ended after", item["details"]["message"])
+            self.assertTrue(connection.is_closed())
+            self.assertEqual(self.payloads(self.runtime, 1), ["x"])
+
+    def test_a_peer_that_does_not_read_its_reply(self):
+        connection = self.connect(self.runtime)
+        connection.send(frame(json.dumps(standard_envelope(10000000)).encode()))
+        self.assertEqual(self.payloads(self.runtime, 1), ["x"])
+        self.assertIn("took nothing of its reply", self.runtime.output())
 
 
 class Forks(RuntimeTest):

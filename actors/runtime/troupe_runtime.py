@@ -790,6 +790,8 @@ class Worker:
         except BadFrame as error:
             log.warning("connection closed: %s", error)
             self.refuse(connection, error)
+        except BlockingIOError:
+            log.warning("connection closed: the peer took nothing of its reply for %d s", STALL_SECONDS)
         except OSError as error:
             log.warning("connection lost: %s", error)
         return False
@@ -970,7 +972,8 @@ class Supervisor:
             os.close(self.life)
             for pid in self.workers:
                 os.waitpid(pid, 0)
-        log.info("stopped")
+        if self.exit_code == 0:
+            log.info("stopped")
         return self.exit_code
 
     def turn(self, signals: Signals) -> None:
@@ -1001,8 +1004,9 @@ class Supervisor:
         if os.WIFSIGNALED(status):
             how = "killed by " + signal.Signals(os.WTERMSIG(status)).name
         if pid not in self.ready:
-            log.error("worker process %d ended before it was ready (%s): stopping", pid, how)
             self.exit_code = (os.WIFEXITED(status) and os.WEXITSTATUS(status)) or EXIT_SOFTWARE
+            if self.exit_code != EXIT_CONFIG:  # of a wrong setting the worker has said all that there is to say
+                log.error("worker process %d ended before it was ready (%s): stopping", pid, how)
             return
         self.ready.discard(pid)
         self.all_ready[0] = 0

@@ -38,6 +38,27 @@ public actor RabbitMQTransport: Transport {
 
     // MARK: Consuming
 
+    public func declare(_ source: Source) async {
+        var backoff = Backoff()
+        let topology = topology
+        while !isStopped {
+            let result = await BlockingThread.run { () -> Result<Void, AMQPError> in
+                do throws(AMQPError) {
+                    let link = try Link.dial(topology.settings.endpoint)
+                    try topology.declare(source, on: link)
+                    link.close()
+                    return .success(())
+                } catch { return .failure(error) }
+            }
+            guard case .failure(let reason) = result else { return }
+            let wait = backoff.next()
+            logger.warning(
+                "queue not declared",
+                metadata: ["queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait)"])
+            await loop.sleep(for: wait)
+        }
+    }
+
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
         let (stream, continuation) = AsyncStream<Delivery>.makeStream()
         guard !isStopped, subscriptions[source] == nil else {

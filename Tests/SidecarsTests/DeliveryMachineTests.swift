@@ -1,0 +1,335 @@
+import Envelopes
+import EventLoops
+import Testing
+import Transports
+
+@testable import Sidecars
+
+/// Walks the machine through single deliveries and looks at what it wants done.
+struct DeliveryMachineTests {
+    let policy = DeliveryPolicy(actorName: "b")
+    let now = MonotonicTime(nanoseconds: 1_000_000_000)
+
+    func machine(_ body: String, _ policy: DeliveryPolicy? = nil) -> DeliveryMachine {
+        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8)) { "made-up" }
+    }
+
+    static let body = #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
+
+    /// Gives the machine a reply and returns what it sends then.
+    func sent(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
+        guard case .call = machine.begin(now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, .zero) = machine.called(.success(Array(reply.utf8)), now: now) else { throw Unexpected() }
+        return outgoing
+    }
+
+    struct Unexpected: Error {}
+
+    func messages(_ outgoing: [DeliveryMachine.Outgoing]) -> [Message] {
+        outgoing.compactMap { if case .message(let message, _) = $0 { message } else { nil } }
+    }
+
+    func reports(_ outgoing: [DeliveryMachine.Outgoing]) -> [StatusReport] {
+        outgoing.compactMap { if case .report(let report) = $0 { report } else { nil } }
+    }
+
+    func envelope(_ message: Message) throws -> Envelope { try Envelope(parsing: message.body) }
+
+    // MARK: The good ways
+
+    @Test func oneResultGoesToTheNextActorWithEverythingThatTravels() throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(
+            &machine, reply: #"[{"payload":{"r":1.10},"route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}}}]"#)
+        let message = try #require(messages(outgoing).first)
+        #expect(message.destination == .actor("c"))
+        #expect(
+            String(decoding: message.body, as: UTF8.self)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#)
+        let report = try #require(reports(outgoing).first)
+        #expect(report.status == "completed" && report.currentActorIndex == 2)
+        guard case .settle(.acknowledge) = machine.sent([.success(()), .success(())], isLive: true) else { throw Unexpected() }
+        #expect(machine.outcome == .success)
+    }
+
+    @Test func progressIsReportedBeforeTheCall() throws {
+        var machine = machine(Self.body)
+        guard case .call(let reports, .zero) = machine.begin(now: now) else { throw Unexpected() }
+        #expect(reports.map(\.status) == ["received", "processing"])
+        #expect(reports[0].message == "Received message (0.16 KB)")
+        #expect(reports[1].message == "Processing in b")
+        #expect(reports.allSatisfy { $0.currentActorIndex == 1 && $0.actors == ["a", "b", "c"] })
+    }
+
+    @Test(arguments: ["3", "99", "-1"])
+    func behindTheEndOfTheRouteIsHappyEnd(current: String) throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(
+            &machine, reply: #"[{"payload":null,"route":{"actors":["a","b","c"],"current":\#(current)}}]"#)
+        let message = try #require(messages(outgoing).first)
+        #expect(message.destination == .actor("happy-end"))
+        #expect(try envelope(message).route.current == Int(current))
+    }
+
+    @Test func anEmptyReplyEndsTheEnvelopeAsItCame() throws {
+        var machine = machine(Self.body)
+        let message = try #require(messages(sent(&machine, reply: "[]")).first)
+        #expect(message.destination == .actor("happy-end"))
+        #expect(message.body == Array(Self.body.utf8))
+        #expect(machine.outcome == .emptyResponse)
+    }
+
+    @Test func fanOutGivesEachChildItsIDAndParent() throws {
+        let route = #""route":{"actors":["a","b","c"],"current":2}"#
+        let reply = #"[{"payload":0,\#(route)},{"payload":1,\#(route)},{"payload":2,\#(route)}]"#
+        var machine = machine(Self.body)
+        let outgoing = try sent(&machine, reply: reply)
+        let children = try messages(outgoing).map(envelope)
+        #expect(children.map(\.id) == ["e", "e-1", "e-2"])
+        #expect(children.map(\.parentID) == ["p", "e", "e"])
+        #expect(children.map { $0.payload.description } == ["0", "1", "2"])
+        #expect(children.allSatisfy { $0.headers["h"]?.description == "1e400" && $0.unknown.count == 1 })
+        // Who watches knows of the children before any of them can end.
+        #expect(reports(outgoing).map(\.kind) == [.created, .created, .progress])
+
+        // A redelivery gives the same.
+        var again = self.machine(Self.body)
+        #expect(try messages(sent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
+
+        // The one that keeps the id fans out once more, further on: no id comes twice.
+        var later = DeliveryMachine(DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body) { "x" }
+        let more = try sent(
+            &later, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#)
+        #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
+    }
+
+    @Test func theRouteAheadMayChange() throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(&machine, reply: #"[{"payload":1,"route":{"actors":["a","b","x","y"],"current":2}}]"#)
+        #expect(messages(outgoing).first?.destination == .actor("x"))
+    }
+
+    @Test(arguments: [#"["a","c"]"#, #"["b","b","c"]"#, #"["a"]"#])
+    func theRouteBehindMayNot(actors: String) throws {
+        var machine = machine(Self.body)
+        let message = try #require(messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":\#(actors),"current":1}}]"#)).first)
+        #expect(message.destination == .actor("error-end"))
+        let details = try #require(try envelope(message).payload["details"]?["message"]?.string)
+        #expect(details.contains("Route modification error: already-processed actors cannot be erased"))
+    }
+
+    @Test func aHandlerMayChangeHeadersButNotLoseTheTrace() throws {
+        let traced = #"{"id":"e","route":{"actors":["b"],"current":0},"headers":{"traceparent":"t","gone":1},"payload":1}"#
+        var machine = machine(traced)
+        let message = try #require(
+            messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":["b"],"current":1},"headers":{"new":2}}]"#)).first)
+        let headers = try envelope(message).headers
+        #expect(headers["new"]?.integer == 2 && headers["traceparent"]?.string == "t" && headers["gone"] == nil)
+    }
+
+    // MARK: Errors
+
+    @Test func aHandlersErrorEndsTheEnvelopeWithTheWholeReason() throws {
+        var machine = machine(Self.body)
+        let reply = #"[{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."}}]"#
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        #expect(message.destination == .actor("error-end"))
+        #expect(
+            String(decoding: message.body, as: UTF8.self)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#)
+        #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
+    }
+
+    @Test func oneErrorAmongResultsFailsAllOfThem() throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(
+            &machine, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"error":"processing_error"}]"#)
+        #expect(messages(outgoing).map(\.destination) == [.actor("error-end")])
+        #expect(reports(outgoing).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("", "not JSON"), ("{}", "must be a list"), ("[1]", "element 0"), ("[{}]", "Missing required field 'payload'"),
+        ("[{\"payload\":1,\"route\":7}]", "'route' must be an object"), ("[{\"payload\":1,\"route\":{}}]", "'route.actors'"),
+        ("[{\"payload\":1,\"headers\":[]}]", "'headers' must be a dict"), ("[{\"payload\":1", "not JSON"),
+    ])
+    func aReplyThatIsNoneIsARuntimeError(reply: String, reason: String) throws {
+        var machine = machine(Self.body)
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        let payload = try envelope(message).payload
+        #expect(message.destination == .actor("error-end") && payload["error"]?.string == "runtime_error")
+        #expect(payload["details"]?["message"]?.string?.contains(reason) == true)
+    }
+
+    @Test func theWrongActorSendsItToErrorEnd() throws {
+        var machine = machine(#"{"id":"e","route":{"actors":["a","b"],"current":0},"payload":1}"#)
+        guard case .send(let outgoing, _) = machine.begin(now: now) else { throw Unexpected() }
+        let payload = try envelope(try #require(messages(outgoing).first)).payload
+        #expect(payload["error"]?.string == "route_mismatch")
+        #expect(
+            payload["details"]?["message"]?.string
+                == "Route mismatch: message routed to wrong actor (expected: b, actual: a)")
+        #expect(machine.outcome == .failed(.routeMismatch))
+    }
+
+    @Test(arguments: [
+        (#"{"route":{"actors":["b"]},"payload":1}"#, "made-up", "Envelope missing required 'id' field"),
+        (#"{"id":7,"route":{"actors":["b"]},"payload":1}"#, "made-up", "'id' must be a non-empty string"),
+        (#"{"id":"e","payload":1}"#, "e", "'route'"), (#"{"id":"e","route":{"actors":[]},"payload":1}"#, "e", "cannot be empty"),
+        (#"{"id":"e","route":{"actors":["b"]}}"#, "e", "'payload'"), ("[1,2]", "made-up", "must be a JSON object"),
+        (#"{"id":"e","route":{"actors":["b"],"current":"0"},"payload":1}"#, "e", "'route.current' must be an integer"),
+        (#"{"id":"e","id":"f","route":{"actors":["b"]},"payload":1}"#, "f", "stands twice"),
+    ])
+    func whatIsNoEnvelopeGoesToErrorEndWhole(body: String, id: String, reason: String) throws {
+        var machine = machine(body)
+        guard case .send(let outgoing, _) = machine.begin(now: now) else { throw Unexpected() }
+        let message = try #require(messages(outgoing).first)
+        let failed = try envelope(message)
+        #expect(message.destination == .actor("error-end"))
+        #expect(failed.id == id && failed.route.actors == ["b"])
+        #expect(failed.payload["error"]?.string == "msg_parsing_error")
+        #expect(failed.payload["details"]?["message"]?.string?.contains(reason) == true)
+        #expect(failed.payload["original_payload"]?.description == body)
+        #expect(machine.outcome == .failed(.validationError))
+    }
+
+    @Test(arguments: ["", "not json", "{\"id\":", "\u{7B}\"a\":01}", "nul"])
+    func whatIsNotJSONGoesToTheDeadLettersUnchanged(body: String) throws {
+        var machine = machine(body)
+        guard case .send(let outgoing, _) = machine.begin(now: now), let message = messages(outgoing).first else { throw Unexpected() }
+        guard case .deadLetters("b", let reason) = message.destination else { throw Unexpected() }
+        #expect(message.body == Array(body.utf8))
+        #expect(reason.contains("byte"))
+        #expect(machine.outcome == .failed(.parseError))
+    }
+
+    // MARK: The runtime fails
+
+    @Test func aTimeoutIsAnErrorAndTheRuntimeMustGo() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .send(let outgoing, _) = machine.called(.failure(.timeout(.seconds(3))), now: now) else { throw Unexpected() }
+        let payload = try envelope(try #require(messages(outgoing).first)).payload
+        #expect(payload["error"]?.string == "timeout")
+        #expect(payload["details"]?["message"]?.string == "Runtime timeout exceeded after 3s")
+        #expect(machine.runtimeHangs)
+    }
+
+    @Test func aCrashIsTriedAgainAndThenAnError() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        for _ in 1..<policy.crashAttempts {
+            guard case .call([], let delay) = machine.called(.failure(.closed("gone")), now: now), delay > .zero else { throw Unexpected() }
+        }
+        guard case .send(let outgoing, _) = machine.called(.failure(.closed("gone")), now: now) else { throw Unexpected() }
+        let payload = try envelope(try #require(messages(outgoing).first)).payload
+        #expect(payload["error"]?.string == "runtime_error")
+        #expect(payload["details"]?["message"]?.string == "gone, 3 times in a row")
+    }
+
+    @Test func whatHasNotBegunWhenWeDrainGoesBack() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .settle(.requeue) = machine.called(.failure(.draining), now: now) else { throw Unexpected() }
+    }
+
+    // MARK: The broker fails
+
+    func failure(_ code: TransportError.Code) -> Result<Void, TransportError> { .failure(TransportError(code, "why")) }
+
+    @Test func anUnroutableActorBecomesAnErrorWithItsName() throws {
+        var machine = machine(Self.body)
+        _ = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
+        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else { throw Unexpected() }
+        let message = try #require(messages(outgoing).first)
+        #expect(outgoing.count == 1 && message.destination == .actor("error-end"))
+        let failed = try envelope(message)
+        #expect(failed.payload["error"]?.string == "unroutable" && failed.payload["original_payload"]?.integer == 7)
+        #expect(failed.payload["details"]?["message"]?.string?.contains("'c'") == true)
+        #expect(machine.outcome == .failed(.routingError))
+    }
+
+    @Test func oneUnroutableChildFailsAloneAndTheOthersAreNotSentAgain() throws {
+        var machine = machine(Self.body)
+        let reply = #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
+        let outgoing = try sent(&machine, reply: reply)
+        #expect(outgoing.count == 4)
+        guard
+            case .send(let rest, _) = machine.sent(
+                [.success(()), .success(()), .success(()), failure(.unroutable)], isLive: true)
+        else { throw Unexpected() }
+        let failed = try envelope(try #require(messages(rest).first))
+        #expect(rest.count == 1 && failed.id == "e-1" && failed.parentID == "e")
+    }
+
+    @Test func whenEvenErrorEndCannotTakeItTheDeliveryIsHeld() throws {
+        var machine = machine(Self.body)
+        _ = try sent(&machine, reply: #"[{"error":"processing_error"}]"#)
+        for _ in 0..<100 {
+            guard case .send(let outgoing, let delay) = machine.sent([failure(.unroutable)], isLive: true) else { throw Unexpected() }
+            #expect(outgoing.count == 1 && delay > .zero && delay <= .seconds(10))
+        }
+        guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
+    }
+
+    @Test(arguments: [TransportError.Code.refused, .connectionLost, .timeout])
+    func whatIsNotConfirmedIsSentAgainWhileTheDeliveryIsOurs(code: TransportError.Code) throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
+        guard case .send(let again, let delay) = machine.sent([.success(()), failure(code)], isLive: true) else { throw Unexpected() }
+        #expect(delay > .zero && messages(again).map(\.body) == messages(outgoing).map(\.body))
+        guard case .abandon = machine.sent([failure(code)], isLive: false) else { throw Unexpected() }
+    }
+
+    @Test func aStoppedTransportLeavesTheDeliveryToTheBroker() throws {
+        var machine = machine(Self.body)
+        _ = try sent(&machine, reply: "[]")
+        guard case .abandon = machine.sent([failure(.stopped)], isLive: true) else { throw Unexpected() }
+    }
+
+    // MARK: End actors
+
+    @Test func happyEndReportsSuccessWithTheResult() throws {
+        var machine = machine(Self.body, DeliveryPolicy(actorName: "happy-end", isEndActor: true))
+        guard case .call(let first, _) = machine.begin(now: now) else { throw Unexpected() }
+        #expect(first.isEmpty)
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        let report = try #require(reports(outgoing).first)
+        #expect(messages(outgoing).isEmpty)
+        #expect(report.kind == .final && report.status == "succeeded")
+        #expect(report.result?.description == #"{"n":12345678901234567890}"#)
+        #expect(machine.outcome == .endConsumed)
+    }
+
+    @Test func errorEndReportsTheFailureAndWhoFailed() throws {
+        let failed = #"{"id":"e","route":{"actors":["a","b"],"current":1},"payload":{"error":"processing_error","details":{"message":"not text","type":"ValueError"},"original_payload":1}}"#
+        var machine = machine(failed, DeliveryPolicy(actorName: "error-end", isEndActor: true))
+        _ = machine.begin(now: now)
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        let report = try #require(reports(outgoing).first)
+        #expect(report.status == "failed" && report.currentActorName == "b" && report.error == "ValueError: not text")
+    }
+
+    @Test func anEndActorThatFailsIsTriedAgainThenDeadLettered() throws {
+        let policy = DeliveryPolicy(actorName: "happy-end", isEndActor: true, endActorAttempts: 3)
+        var machine = machine(Self.body, policy)
+        _ = machine.begin(now: now)
+        let error = Array(#"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
+        for _ in 1..<3 {
+            guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else { throw Unexpected() }
+        }
+        guard case .send(let outgoing, _) = machine.called(.success(error), now: now) else { throw Unexpected() }
+        let message = try #require(messages(outgoing).first)
+        guard case .deadLetters("happy-end", let reason) = message.destination else { throw Unexpected() }
+        #expect(reason.contains("StorageError: no space") && message.body == Array(Self.body.utf8))
+        let report = try #require(reports(outgoing).first)
+        #expect(report.status == "failed" && report.error?.contains("no space") == true)
+    }
+
+    @Test func whatAnEndActorCannotReadIsNeverSentInACircle() throws {
+        var machine = machine(#"{"id":"e"}"#, DeliveryPolicy(actorName: "error-end", isEndActor: true))
+        guard case .send(let outgoing, _) = machine.begin(now: now), case .deadLetters? = messages(outgoing).first?.destination else {
+            throw Unexpected()
+        }
+    }
+}

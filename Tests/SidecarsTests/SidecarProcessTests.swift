@@ -1,0 +1,201 @@
+import Envelopes
+import Foundation
+import Testing
+import TestSupport
+import Transports
+
+@testable import Sidecars
+
+/// The sidecar's program beside a real Python handler, on the real broker, while things are killed.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct SidecarProcessTests {
+    static let echo = """
+        import os, time
+        def process(payload):
+            with open(os.environ["HITS"], "a") as f:
+                f.write("x\\n")
+            if isinstance(payload, dict) and "sleep" in payload:
+                time.sleep(payload["sleep"])
+            if payload == "fail":
+                raise ValueError("as asked")
+            if payload == "none":
+                return None
+            if payload == "many":
+                return [1, 2, 3]
+            return {"got": payload}
+        """
+
+    func withHarness(
+        _ handler: String = echo, _ settings: [String: String] = [:], _ body: (SidecarHarness) async throws -> Void
+    ) async throws {
+        let harness = try await SidecarHarness(handler: handler, settings: settings)
+        do {
+            try await harness.declareEnds()
+            try await body(harness)
+        } catch {
+            print("sidecar.log:\n\(harness.text(of: "sidecar.log").suffix(4000))\nhandler.log:\n\(harness.text(of: "handler.log").suffix(2000))")
+            await harness.stop()
+            throw error
+        }
+        await harness.stop()
+    }
+
+    @Test func everyKindOfReplyGoesItsWay() async throws {
+        try await withHarness { harness in
+            try await harness.start()
+            try await harness.submit(1)
+            try await harness.submit(2, payload: "\"fail\"")
+            try await harness.submit(3, payload: "\"none\"")
+            try await harness.submit(4, payload: "\"many\"")
+            try await harness.submit(5, payload: "{\"n\":12345678901234567890,\"u\":\"\\u00e9é\"}")
+            let good = try await harness.collect("happy-end", 6)
+            #expect(Set(good.keys) == ["e1", "e3", "e4", "e4-1", "e4-2", "e5"])
+            #expect(good["e1"]?.first?.payload["got"]?.integer == 1)
+            #expect(good["e3"]?.first?.route.current == 0)
+            #expect(good["e4-2"]?.first?.payload.integer == 3 && good["e4-2"]?.first?.parentID == "e4")
+            let bad = try await harness.collect("error-end", 1)
+            #expect(bad["e2"]?.first?.payload["details"]?["type"]?.string == "ValueError")
+            #expect(bad["e2"]?.first?.payload["details"]?["message"]?.string == "as asked")
+            #expect(bad["e2"]?.first?.payload["details"]?["traceback"]?.string?.contains("handler.py") == true)
+
+            let metrics = try await harness.get("/metrics").body
+            #expect(metrics.contains("troupe_actor_messages_received_total{queue=\"\(harness.broker.queuePrefix)worker\",transport=\"rabbitmq\"} 5"))
+            #expect(metrics.contains("messages_failed_total{queue=\"\(harness.broker.queuePrefix)worker\",reason=\"runtime_error\"} 1"))
+            #expect(metrics.contains("troupe_actor_active_messages 0"))
+            #expect(try await harness.get("/healthz").status == 200)
+        }
+    }
+
+    @Test func aKilledHandlerLosesNothing() async throws {
+        try await withHarness(Self.echo, ["TROUPE_CONCURRENCY": "2", "TROUPE_RABBITMQ_PREFETCH": "20"]) { harness in
+            try await harness.start()
+            for number in 0..<60 { try await harness.submit(number, payload: "{\"sleep\":0.05,\"n\":\(number)}") }
+            async let results = harness.collect("happy-end", 60)
+            for _ in 0..<3 {
+                try await Task.sleep(for: .milliseconds(400))
+                harness.kill(harness.handler)
+                try await Task.sleep(for: .milliseconds(100))
+                try harness.startHandler()
+            }
+            let seen = try await results
+            #expect(seen.count == 60)
+            #expect(seen.allSatisfy { $0.value.count == 1 })
+        }
+    }
+
+    @Test func aKilledSidecarLosesNothing() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_PREFETCH": "8"]) { harness in
+            try await harness.start()
+            for number in 0..<60 { try await harness.submit(number, payload: "{\"sleep\":0.05,\"n\":\(number)}") }
+            async let results = harness.collect("happy-end", 60)
+            for _ in 0..<3 {
+                try await Task.sleep(for: .milliseconds(500))
+                harness.kill(harness.sidecar)
+                try harness.startSidecar()
+            }
+            let seen = try await results
+            // A result may come twice (killed between confirm and acknowledgement), but always under the same id.
+            #expect(Set(seen.keys) == Set((0..<60).map { "e\($0)" }))
+        }
+    }
+
+    @Test func sigtermFinishesWhatRunsAndHandsBackTheRest() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_PREFETCH": "10"]) { harness in
+            try await harness.start()
+            for number in 0..<5 { try await harness.submit(number, payload: "{\"sleep\":0.7}") }
+            try await eventually("a call under way") { harness.hits == 1 }
+            harness.kill(harness.sidecar, SIGTERM)
+            let sidecar = try #require(harness.sidecar)
+            try await eventually("the sidecar has ended") { !sidecar.isRunning }
+            #expect(sidecar.terminationStatus == 0)
+            #expect(harness.hits == 1)
+            let done = try await harness.collect("happy-end", 1)
+            #expect(done.count == 1)
+            try harness.startSidecar()
+            try await eventually("the rest is worked on") { harness.hits == 5 }
+        }
+    }
+
+    @Test func heartbeatsGoOnWhileAHandlerIsBusy() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_HEARTBEAT": "1"]) { harness in
+            try await harness.start()
+            try await harness.submit(1, payload: "{\"sleep\":6}")
+            _ = try await harness.collect("happy-end", 1)
+            #expect(harness.hits == 1)
+            #expect(!harness.text(of: "sidecar.log").contains("not consuming"))
+        }
+    }
+
+    @Test func aHungHandlerIsATimeoutAndTheSidecarEnds() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RUNTIME_TIMEOUT": "500ms"]) { harness in
+            try await harness.start()
+            try await harness.submit(1, payload: "{\"sleep\":30}")
+            let failed = try await harness.collect("error-end", 1)
+            #expect(failed["e1"]?.first?.payload["error"]?.string == "timeout")
+            #expect(failed["e1"]?.first?.payload["details"]?["message"]?.string == "Runtime timeout exceeded after 500ms")
+            let sidecar = try #require(harness.sidecar)
+            try await eventually("the sidecar has ended") { !sidecar.isRunning }
+            #expect(sidecar.terminationStatus == 1)
+            // Settled before it ended: not delivered again.
+            harness.kill(harness.handler)
+            try harness.startHandler()
+            try harness.startSidecar()
+            try await harness.ready()
+            try await harness.submit(2)
+            _ = try await harness.collect("happy-end", 1)
+            #expect(harness.hits == 2)
+        }
+    }
+
+    @Test func aLostConnectionOrDeletedQueueIsRecovered() async throws {
+        try await withHarness { harness in
+            try await harness.start()
+            for number in 0..<3 { try await harness.submit(number) }
+            _ = try await harness.collect("happy-end", 3)
+            try TestServers.rabbitmqctl("delete_queue", "\(harness.broker.queuePrefix)worker")
+            try await eventually("the queue is back") {
+                do {
+                    try await harness.submit(4)
+                    return true
+                } catch { return false }
+            }
+            try await eventually("it is worked on") { harness.hits == 4 }
+            #expect(harness.text(of: "sidecar.log").contains("queue was deleted or moved"))
+        }
+    }
+
+    @Test func readinessSaysWhatIsMissing() async throws {
+        try await withHarness { harness in
+            try harness.startSidecar()
+            try await eventually("an answer") { try await harness.get("/readyz").status == 503 }
+            let answer = try await harness.get("/readyz")
+            #expect(answer.body.contains("is the handler running?"))
+            // What comes meanwhile waits in the queue.
+            try await eventually("the queue is there") {
+                do {
+                    try await harness.submit(1)
+                    return true
+                } catch { return false }
+            }
+            try harness.startHandler()
+            try await harness.ready()
+            try await eventually("it is worked on") { harness.hits == 1 }
+        }
+    }
+
+    @Test func wrongSettingsAreRefusedByName() async throws {
+        let process = Process()
+        process.executableURL = SidecarHarness.programs.appendingPathComponent("troupe-sidecar")
+        process.environment = ["TROUPE_CONCURRENCY": "many", "ASYA_RABBITMQ_URL": "http://secret@x", "TROUPE_RUNTIME_TIMEOUT": "soon"]
+        let pipe = Pipe()
+        process.standardError = pipe
+        try process.run()
+        let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 78)
+        for name in ["TROUPE_ACTOR_NAME", "TROUPE_CONCURRENCY: 'many'", "TROUPE_RABBITMQ_URL", "TROUPE_RUNTIME_TIMEOUT: 'soon'"] {
+            #expect(text.contains(name))
+        }
+        #expect(!text.contains("secret"))
+    }
+}
