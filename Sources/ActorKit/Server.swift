@@ -1,7 +1,8 @@
 internal import EventLoops
 internal import Glibc
 
-/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the global pool.
+/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the
+/// global pool.
 actor Server {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }

@@ -16,10 +16,12 @@ struct ActorSettingsTests {
     }
 
     @Test func asyaNames() throws {
-        let settings = try ActorSettings(environment: ["ASYA_SOCKET_DIR": "/a/", "ASYA_CONCURRENCY": "3"], mode: .payload)
+        let settings = try ActorSettings(
+            environment: ["ASYA_SOCKET_DIR": "/a/", "ASYA_CONCURRENCY": "3"], mode: .payload)
         #expect(settings.socketPath == "/a/asya-runtime.sock")
         #expect(settings.concurrency == 3)
-        let mixed = try ActorSettings(environment: ["ASYA_SOCKET_DIR": "/a", "TROUPE_SOCKET_DIR": "/t"], mode: .payload)
+        let mixed = try ActorSettings(
+            environment: ["ASYA_SOCKET_DIR": "/a", "TROUPE_SOCKET_DIR": "/t"], mode: .payload)
         #expect(mixed.socketPath == "/t/runtime.sock")
     }
 
@@ -37,14 +39,18 @@ struct ActorSettingsTests {
         ("TROUPE_ENABLE_VALIDATION", "maybe"),
     ])
     func wrongSettingsAreRefusedByName(_ name: String, _ value: String) throws {
-        let error = try #require(throws: StartError.self) { try ActorSettings(environment: [name: value], mode: .payload) }
+        let error = try #require(throws: StartError.self) {
+            try ActorSettings(environment: [name: value], mode: .payload)
+        }
         #expect(error.exitCode == 78)
         #expect(error.message.contains(name) && error.message.contains(value))
     }
 
     @Test func allMistakesAtOnce() throws {
         let environment = ["TROUPE_CONCURRENCY": "many", "TROUPE_LOG_LEVEL": "loud"]
-        let error = try #require(throws: StartError.self) { try ActorSettings(environment: environment, mode: .payload) }
+        let error = try #require(throws: StartError.self) {
+            try ActorSettings(environment: environment, mode: .payload)
+        }
         #expect(error.message.split(separator: "\n").count == 2)
     }
 }

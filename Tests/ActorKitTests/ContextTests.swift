@@ -11,7 +11,9 @@ struct ContextTests {
 
     @Test func itKnowsTheEnvelope() throws {
         let context = try context(
-            #"{"id":"e-1","parent_id":"e-0","route":{"actors":["a","b"],"current":1},"headers":{"n":5,"s":"x","o":{"k":[1]}},"payload":1}"#)
+            #"{"id":"e-1","parent_id":"e-0","route":{"actors":["a","b"],"current":1},"#
+                + #""headers":{"n":5,"s":"x","o":{"k":[1]}},"payload":1}"#
+        )
         #expect(context.id == "e-1")
         #expect(context.parentID == "e-0")
         #expect(context.route.actors == ["a", "b"])

@@ -8,7 +8,9 @@ struct FrameReaderTests {
         withUnsafeBytes(of: UInt32(body.count).bigEndian, Array.init) + body
     }
 
-    private func read(_ stream: [UInt8], inPiecesOf size: Int, limit: Int = 1 << 20) throws -> (frames: [[UInt8]], reader: FrameReader) {
+    private func read(_ stream: [UInt8], inPiecesOf size: Int, limit: Int = 1 << 20) throws -> (
+        frames: [[UInt8]], reader: FrameReader
+    ) {
         var reader = FrameReader(maximumBytes: limit)
         var frames: [[UInt8]] = []
         for start in stride(from: 0, to: stream.count, by: size) {
@@ -20,7 +22,9 @@ struct FrameReaderTests {
 
     @Test(arguments: [1, 2, 3, 4, 5, 7, 64, 1000, 1 << 20])
     func framesComeOutHoweverTheStreamIsCut(_ size: Int) throws {
-        let bodies: [[UInt8]] = [[], [1], Array(repeating: 7, count: 300), [], [2, 3], Array(repeating: 9, count: 70_000)]
+        let bodies: [[UInt8]] = [
+            [], [1], Array(repeating: 7, count: 300), [], [2, 3], Array(repeating: 9, count: 70_000),
+        ]
         let (frames, reader) = try read(bodies.flatMap(frame), inPiecesOf: size)
         #expect(frames == bodies)
         #expect(reader.isIdle)

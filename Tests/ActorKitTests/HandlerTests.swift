@@ -51,7 +51,10 @@ struct HandlerTests {
     @Test func fanOutMakesOneEnvelopeEach() async throws {
         let reply = try RawJSON(try await answerer(Splitter()).answer(request(#""to be or""#)))
         #expect(reply.elements.map { $0["payload"]?.string } == ["to", "be", "or"])
-        #expect(reply.elements.allSatisfy { $0["route"]?["current"]?.integer == 1 && $0["headers"]?["trace"]?.string == "t" })
+        #expect(
+            reply.elements.allSatisfy {
+                $0["route"]?["current"]?.integer == 1 && $0["headers"]?["trace"]?.string == "t"
+            })
     }
 
     @Test func nilAndAnEmptyFanOutEndTheRoute() async throws {
@@ -119,7 +122,8 @@ struct HandlerTests {
         var generator = Generator(seed: 20_261_121)
         let whole = request(#"{"number":21,"tags":["ü","\ud83c\udfad"]}"#)
         for round in 0..<3000 {
-            var bytes = round % 3 == 0 ? (0..<Int.random(in: 0..<64, using: &generator)).map { _ in generator.byte() } : whole
+            var bytes =
+                round % 3 == 0 ? (0..<Int.random(in: 0..<64, using: &generator)).map { _ in generator.byte() } : whole
             if round % 3 == 1 { bytes.removeLast(Int.random(in: 1...bytes.count, using: &generator)) }
             if round % 3 == 2 { bytes[Int.random(in: bytes.indices, using: &generator)] = generator.byte() }
             let reply = try RawJSON(await answerer.answer(bytes))

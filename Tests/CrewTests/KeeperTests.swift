@@ -11,7 +11,8 @@ struct ResultKeyTests {
     private let digest = SHA256.hash(data: [1, 2, 3])
 
     private func key(_ actor: String?, _ id: String?) -> String {
-        ResultKey(prefix: "happy-end/", timestamp: "2026-11-21T09:30:00.123456Z", actor: actor, id: id, digest: digest).text
+        ResultKey(prefix: "happy-end/", timestamp: "2026-11-21T09:30:00.123456Z", actor: actor, id: id, digest: digest)
+            .text
     }
 
     @Test func thePartsOfAKey() {
@@ -20,7 +21,8 @@ struct ResultKeyTests {
 
     @Test(arguments: [
         ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd"), ("..", "%2E."), (".", "%2E"), (".hidden", "%2Ehidden"),
-        ("/etc/passwd", "%2Fetc%2Fpasswd"), ("a\0b", "a%00b"), ("a b", "a%20b"), ("ü🎭", "%C3%BC%F0%9F%8E%AD"), ("50%", "50%25"),
+        ("/etc/passwd", "%2Fetc%2Fpasswd"), ("a\0b", "a%00b"), ("a b", "a%20b"), ("ü🎭", "%C3%BC%F0%9F%8E%AD"),
+        ("50%", "50%25"),
         ("a\\b", "a%5Cb"), ("a\r\nb", "a%0D%0Ab"), ("a..b", "a..b"),
     ])
     func hostileNamesStayInTheirPlace(_ name: String, _ safe: String) {
@@ -57,7 +59,8 @@ struct TimestampTests {
 
     @Test(arguments: [
         ("2026-11-21T09:30:00.123456Z", true), ("2026-11-21T09:30:00Z", false), ("../../../x", false), ("", false),
-        ("2026-11-21T09:30:00.12345/Z", false), ("2026-11-21T09:30:00.123456Z/", false), ("٢026-11-21T09:30:00.12345Z", false),
+        ("2026-11-21T09:30:00.12345/Z", false), ("2026-11-21T09:30:00.123456Z/", false),
+        ("٢026-11-21T09:30:00.12345Z", false),
     ])
     func timestamps(_ text: String, _ isOne: Bool) {
         #expect(text.isTimestamp == isOne)
@@ -66,7 +69,9 @@ struct TimestampTests {
 
 @Suite
 struct KeeperTests {
-    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("troupe-\(UInt64.random(in: 0 ... .max))").path
+    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "troupe-\(UInt64.random(in: 0 ... .max))"
+    ).path
 
     private func keep(_ text: String, with keeper: Keeper) async throws {
         let message = try RawJSON(Array(text.utf8))
@@ -74,7 +79,8 @@ struct KeeperTests {
         let route = Route(actors: message["route"]?["actors"]?.elements.compactMap(\.string) ?? [])
         let headers = message["headers"].flatMap { try? Headers($0) } ?? Headers()
         try await keeper.keep(
-            message, Context(id: message["id"]?.string ?? "", route: route, headers: headers, log: Log(level: .critical)))
+            message,
+            Context(id: message["id"]?.string ?? "", route: route, headers: headers, log: Log(level: .critical)))
     }
 
     private func files() throws -> [String] {
@@ -88,11 +94,15 @@ struct KeeperTests {
 
     @Test func anEnvelopeIsKeptByteForByte() async throws {
         let keeper = try Keeper(.happyEnd, environment: ["TROUPE_RESULTS_DIR": folder])
-        let text = #"{ "id":"e-1", "payload" : {"n":12345678901234567890.0, "🎭":"\ud800"},"route":{"actors":["a","b"],"current":2}}"#
+        let text =
+            #"{ "id":"e-1", "payload" : {"n":12345678901234567890.0, "🎭":"\ud800"},"#
+            + #""route":{"actors":["a","b"],"current":2}}"#
         try await keep(text, with: keeper)
         let file = try #require(try files().first)
         let parts = file.split(separator: "/").map(String.init)
-        #expect(parts.count == 4 && parts[0] == "happy-end" && parts[1].isTimestamp && parts[2] == "b" && parts[3] == "e-1.json")
+        #expect(
+            parts.count == 4 && parts[0] == "happy-end" && parts[1].isTimestamp && parts[2] == "b"
+                && parts[3] == "e-1.json")
         #expect(FileManager.default.contents(atPath: folder + "/" + file) == Data(text.utf8))
     }
 
@@ -167,10 +177,16 @@ struct CrewSettingsTests {
         #expect(try CrewSettings(.happyEnd, environment: [:]).storage == .nowhere)
         #expect(try CrewSettings(.happyEnd, environment: ["TROUPE_RESULTS_DIR": "/r"]).storage == .folder("/r"))
         let location = S3Location(
-            endpoint: "http://minio:9000", bucket: "results", region: "eu-west-1", accessKey: "key", secretKey: "s3cret")
-        #expect(try CrewSettings(.happyEnd, environment: s3.merging(["AWS_REGION": "eu-west-1"]) { $1 }).storage == .s3(location))
-        let asya = Dictionary(uniqueKeysWithValues: s3.map { ($0.key.replacingOccurrences(of: "TROUPE_", with: "ASYA_"), $0.value) })
-        #expect(try CrewSettings(.errorEnd, environment: asya.merging(["AWS_REGION": "eu-west-1"]) { $1 }).storage == .s3(location))
+            endpoint: "http://minio:9000", bucket: "results", region: "eu-west-1", accessKey: "key", secretKey: "s3cret"
+        )
+        #expect(
+            try CrewSettings(.happyEnd, environment: s3.merging(["AWS_REGION": "eu-west-1"]) { $1 }).storage
+                == .s3(location))
+        let asya = Dictionary(
+            uniqueKeysWithValues: s3.map { ($0.key.replacingOccurrences(of: "TROUPE_", with: "ASYA_"), $0.value) })
+        #expect(
+            try CrewSettings(.errorEnd, environment: asya.merging(["AWS_REGION": "eu-west-1"]) { $1 }).storage
+                == .s3(location))
     }
 
     @Test func amazonItself() throws {
@@ -187,13 +203,15 @@ struct CrewSettingsTests {
     @Test func prefixes() throws {
         #expect(try CrewSettings(.happyEnd, environment: [:]).prefix == "happy-end/")
         #expect(try CrewSettings(.errorEnd, environment: [:]).prefix == "error-end/")
-        #expect(try CrewSettings(.happyEnd, environment: ["ASYA_S3_RESULTS_PREFIX": "happy-asya/"]).prefix == "happy-asya/")
+        #expect(
+            try CrewSettings(.happyEnd, environment: ["ASYA_S3_RESULTS_PREFIX": "happy-asya/"]).prefix == "happy-asya/")
         #expect(try CrewSettings(.errorEnd, environment: ["TROUPE_S3_ERRORS_PREFIX": "a/b-"]).prefix == "a/b-")
     }
 
     @Test(arguments: [
         ("TROUPE_S3_BUCKET", "No Bucket"), ("TROUPE_S3_BUCKET", "x"), ("TROUPE_S3_ENDPOINT", "minio:9000"),
-        ("TROUPE_S3_ENDPOINT", "http://"), ("TROUPE_S3_ENDPOINT", "http://minio:9000/path"), ("TROUPE_S3_ENDPOINT", "http://u:s3cret@m"),
+        ("TROUPE_S3_ENDPOINT", "http://"), ("TROUPE_S3_ENDPOINT", "http://minio:9000/path"),
+        ("TROUPE_S3_ENDPOINT", "http://u:s3cret@m"),
         ("TROUPE_S3_RESULTS_PREFIX", "../x/"), ("TROUPE_S3_RESULTS_PREFIX", "/x/"), ("TROUPE_S3_ACCESS_KEY", ""),
         ("TROUPE_S3_SECRET_KEY", ""), ("TROUPE_RESULTS_DIR", "/r"),
     ])
@@ -208,7 +226,9 @@ struct CrewSettingsTests {
 
     @Test(arguments: ["/proc/nowhere", "/dev/null/x"])
     func aFolderThatCannotBeIsRefusedAtStart(_ path: String) throws {
-        let error = try #require(throws: StartError.self) { try Keeper(.happyEnd, environment: ["TROUPE_RESULTS_DIR": path]) }
+        let error = try #require(throws: StartError.self) {
+            try Keeper(.happyEnd, environment: ["TROUPE_RESULTS_DIR": path])
+        }
         #expect(error.exitCode == 73)
         #expect(error.message.contains(path))
     }

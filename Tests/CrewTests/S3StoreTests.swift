@@ -63,7 +63,9 @@ struct S3StoreTests {
         let bucket = newBucket()
         let store = store(bucket)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for number in 0..<40 { group.addTask { try await store.put(Array("\(number)".utf8), at: "many/\(number)") } }
+            for number in 0..<40 {
+                group.addTask { try await store.put(Array("\(number)".utf8), at: "many/\(number)") }
+            }
             try await group.waitForAll()
         }
         for number in 0..<40 { #expect(try await object(bucket, "many/\(number)").body == Array("\(number)".utf8)) }
@@ -100,7 +102,8 @@ struct S3FailureTests {
 
     private func store(_ bucket: String) throws -> S3Store {
         let location = S3Location(
-            endpoint: "http://127.0.0.1:\(try FailingS3.port.get())", bucket: bucket, region: "us-east-1", accessKey: "key",
+            endpoint: "http://127.0.0.1:\(try FailingS3.port.get())", bucket: bucket, region: "us-east-1",
+            accessKey: "key",
             secretKey: "s3cret")
         let retries = Retries(attempts: 4, firstPause: .seconds(1)) { [pauses] in pauses.add($0) }
         return S3Store(location, client: client, retries: retries)
@@ -108,7 +111,8 @@ struct S3FailureTests {
 
     private func tries(_ path: String) async throws -> String {
         let port = try FailingS3.port.get()
-        return String(decoding: try await client.send(HTTPRequest(.get, "http://127.0.0.1:\(port)\(path)")).body, as: UTF8.self)
+        return String(
+            decoding: try await client.send(HTTPRequest(.get, "http://127.0.0.1:\(port)\(path)")).body, as: UTF8.self)
     }
 
     @Test func whatFailsForAWhileIsTriedAgain() async throws {

@@ -3,21 +3,26 @@ import Testing
 
 @testable import Crew
 
-/// AWS's published examples: the Signature Version 4 test suite, and "Signature Calculations for the Authorization Header" in the
-/// S3 API reference.
+/// AWS's published examples: the Signature Version 4 test suite, and "Signature Calculations for the Authorization
+/// Header" in the S3 API reference.
 @Suite
 struct SignatureV4Tests {
     static let emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     private let suite = SignatureV4(
-        accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", region: "us-east-1", service: "service")
+        accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", region: "us-east-1",
+        service: "service")
     private let s3 = SignatureV4(
-        accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", region: "us-east-1", service: "s3")
+        accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", region: "us-east-1",
+        service: "s3")
 
     private func signature(_ authorization: String) -> String { String(authorization.suffix(64)) }
 
-    private func signed(_ method: String, query: [(name: String, value: String)] = [], more: [(name: String, value: String)] = []) -> String {
-        let headers = [(name: "Host", value: "example.amazonaws.com"), (name: "X-Amz-Date", value: "20150830T123600Z")] + more
+    private func signed(
+        _ method: String, query: [(name: String, value: String)] = [], more: [(name: String, value: String)] = []
+    ) -> String {
+        let headers =
+            [(name: "Host", value: "example.amazonaws.com"), (name: "X-Amz-Date", value: "20150830T123600Z")] + more
         return suite.authorization(
             for: .init(method: method, path: "/", query: query, headers: headers, bodyDigest: Self.emptyDigest),
             date: "20150830T123600Z")
@@ -37,16 +42,20 @@ struct SignatureV4Tests {
 
     @Test func getVanillaQueryOrderKeyCase() {
         let query = [(name: "Param2", value: "value2"), (name: "Param1", value: "value1")]
-        #expect(signature(signed("GET", query: query)) == "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500")
+        #expect(
+            signature(signed("GET", query: query)) == "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"
+        )
     }
 
     private func s3Signed(
-        _ method: String, _ path: String, query: [(name: String, value: String)] = [], more: [(name: String, value: String)] = [],
+        _ method: String, _ path: String, query: [(name: String, value: String)] = [],
+        more: [(name: String, value: String)] = [],
         digest: String = emptyDigest
     ) -> String {
         let headers: [(name: String, value: String)] =
             [
-                ("Host", "examplebucket.s3.amazonaws.com"), ("x-amz-date", "20130524T000000Z"), ("x-amz-content-sha256", digest),
+                ("Host", "examplebucket.s3.amazonaws.com"), ("x-amz-date", "20130524T000000Z"),
+                ("x-amz-content-sha256", digest),
             ] + more
         return signature(
             s3.authorization(
@@ -86,7 +95,8 @@ struct SignatureV4Tests {
     }
 
     @Test(arguments: [
-        ("abc-._~XYZ019", "abc-._~XYZ019"), ("a b", "a%20b"), ("a+b=c&d", "a%2Bb%3Dc%26d"), ("ü", "%C3%BC"), ("100%", "100%25"),
+        ("abc-._~XYZ019", "abc-._~XYZ019"), ("a b", "a%20b"), ("a+b=c&d", "a%2Bb%3Dc%26d"), ("ü", "%C3%BC"),
+        ("100%", "100%25"),
         ("a/b:c", "a/b%3Ac"), ("٣", "%D9%A3"),
     ])
     func encoding(_ text: String, _ encoded: String) {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A server that is a Python script: it prints what to know about it (ports, files) on one line, and ends when its standard input
-/// does, which is at the latest when this process ends.
+/// A server that is a Python script: it prints what to know about it (ports, files) on one line, and ends when its
+/// standard input does, which is at the latest when this process ends.
 public final class ScriptServer: Sendable {
     /// The words of that line.
     public let words: [String]
