@@ -79,7 +79,7 @@ DRAIN_SECONDS = 5
 # How long a start waits for a runtime that is still listening, for it may be about to end.
 TAKEOVER_SECONDS = 2
 # A worker process that has left a new connection to those that have none looks again after this time.
-PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.1
 # A reply up to this size is copied once, to send it in a single call.
 SMALL_REPLY = 65536
 
