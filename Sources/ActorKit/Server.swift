@@ -1,7 +1,8 @@
 internal import EventLoops
 internal import Glibc
 
-/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the global pool.
+/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the
+/// global pool.
 actor Server {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -21,12 +22,13 @@ actor Server {
     private var whenIdle: CheckedContinuation<Void, Never>?
 
     /// A peer that stops in the middle of a frame, or doesn't take its reply, is given up after this time.
-    private static let stallTime = Duration.seconds(30)
+    private let stallTime: Duration
     /// How long the rest of a refused frame is read and thrown away.
     private static let drainTime = Duration.seconds(5)
 
-    init(on loop: EventLoop, answerer: Answerer, log: Log) {
+    init(on loop: EventLoop, answerer: Answerer, log: Log, stallTime: Duration = .seconds(30)) {
         self.loop = loop
+        self.stallTime = stallTime
         self.answerer = answerer
         self.log = log
         concurrency = answerer.settings.concurrency
@@ -132,7 +134,7 @@ actor Server {
     private func takeRequest(_ connection: Connection) -> Bool {
         do throws(BadFrame) {
             guard let frame = try connection.reader.next() else {
-                setStallTimer(connection, Self.stallTime, unless: connection.reader.isIdle)
+                setStallTimer(connection, stallTime, unless: connection.reader.isIdle)
                 return false
             }
             cancelStallTimer(connection)
@@ -186,7 +188,7 @@ actor Server {
         case .some:
             if case .writing = connection.phase {} else { loop.rewatch(connection.descriptor, for: .writable) }
             connection.phase = .writing(output)
-            setStallTimer(connection, Self.stallTime)
+            setStallTimer(connection, stallTime)
         case .everything:
             cancelStallTimer(connection)
             if output.thenDrains { beginDraining(connection) } else { readNext(connection) }

@@ -3,8 +3,9 @@ public import EventLoops
 
 /// HTTP/1.1 and HTTP/2 over libcurl, many exchanges at a time on one event loop, connections kept for the next request.
 ///
-/// Redirects are not followed, cookies not kept, bodies not decompressed: what the server says is what the caller gets. The usual
-/// proxy variables (`https_proxy`, `no_proxy`, ...) apply. A process that speaks TLS should ignore SIGPIPE.
+/// Redirects are not followed, cookies not kept, bodies not decompressed: what the server says is what the caller
+/// gets. The usual proxy variables (`https_proxy`, `no_proxy`, ...) apply. A process that speaks TLS should ignore
+/// SIGPIPE.
 public actor HTTPClient {
     public struct Configuration: Sendable {
         /// More requests to one host wait for a free connection; their timeout runs meanwhile. 0 means no limit.
@@ -45,7 +46,8 @@ public actor HTTPClient {
     /// libcurl's own set-up happens once a process, before any handle is made.
     private static let globalState: CURLcode = curl_global_init(Int(CURL_GLOBAL_SSL | CURL_GLOBAL_WIN32))
 
-    /// Sends the request and waits for the complete response. Cancelling the task ends the exchange at once (`cancelled`).
+    /// Sends the request and waits for the complete response. Cancelling the task ends the exchange at once
+    /// (`cancelled`).
     public func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
         guard !Task.isCancelled else { throw HTTPError(.cancelled, "the task was cancelled") }
         let transfer = try Transfer(request, certificateAuthorities: configuration.certificateAuthorities)

@@ -3,5 +3,8 @@ import ArgumentParser
 @main
 struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "troupe", abstract: "Durable actor pipelines over RabbitMQ.", subcommands: [GatewayCommand.self])
+        commandName: "troupe",
+        abstract: "Durable pipelines of independent actors.",
+        subcommands: [CrewCommand.self, GatewayCommand.self]
+    )
 }
