@@ -40,18 +40,25 @@ public struct Configuration: Sendable {
         configPath = settings.text("CONFIG_PATH")
         maxBody = settings.integer("GATEWAY_MAX_BODY", default: maxBody, in: 1024...(1 << 30))
         maxNesting = settings.integer("GATEWAY_MAX_NESTING", default: maxNesting, in: 1...4096)
-        idleTimeout = settings.duration("GATEWAY_IDLE_TIMEOUT", default: idleTimeout, in: .seconds(1)...(.seconds(3600)))
-        keepAlive = settings.duration("GATEWAY_KEEPALIVE", default: keepAlive, in: .milliseconds(100)...(.seconds(3600)))
-        streamPoll = settings.duration("GATEWAY_STREAM_POLL", default: streamPoll, in: .milliseconds(100)...(.seconds(3600)))
+        idleTimeout = settings.duration(
+            "GATEWAY_IDLE_TIMEOUT", default: idleTimeout, in: .seconds(1)...(.seconds(3600)))
+        keepAlive = settings.duration(
+            "GATEWAY_KEEPALIVE", default: keepAlive, in: .milliseconds(100)...(.seconds(3600)))
+        streamPoll = settings.duration(
+            "GATEWAY_STREAM_POLL", default: streamPoll, in: .milliseconds(100)...(.seconds(3600)))
         publishTimeout = settings.duration(
             "GATEWAY_PUBLISH_TIMEOUT", default: publishTimeout, in: .milliseconds(100)...(.seconds(300)))
-        outboxGrace = settings.duration("GATEWAY_OUTBOX_GRACE", default: outboxGrace, in: .milliseconds(100)...(.seconds(3600)))
-        outboxInterval = settings.duration("GATEWAY_OUTBOX_INTERVAL", default: outboxInterval, in: .milliseconds(10)...(.seconds(300)))
+        outboxGrace = settings.duration(
+            "GATEWAY_OUTBOX_GRACE", default: outboxGrace, in: .milliseconds(100)...(.seconds(3600)))
+        outboxInterval = settings.duration(
+            "GATEWAY_OUTBOX_INTERVAL", default: outboxInterval, in: .milliseconds(10)...(.seconds(300)))
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
-        drainTimeout = settings.duration("GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
+        drainTimeout = settings.duration(
+            "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         if publishTimeout >= outboxGrace {
             settings.problem(
-                "TROUPE_GATEWAY_PUBLISH_TIMEOUT", "must be shorter than TROUPE_GATEWAY_OUTBOX_GRACE, or messages are sent twice")
+                "TROUPE_GATEWAY_PUBLISH_TIMEOUT",
+                "must be shorter than TROUPE_GATEWAY_OUTBOX_GRACE, or messages are sent twice")
         }
         if !databaseURL.isEmpty, let problem = databaseURLProblem {
             settings.problem("TROUPE_DATABASE_URL", "is no connection string for PostgreSQL: \(problem)")

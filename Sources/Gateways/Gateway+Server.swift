@@ -11,7 +11,8 @@ extension Gateway {
         serverLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router.router(),
-            server: .http1(configuration: .init(idleTimeout: .nanoseconds(configuration.idleTimeout.nanosecondsClamped))),
+            server: .http1(
+                configuration: .init(idleTimeout: .nanoseconds(configuration.idleTimeout.nanosecondsClamped))),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "troupe-gateway"),
             onServerRunning: { channel in

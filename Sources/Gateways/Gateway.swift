@@ -91,7 +91,8 @@ public struct Gateway: Service {
         let store = EnvelopeStore(pool: pool)
         let hub = UpdateHub(
             listener: NotificationListener(
-                configuration.connectionSettings(applicationName: "troupe-gateway-listener"), channel: "troupe_envelope_updates",
+                configuration.connectionSettings(applicationName: "troupe-gateway-listener"),
+                channel: "troupe_envelope_updates",
                 on: loop),
             settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
         let outbox = OutboxPublisher(
@@ -100,7 +101,8 @@ public struct Gateway: Service {
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
         let ingest = ReportIngest(
-            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger)
+            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
+        )
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, hub: hub, tools: tools, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),

@@ -27,7 +27,8 @@ struct GatewayMetrics: Sendable {
 
     func finished(_ status: EnvelopeStatus) -> Counter {
         registry.counter(
-            "envelopes_finished_total", "Envelopes whose end this gateway has written, by status", ["status": status.rawValue])
+            "envelopes_finished_total", "Envelopes whose end this gateway has written, by status",
+            ["status": status.rawValue])
     }
 
     func publishFailures(_ code: TransportError.Code) -> Counter {
@@ -35,15 +36,18 @@ struct GatewayMetrics: Sendable {
     }
 
     func reports(_ outcome: ReportOutcome) -> Counter {
-        registry.counter("status_reports_total", "Reports from actors, by what became of them", ["outcome": outcome.rawValue])
+        registry.counter(
+            "status_reports_total", "Reports from actors, by what became of them", ["outcome": outcome.rawValue])
     }
 
     func request(method: String, route: String, status: Int) -> Counter {
-        registry.counter("http_requests_total", "Requests answered", ["method": method, "route": route, "status": String(status)])
+        registry.counter(
+            "http_requests_total", "Requests answered", ["method": method, "route": route, "status": String(status)])
     }
 
     func requestDuration(route: String) -> Histogram {
-        registry.histogram("http_request_duration_seconds", "Time to the answer's head", ["route": route], buckets: Histogram.seconds)
+        registry.histogram(
+            "http_request_duration_seconds", "Time to the answer's head", ["route": route], buckets: Histogram.seconds)
     }
 
     func databaseConnections(_ state: String) -> Gauge {

@@ -36,7 +36,8 @@ public enum GatewayProcess {
         var groupLogger = logger
         groupLogger.logLevel = max(logger.logLevel, .warning)
         let group = ServiceGroup(
-            configuration: .init(services: [gateway], gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLogger))
+            configuration: .init(
+                services: [gateway], gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLogger))
         do {
             try await group.run()
             return EXIT_SUCCESS

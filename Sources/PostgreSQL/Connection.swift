@@ -28,7 +28,9 @@ public actor Connection {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     /// - Throws: `.connectionFailed`, with the server's SQLSTATE where it answered.
-    public static func connect(_ settings: ConnectionSettings, on loop: EventLoop) async throws(PostgreSQLError) -> Connection {
+    public static func connect(_ settings: ConnectionSettings, on loop: EventLoop) async throws(PostgreSQLError)
+        -> Connection
+    {
         let opened = try await OpenedConnection.open(settings)
         let connection = Connection(opened, settings, loop)
         await connection.startWatching()
@@ -84,7 +86,8 @@ public actor Connection {
         guard !Task.isCancelled else { return continuation.resume(returning: .failure(.taskCancelled)) }
         if let closeReason { return continuation.resume(returning: .failure(closeReason)) }
         let request = Request(
-            id: id, sql: sql, parameters: parameters, steps: steps(for: sql, parameters, id), continuation: continuation)
+            id: id, sql: sql, parameters: parameters, steps: steps(for: sql, parameters, id), continuation: continuation
+        )
         if let timeout {
             request.timer = loop.schedule(after: timeout) {
                 self.assumeIsolated { $0.interrupt(id, PostgreSQLError(.timeout, "no answer in time")) }
@@ -165,7 +168,9 @@ public actor Connection {
             cancelTimer(of: request)
             cancelOnServer()
             request.timer = loop.schedule(after: Self.cancelGrace) {
-                self.assumeIsolated { $0.close(because: PostgreSQLError(.connectionLost, "a cancelled statement didn't end")) }
+                self.assumeIsolated {
+                    $0.close(because: PostgreSQLError(.connectionLost, "a cancelled statement didn't end"))
+                }
             }
         }
     }
@@ -188,7 +193,8 @@ public actor Connection {
     public func notifications(on channel: String) async throws(PostgreSQLError) -> AsyncStream<Notification> {
         try await query("LISTEN \(quotedIdentifier(channel))")
         if let closeReason { throw closeReason }
-        let (stream, continuation) = AsyncStream.makeStream(of: Notification.self, bufferingPolicy: .bufferingOldest(16_384))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Notification.self, bufferingPolicy: .bufferingOldest(16_384))
         listeners[channel]?.finish()
         listeners[channel] = continuation
         return stream

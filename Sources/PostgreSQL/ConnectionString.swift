@@ -12,6 +12,8 @@ func checkConnectionString(_ text: String) -> String? {
     guard let message else { return "cannot be read" }
     let words = String(cString: message).prefix { $0 != "\"" && $0 != "\n" }
     var end = words.endIndex
-    while end > words.startIndex, [" ", ":"].contains(words[words.index(before: end)]) { end = words.index(before: end) }
+    while end > words.startIndex, [" ", ":"].contains(words[words.index(before: end)]) {
+        end = words.index(before: end)
+    }
     return String(words[..<end])
 }

@@ -35,7 +35,8 @@ struct OpenedConnection: @unchecked Sendable {
         // A `dbname` that looks like a connection string is expanded: it overrides what stands before it.
         var options = [
             ("fallback_application_name", settings.applicationName),
-            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"), ("tcp_user_timeout", "20000"),
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "20000"),
         ]
         if let timeout = settings.statementTimeout {
             options.append(("options", "-c statement_timeout=\(timeout.nanosecondsClamped / 1_000_000)"))
@@ -64,7 +65,8 @@ struct OpenedConnection: @unchecked Sendable {
         }
     }
 
-    private static func wait(for events: Int16, on socket: Int32, until deadline: MonotonicTime) throws(PostgreSQLError) {
+    private static func wait(for events: Int16, on socket: Int32, until deadline: MonotonicTime) throws(PostgreSQLError)
+    {
         while true {
             let remaining = MonotonicTime.now.duration(to: deadline).nanosecondsClamped / 1_000_000
             guard remaining > 0 else { throw PostgreSQLError(.connectionFailed, "no connection in time") }

@@ -37,7 +37,8 @@ public struct Parameter: Sendable, Hashable {
     }
 
     public static func integers(_ values: [Int?]) -> Parameter {
-        Parameter(.int8Array, encodeArray(of: .int8, values.map { $0.map { bigEndian(UInt64(bitPattern: Int64($0)))[...] } }))
+        Parameter(
+            .int8Array, encodeArray(of: .int8, values.map { $0.map { bigEndian(UInt64(bitPattern: Int64($0)))[...] } }))
     }
 
     public static func doubles(_ values: [Double?]) -> Parameter {

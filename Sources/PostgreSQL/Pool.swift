@@ -104,10 +104,13 @@ public actor Pool {
         lastWaiterID += 1
         let id = lastWaiterID
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Connection, PostgreSQLError>, Never>) in
+            await withCheckedContinuation {
+                (continuation: CheckedContinuation<Result<Connection, PostgreSQLError>, Never>) in
                 guard !Task.isCancelled else { return continuation.resume(returning: .failure(.taskCancelled)) }
                 let timer = loop.schedule(after: settings.waitLimit) {
-                    self.assumeIsolated { $0.fail(id, PostgreSQLError(.poolExhausted, "no connection became free in time")) }
+                    self.assumeIsolated {
+                        $0.fail(id, PostgreSQLError(.poolExhausted, "no connection became free in time"))
+                    }
                 }
                 waiters.append(Waiter(id: id, timer: timer, continuation: continuation))
                 growIfNeeded()

@@ -47,7 +47,8 @@ public struct PostgreSQLError: Error, Hashable, Sendable, CustomStringConvertibl
         case .server:
             // 08 connection, 53 resources, 57 operator (shutdown, start-up, statement timeout), 58 system error.
             ["08", "53", "57", "58"].contains(sqlState?.category)
-                || sqlState == .lockNotAvailable || sqlState == .readOnlyTransaction || sqlState == .invalidStatementName
+                || sqlState == .lockNotAvailable || sqlState == .readOnlyTransaction
+                || sqlState == .invalidStatementName
         }
     }
 

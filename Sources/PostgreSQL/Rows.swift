@@ -30,7 +30,9 @@ public struct Row: Sendable {
     public func double(_ column: Int) throws(PostgreSQLError) -> Double { try require(optionalDouble(column), column) }
     public func bytes(_ column: Int) throws(PostgreSQLError) -> [UInt8] { try require(optionalBytes(column), column) }
     /// A `timestamptz` as microseconds since 1970-01-01 00:00 UTC.
-    public func microseconds(_ column: Int) throws(PostgreSQLError) -> Int64 { try require(optionalMicroseconds(column), column) }
+    public func microseconds(_ column: Int) throws(PostgreSQLError) -> Int64 {
+        try require(optionalMicroseconds(column), column)
+    }
 
     public func boolean(_ column: Int) throws(PostgreSQLError) -> Bool {
         try require(value(column, as: "boolean", [.boolean]) { $0.first.map { $0 != 0 } }, column)
@@ -70,7 +72,8 @@ public struct Row: Sendable {
     public func optionalMicroseconds(_ column: Int) throws(PostgreSQLError) -> Int64? {
         try value(column, as: "timestamptz", [.timestampWithTimeZone]) { bytes in
             // PostgreSQL counts from 2000-01-01; its infinities lie at the ends of the range.
-            bytes.count == 8 ? Int64(bitPattern: bytes.bigEndian()).addingReportingOverflow(946_684_800_000_000).partialValue : nil
+            bytes.count == 8
+                ? Int64(bitPattern: bytes.bigEndian()).addingReportingOverflow(946_684_800_000_000).partialValue : nil
         }
     }
 

@@ -40,7 +40,8 @@ enum Sending {
             return bytes.withUnsafeBytes { buffer in
                 // A null pointer would mean SQL's null; an empty value needs some address.
                 withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1) { empty in
-                    values.append(buffer.baseAddress?.assumingMemoryBound(to: CChar.self) ?? UnsafePointer(empty.baseAddress))
+                    values.append(
+                        buffer.baseAddress?.assumingMemoryBound(to: CChar.self) ?? UnsafePointer(empty.baseAddress))
                     lengths.append(Int32(clamping: buffer.count))
                     return descend(rest.dropFirst())
                 }

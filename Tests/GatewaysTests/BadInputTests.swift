@@ -25,7 +25,8 @@ struct BadInputTests {
             Case(#"{"a":1"#, "invalid_json"), Case("{'a':1}", "invalid_json"), Case(#"{"a":01}"#, "invalid_json"),
             Case("[]", "invalid_request", ""), Case("7", "invalid_request", ""), Case("null", "invalid_request", ""),
             Case("{}", "invalid_route", "/route"), Case(#"{"payload":1}"#, "invalid_route", "/route"),
-            Case("{\(route)}", "invalid_request", "/payload"), Case(#"{"route":[],"payload":1}"#, "invalid_route", "/route"),
+            Case("{\(route)}", "invalid_request", "/payload"),
+            Case(#"{"route":[],"payload":1}"#, "invalid_route", "/route"),
             Case(#"{"route":{},"payload":1}"#, "invalid_route", "/route"),
             Case(#"{"route":{"actors":[]},"payload":1}"#, "invalid_route", "/route"),
             Case(#"{"route":{"actors":"a"},"payload":1}"#, "invalid_route", "/route"),
@@ -38,10 +39,16 @@ struct BadInputTests {
             Case(##"{"route":{"actors":["#"]},"payload":1}"##, "invalid_route", "/route/actors/0"),
             Case(#"{"route":{"actors":["a\u0000"]},"payload":1}"#, "invalid_route", "/route/actors/0"),
             Case(#"{"route":{"actors":["../x"]},"payload":1}"#, "invalid_route", "/route/actors/0"),
-            Case(#"{"route":{"actors":["\#(String(repeating: "a", count: 201))"]},"payload":1}"#, "invalid_route", "/route/actors/0"),
-            Case(#"{"route":{"actors":[\#(Array(repeating: "\"a\"", count: 1001).joined(separator: ","))]},"payload":1}"#, "invalid_route", "/route/actors"),
-            Case(#"{"id":7,\#(route),"payload":1}"#, "invalid_request", "/id"), Case(#"{"id":"",\#(route),"payload":1}"#, "invalid_id", "/id"),
-            Case(#"{"id":"a b",\#(route),"payload":1}"#, "invalid_id", "/id"), Case(#"{"id":"ä",\#(route),"payload":1}"#, "invalid_id", "/id"),
+            Case(
+                #"{"route":{"actors":["\#(String(repeating: "a", count: 201))"]},"payload":1}"#, "invalid_route",
+                "/route/actors/0"),
+            Case(
+                #"{"route":{"actors":[\#(Array(repeating: "\"a\"", count: 1001).joined(separator: ","))]},"payload":1}"#,
+                "invalid_route", "/route/actors"),
+            Case(#"{"id":7,\#(route),"payload":1}"#, "invalid_request", "/id"),
+            Case(#"{"id":"",\#(route),"payload":1}"#, "invalid_id", "/id"),
+            Case(#"{"id":"a b",\#(route),"payload":1}"#, "invalid_id", "/id"),
+            Case(#"{"id":"ä",\#(route),"payload":1}"#, "invalid_id", "/id"),
             Case(#"{"id":"a\u0000",\#(route),"payload":1}"#, "invalid_id", "/id"),
             Case(#"{"id":"../../etc",\#(route),"payload":1}"#, "invalid_id", "/id"),
             Case(#"{"id":"\#(String(repeating: "a", count: 201))",\#(route),"payload":1}"#, "invalid_id", "/id"),
@@ -55,8 +62,10 @@ struct BadInputTests {
             Case(#"{\#(route),"payload":1,"deadline":"2026-06-31T00:00:00Z"}"#, "invalid_deadline", "/deadline"),
             Case(#"{\#(route),"payload":1,"deadline":"2026-06-30T99:00:00Z"}"#, "invalid_deadline", "/deadline"),
             Case(#"{\#(route),"payload":1,"deadline":7}"#, "invalid_request", "/deadline"),
-            Case(#"{"parent_id":7,"id":"x"}"#, "invalid_request", "/parent_id"), Case(#"{"parent_id":"p"}"#, "invalid_request", "/id"),
-            Case(#"{"parent_id":"p","id":"a b"}"#, "invalid_id", "/id"), Case(#"{"parent_id":"","id":"a"}"#, "invalid_id", "/parent_id"),
+            Case(#"{"parent_id":7,"id":"x"}"#, "invalid_request", "/parent_id"),
+            Case(#"{"parent_id":"p"}"#, "invalid_request", "/id"),
+            Case(#"{"parent_id":"p","id":"a b"}"#, "invalid_id", "/id"),
+            Case(#"{"parent_id":"","id":"a"}"#, "invalid_id", "/parent_id"),
             Case(#"{"parent_id":"p","id":"x","actors":7}"#, "invalid_route", "/route"),
             Case(#"{"parent_id":"p","id":"x","actors":["a"],"current":"1"}"#, "invalid_route", "/route"),
             Case(#"{\#(route),"payload":\#(deep)}"#, "nesting_too_deep"),
@@ -91,21 +100,25 @@ struct BadInputTests {
         try await withGateway { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let cases = [
-                ("progress", "", "invalid_json"), ("progress", "[]", "invalid_report"), ("progress", "{}", "invalid_report"),
+                ("progress", "", "invalid_json"), ("progress", "[]", "invalid_report"),
+                ("progress", "{}", "invalid_report"),
                 ("progress", #"{"status":7}"#, "invalid_report"), ("progress", #"{"status":"done"}"#, "invalid_report"),
                 ("progress", #"{"status":"received","actors":"a"}"#, "invalid_report"),
                 ("progress", #"{"status":"received","actors":[1]}"#, "invalid_report"),
                 ("progress", #"{"status":"received","current_actor_idx":"1"}"#, "invalid_report"),
                 ("progress", #"{"status":"received","message":{}}"#, "invalid_report"),
-                ("progress", #"{"status":"received""#, "invalid_json"), ("final", "", "invalid_json"), ("final", "{}", "invalid_report"),
-                ("final", #"{"status":"running"}"#, "invalid_report"), ("final", #"{"status":"succeeded","error":7}"#, "invalid_report"),
+                ("progress", #"{"status":"received""#, "invalid_json"), ("final", "", "invalid_json"),
+                ("final", "{}", "invalid_report"),
+                ("final", #"{"status":"running"}"#, "invalid_report"),
+                ("final", #"{"status":"succeeded","error":7}"#, "invalid_report"),
             ]
             for (endpoint, body, code) in cases {
                 let answer = try await gateway.client.post("/envelopes/e/\(endpoint)", body)
                 #expect(answer.status == 400, "\(endpoint) \(body)")
                 #expect(answer.code == code, "\(endpoint) \(body): \(answer.text)")
             }
-            let odd = #"{"status":"received","current_actor_idx":1e18,"actors":["a"],"message":"\u0000","duration_ms":-1}"#
+            let odd =
+                #"{"status":"received","current_actor_idx":1e18,"actors":["a"],"message":"\u0000","duration_ms":-1}"#
             #expect(try await gateway.client.post("/envelopes/e/progress", odd).status == 200)
             #expect(try await gateway.client.get("/envelopes/e")["status"]?.string == "running")
         }
@@ -125,13 +138,18 @@ struct BadInputTests {
 
     @Test("too large a body is refused before it is read, and while it is read")
     func oversize() async throws {
-        try await withGateway { $0.maxBody = 4096 } _: { gateway, _ in
+        try await withGateway {
+            $0.maxBody = 4096
+        } _: { gateway, _ in
             let head = "POST /envelopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 104857600\r\n\r\n"
             let announced = try await gateway.client.send(raw: Array(head.utf8))
             #expect(announced.status == 413)
             #expect(announced.code == "body_too_large")
-            var chunked = Array("POST /envelopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
-            for _ in 0..<5 { chunked += Array("400\r\n".utf8) + Array(repeating: UInt8(ascii: " "), count: 1024) + Array("\r\n".utf8) }
+            var chunked = Array(
+                "POST /envelopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+            for _ in 0..<5 {
+                chunked += Array("400\r\n".utf8) + Array(repeating: UInt8(ascii: " "), count: 1024) + Array("\r\n".utf8)
+            }
             #expect(try await gateway.client.send(raw: chunked).status == 413)
             #expect(try await gateway.client.get("/health").status == 200)
         }
@@ -142,7 +160,8 @@ struct BadInputTests {
         try await withGateway { gateway, _ in
             let requests = [
                 "garbage\r\n\r\n", "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-                "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"route\"", "GET /envelopes/\0 HTTP/1.1\r\n\r\n",
+                "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"route\"",
+                "GET /envelopes/\0 HTTP/1.1\r\n\r\n",
                 "GET /" + String(repeating: "x", count: 200_000) + " HTTP/1.1\r\nHost: x\r\n\r\n",
                 "GET /health HTTP/1.1\r\n" + (0..<5000).map { "h\($0): x\r\n" }.joined() + "\r\n", "",
             ]
@@ -163,7 +182,10 @@ struct BadInputTests {
             #expect(try await client.get("/nowhere").code == "not_found")
             #expect(try await client.get("/envelopes/none").code == "unknown_envelope")
             #expect(try await client.get("/envelopes/none/stream").code == "unknown_envelope")
-            for path in ["/envelopes/%00", "/envelopes/%ff", "/envelopes/%zz", "/envelopes/..%2f..%2fetc", "/envelopes/'%20OR%201=1--"] {
+            for path in [
+                "/envelopes/%00", "/envelopes/%ff", "/envelopes/%zz", "/envelopes/..%2f..%2fetc",
+                "/envelopes/'%20OR%201=1--",
+            ] {
                 let answer = try await client.get(path)
                 #expect(answer.status == 404, "\(path)")
             }

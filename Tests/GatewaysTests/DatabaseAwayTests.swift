@@ -11,7 +11,8 @@ struct DatabaseAwayTests {
             let proxy = try TCPProxy(to: database.url)
             let gateway = try await TestGateway.start(proxy.url) { $0.keepAlive = .milliseconds(300) }
             let client = gateway.client
-            #expect(try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#).status == 202)
+            #expect(
+                try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#).status == 202)
             let stream = try await client.events("/envelopes/e/stream")
             try await eventually("not sent") { gateway.transport.published.count == 1 }
 
@@ -36,7 +37,8 @@ struct DatabaseAwayTests {
             try await eventually("it doesn't recover") { try await client.get("/readyz").status == 200 }
             try await eventually("the report is lost") { gateway.transport.acknowledgedCount == 1 }
             #expect(await stream.all().map { $0["status"]?.string } == ["running", "succeeded"])
-            #expect(try await client.post("/envelopes", #"{"id":"f","route":{"actors":["a"]},"payload":1}"#).status == 202)
+            #expect(
+                try await client.post("/envelopes", #"{"id":"f","route":{"actors":["a"]},"payload":1}"#).status == 202)
             try await gateway.stop()
             proxy.stop()
         }

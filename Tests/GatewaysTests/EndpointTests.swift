@@ -12,7 +12,8 @@ struct EndpointTests {
             let payload = #"{"b":12345678901234567890, "a":1e400,"a":"\u0000 é"}"#
             let answer = try await gateway.client.post(
                 "/envelopes",
-                #"{"route":{"actors":["a","b"],"metadata":{"x":1},"extra":[1]},"headers":{"k":"v"},"payload":\#(payload),"more":{"y":2}}"#)
+                #"{"route":{"actors":["a","b"],"metadata":{"x":1},"extra":[1]},"headers":{"k":"v"},"payload":\#(payload),"more":{"y":2}}"#
+            )
             #expect(answer.status == 202)
             let id = try #require(answer["id"]?.string)
             #expect(id.wholeMatch(of: /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/) != nil)
@@ -30,9 +31,10 @@ struct EndpointTests {
             #expect(envelope.payload.description == payload)
             #expect(envelope.route.actors == ["a", "b"])
             #expect(envelope.route.current == 0)
-            #expect(envelope.route.unknown.map { "\($0.name ?? ""): \($0.value)" } == [
-                #"metadata: {"x":1,"job_id":"\#(id)"}"#, "extra: [1]",
-            ])
+            #expect(
+                envelope.route.unknown.map { "\($0.name ?? ""): \($0.value)" } == [
+                    #"metadata: {"x":1,"job_id":"\#(id)"}"#, "extra: [1]",
+                ])
             #expect(envelope.headers["k"]?.string == "v")
             #expect(envelope.headers.traceparent != nil)
             #expect(envelope.unknown.map { "\($0.name ?? ""): \($0.value)" } == [#"more: {"y":2}"#])
@@ -59,7 +61,9 @@ struct EndpointTests {
             let broken = #"{"id":"three","route":{"actors":["a"]},"payload":1}"#
             _ = try await gateway.client.post("/envelopes", broken, headers: ["traceparent": "garbage"])
             try await eventually("not all were sent") { gateway.transport.published.count == 3 }
-            let traces = try gateway.transport.published.reduce(into: [:]) { $0[$1.id] = try Envelope(parsing: $1.body).headers.traceparent?.description }
+            let traces = try gateway.transport.published.reduce(into: [:]) {
+                $0[$1.id] = try Envelope(parsing: $1.body).headers.traceparent?.description
+            }
             #expect(traces["one"] == parent)
             #expect(traces["two"] == other)
             #expect(traces["three"] != nil)
@@ -70,10 +74,13 @@ struct EndpointTests {
     func deadline() async throws {
         try await withGateway { gateway, _ in
             func submit(_ id: String, _ more: String) async throws -> TestClient.Answer {
-                _ = try await gateway.client.post("/envelopes", #"{"id":"\#(id)","route":{"actors":["a"]},"payload":1,\#(more)}"#)
+                _ = try await gateway.client.post(
+                    "/envelopes", #"{"id":"\#(id)","route":{"actors":["a"]},"payload":1,\#(more)}"#)
                 return try await gateway.client.get("/envelopes/\(id)")
             }
-            #expect(try await submit("given", #""deadline":"2031-05-06T07:08:09+02:00""#)["deadline"]?.string == "2031-05-06T05:08:09.000000Z")
+            #expect(
+                try await submit("given", #""deadline":"2031-05-06T07:08:09+02:00""#)["deadline"]?.string
+                    == "2031-05-06T05:08:09.000000Z")
             let timed = try await submit("timed", #""timeout":"90s""#)
             #expect(timed["timeout_seconds"]?.integer == 90)
             #expect(timed["deadline"]?.string != nil)
@@ -97,7 +104,8 @@ struct EndpointTests {
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             func progress(_ status: String, _ index: Int) async throws -> TestClient.Answer {
                 try await client.post(
-                    "/envelopes/e/progress", #"{"actors":["a","b"],"current_actor_idx":\#(index),"status":"\#(status)"}"#)
+                    "/envelopes/e/progress",
+                    #"{"actors":["a","b"],"current_actor_idx":\#(index),"status":"\#(status)"}"#)
             }
             #expect(try await progress("received", 0).text == #"{"status":"ok","progress_percent":5}"#)
             #expect(try await progress("processing", 1)["progress_percent"]?.integer == 75)
@@ -105,7 +113,8 @@ struct EndpointTests {
             #expect(try await client.get("/envelopes/e")["status"]?.string == "running")
             #expect(try await client.get("/envelopes/e/active").status == 200)
 
-            let final = #"{"id":"e","status":"succeeded","result":{"n":1e400},"actors":["a","b"],"current_actor_idx":2}"#
+            let final =
+                #"{"id":"e","status":"succeeded","result":{"n":1e400},"actors":["a","b"],"current_actor_idx":2}"#
             #expect(try await client.post("/envelopes/e/final", final).text == #"{"status":"ok"}"#)
             let failed = #"{"id":"e","status":"failed","error":"too late"}"#
             #expect(try await client.post("/envelopes/e/final", failed).status == 200)
@@ -119,7 +128,9 @@ struct EndpointTests {
             #expect(envelope["actors_completed"]?.integer == 2)
             #expect(try await client.get("/envelopes/e/active").status == 410)
 
-            #expect(try await client.post("/envelopes/nobody/progress", #"{"status":"received"}"#).code == "unknown_envelope")
+            #expect(
+                try await client.post("/envelopes/nobody/progress", #"{"status":"received"}"#).code
+                    == "unknown_envelope")
             #expect(try await client.post("/envelopes/nobody/final", #"{"status":"failed"}"#).status == 404)
         }
     }
@@ -129,7 +140,8 @@ struct EndpointTests {
         try await withGateway { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let result = "[" + String(repeating: "\"0123456789abcdef\",", count: (10 << 20) / 16) + "\n1]"
-            let answer = try await gateway.client.post("/envelopes/e/final", #"{"status":"succeeded","result":\#(result)}"#)
+            let answer = try await gateway.client.post(
+                "/envelopes/e/final", #"{"status":"succeeded","result":\#(result)}"#)
             #expect(answer.status == 200)
             #expect(try await gateway.client.get("/envelopes/e")["result"]?.bytes.count == result.utf8.count)
             let events = await (try gateway.client.events("/envelopes/e/stream")).all()
@@ -141,10 +153,12 @@ struct EndpointTests {
     func largePayload() async throws {
         try await withGateway { gateway, _ in
             let payload = "\"" + String(repeating: "x", count: 10 << 20) + "\""
-            let answer = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":\#(payload)}"#)
+            let answer = try await gateway.client.post(
+                "/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":\#(payload)}"#)
             #expect(answer.status == 202)
             try await eventually("not sent") { gateway.transport.published.count == 1 }
-            #expect(try Envelope(parsing: gateway.transport.published[0].body).payload.bytes.count == payload.utf8.count)
+            #expect(
+                try Envelope(parsing: gateway.transport.published[0].body).payload.bytes.count == payload.utf8.count)
         }
     }
 
@@ -153,8 +167,10 @@ struct EndpointTests {
         try await withGateway { gateway, _ in
             let client = gateway.client
             for body in [
-                #"{"id":"p-1","parent_id":"p","actors":["a","b"],"current":1}"#, #"{"id":"p-1","parent_id":"p","actors":["a","b"],"current":1}"#,
-                #"{"id":"p-2","parent_id":"p","route":{"actors":["a","b"],"current":1}}"#, #"{"id":"p-3","parent_id":"p"}"#,
+                #"{"id":"p-1","parent_id":"p","actors":["a","b"],"current":1}"#,
+                #"{"id":"p-1","parent_id":"p","actors":["a","b"],"current":1}"#,
+                #"{"id":"p-2","parent_id":"p","route":{"actors":["a","b"],"current":1}}"#,
+                #"{"id":"p-3","parent_id":"p"}"#,
             ] {
                 let answer = try await client.post("/envelopes", body)
                 #expect(answer.status == 201)
@@ -182,7 +198,9 @@ struct EndpointTests {
             """.utf8
         ).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        try await withGateway { $0.configPath = file.path } _: { gateway, _ in
+        try await withGateway {
+            $0.configPath = file.path
+        } _: { gateway, _ in
             let client = gateway.client
             let answer = try await client.post("/tools/call", #"{"name":"go","arguments":{"x":1,"extra":[true]}}"#)
             #expect(answer.status == 200)
@@ -201,7 +219,8 @@ struct EndpointTests {
 
             let missing = try await client.post("/tools/call", #"{"name":"go"}"#)
             #expect(missing.status == 200)
-            #expect(missing.text == #"{"content":[{"type":"text","text":"missing required parameter: x"}],"isError":true}"#)
+            #expect(
+                missing.text == #"{"content":[{"type":"text","text":"missing required parameter: x"}],"isError":true}"#)
             let quiet = try await client.post("/tools/call", #"{"name":"quiet","arguments":null}"#)
             #expect(quiet["content"]?.elements[0]["text"]?.string?.contains("stream_url") == false)
 
@@ -232,8 +251,10 @@ struct EndpointTests {
                 let text = try await client.get("/metrics").text
                 return text.contains("troupe_gateway_envelopes_submitted_total 1\n")
                     && text.contains(#"troupe_gateway_envelopes_finished_total{status="failed"} 1"#)
-                    && text.contains("troupe_gateway_outbox_published_total 1\n") && text.contains("troupe_gateway_outbox_messages 0\n")
-                    && text.contains(#"http_requests_total{method="POST",route="/envelopes/{id}/final",status="200"} 1"#)
+                    && text.contains("troupe_gateway_outbox_published_total 1\n")
+                    && text.contains("troupe_gateway_outbox_messages 0\n")
+                    && text.contains(
+                        #"http_requests_total{method="POST",route="/envelopes/{id}/final",status="200"} 1"#)
             }
         }
     }

@@ -20,7 +20,8 @@ struct EnvelopeStateMachineTests {
         var machine = EnvelopeStateMachine(actors: ["a", "b"])
         #expect(machine.status == .pending)
         let steps: [(String, Int, Double)] = [
-            ("received", 0, 5), ("processing", 0, 25), ("completed", 1, 100), ("received", 1, 100), ("processing", 1, 100),
+            ("received", 0, 5), ("processing", 0, 25), ("completed", 1, 100), ("received", 1, 100),
+            ("processing", 1, 100),
         ]
         for (status, index, percent) in steps {
             #expect(machine.apply(try change(status, at: index)) == .log(status: .running, percent: percent))
@@ -92,15 +93,19 @@ struct EnvelopeChangeTests {
         ])
     func percent(status: String, index: Int, count: Int, percent: Double) throws {
         let actors = (0..<count).map { "\"a\($0)\"" }.joined(separator: ",")
-        let change = try read(#"{"status":"\#(status)","current_actor_idx":\#(index),"actors":[\#(actors)]}"#, .progress)
+        let change = try read(
+            #"{"status":"\#(status)","current_actor_idx":\#(index),"actors":[\#(actors)]}"#, .progress)
         #expect(abs(change.percent - percent) < 1e-9)
     }
 
     @Test("messages say what a reader wants to know")
     func messages() throws {
-        #expect(try read(#"{"status":"received","message_size_kb":0.2051}"#, .progress).message == "Received message (0.21 KB)")
+        #expect(
+            try read(#"{"status":"received","message_size_kb":0.2051}"#, .progress).message
+                == "Received message (0.21 KB)")
         #expect(try read(#"{"status":"processing","actors":["x"]}"#, .progress).message == "Processing in x")
-        #expect(try read(#"{"status":"completed","duration_ms":0}"#, .progress).message == "Completed processing in 0ms")
+        #expect(
+            try read(#"{"status":"completed","duration_ms":0}"#, .progress).message == "Completed processing in 0ms")
         #expect(try read(#"{"status":"received","message":"hello"}"#, .progress).message == "hello")
         #expect(try read(#"{"status":"succeeded"}"#, .final).message == "Envelope completed successfully")
         #expect(
@@ -117,7 +122,8 @@ struct EnvelopeChangeTests {
             """, .final)
         #expect(
             change.result?.description
-                == #"{"error":"boom","details":{"n":1e400},"failed_actor":"b","failed_actor_idx":1,"route":{"actors":["a","b"],"current":1}}"#)
+                == #"{"error":"boom","details":{"n":1e400},"failed_actor":"b","failed_actor_idx":1,"route":{"actors":["a","b"],"current":1}}"#
+        )
         #expect(change.error == "boom")
     }
 }

@@ -69,7 +69,8 @@ struct OutboxTests {
     func sharing() async throws {
         try await withDatabase { database in
             for number in 0..<100 {
-                let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(id: "e\(number)")
+                let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(
+                    id: "e\(number)")
                 _ = try await database.store.submit(submission, grace: .zero)
             }
             let transport = RecordingTransport()
@@ -88,9 +89,11 @@ struct OutboxTests {
     @Test("what an actor has reported on isn't sent again")
     func arrived() async throws {
         try await withDatabase { database in
-            let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(id: "e")
+            let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(
+                id: "e")
             _ = try await database.store.submit(submission, grace: .zero)
-            let report = StatusReport(kind: .progress, eventID: "1", envelopeID: "e", status: "received", actors: ["a"], currentActorIndex: 0)
+            let report = StatusReport(
+                kind: .progress, eventID: "1", envelopeID: "e", status: "received", actors: ["a"], currentActorIndex: 0)
             _ = try await database.store.apply([EnvelopeChange(report)])
             let gateway = try await TestGateway.start(database.url)
             try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
@@ -104,7 +107,8 @@ struct OutboxTests {
         try await withDatabase { database in
             let gateway = try await TestGateway.start(database.url)
             for number in 0..<50 {
-                _ = try await gateway.client.post("/envelopes", #"{"id":"e\#(number)","route":{"actors":["a"]},"payload":1}"#)
+                _ = try await gateway.client.post(
+                    "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a"]},"payload":1}"#)
             }
             try await gateway.stop()
             #expect(Set(gateway.transport.published.map(\.id)).count == 50)

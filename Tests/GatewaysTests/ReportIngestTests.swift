@@ -7,10 +7,12 @@ import Testing
 @Suite("Reports over the broker", .serialized)
 struct ReportIngestTests {
     private func report(
-        _ kind: StatusReport.Kind, _ id: String, _ status: String, at index: Int = 0, event: String, parent: String? = nil
+        _ kind: StatusReport.Kind, _ id: String, _ status: String, at index: Int = 0, event: String,
+        parent: String? = nil
     ) -> StatusReport {
         StatusReport(
-            kind: kind, eventID: event, envelopeID: id, parentID: parent, status: status, actors: ["a", "b"], currentActorIndex: index,
+            kind: kind, eventID: event, envelopeID: id, parentID: parent, status: status, actors: ["a", "b"],
+            currentActorIndex: index,
             result: kind == .final ? RawJSON(integer: 42) : nil)
     }
 
@@ -20,8 +22,10 @@ struct ReportIngestTests {
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             let reports = [
                 report(.progress, "e", "received", event: "1"), report(.progress, "e", "received", event: "1"),
-                report(.progress, "e", "processing", event: "2"), report(.progress, "e", "completed", at: 1, event: "3"),
-                report(.final, "e", "succeeded", at: 2, event: "4"), report(.final, "e", "succeeded", at: 2, event: "4"),
+                report(.progress, "e", "processing", event: "2"),
+                report(.progress, "e", "completed", at: 1, event: "3"),
+                report(.final, "e", "succeeded", at: 2, event: "4"),
+                report(.final, "e", "succeeded", at: 2, event: "4"),
                 report(.progress, "nobody", "received", event: "1"),
             ]
             for report in reports { gateway.transport.report(report) }
@@ -44,7 +48,8 @@ struct ReportIngestTests {
             gateway.transport.report(report(.created, "p-1", "pending", at: 1, event: "1", parent: "p"))
             try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 4 }
             let list = try #require(try await gateway.client.get("/envelopes?parent=p")["envelopes"]).elements
-            let statuses = Dictionary(uniqueKeysWithValues: list.map { ($0["id"]?.string ?? "", $0["status"]?.string ?? "") })
+            let statuses = Dictionary(
+                uniqueKeysWithValues: list.map { ($0["id"]?.string ?? "", $0["status"]?.string ?? "") })
             #expect(statuses == ["p-1": "pending", "p-2": "succeeded"])
         }
     }
@@ -71,10 +76,13 @@ struct ReportIngestTests {
     func many() async throws {
         try await withGateway { gateway, database in
             for number in 0..<20 {
-                _ = try await gateway.client.post("/envelopes", #"{"id":"e\#(number)","route":{"actors":["a","b"]},"payload":1}"#)
+                _ = try await gateway.client.post(
+                    "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a","b"]},"payload":1}"#)
             }
             for step in 0..<100 {
-                for number in 0..<20 { gateway.transport.report(report(.progress, "e\(number)", "processing", event: "\(step)")) }
+                for number in 0..<20 {
+                    gateway.transport.report(report(.progress, "e\(number)", "processing", event: "\(step)"))
+                }
             }
             try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 2000 }
             #expect(try await database.pool.query("SELECT count(*) FROM envelope_updates")[0].integer(0) == 2020)

@@ -12,7 +12,9 @@ struct StartTests {
         let empty = try await TestDatabase.empty()
         let missing = await #expect(throws: GatewayStartError.self) { try await TestGateway.start(empty.url) }
         #expect(missing?.exitCode == 78)
-        #expect(missing?.message.contains("sqitch --chdir gateway-schema deploy --verify \"db:$TROUPE_DATABASE_URL\"") == true)
+        #expect(
+            missing?.message.contains("sqitch --chdir gateway-schema deploy --verify \"db:$TROUPE_DATABASE_URL\"")
+                == true)
         try await empty.drop()
         try await withDatabase { database in
             try await database.pool.query("UPDATE troupe_schema SET version = version + 1")
@@ -43,7 +45,9 @@ struct StartTests {
             "SQITCH_SYSTEM_CONFIG": "/dev/null", "SQITCH_USER_CONFIG": "/dev/null",
         ]
         func sqitch(_ command: String) throws {
-            try TestDatabase.run(["sh", "-c", "sqitch --chdir gateway-schema \(command) \"db:$TROUPE_DATABASE_URL\""], environment: environment)
+            try TestDatabase.run(
+                ["sh", "-c", "sqitch --chdir gateway-schema \(command) \"db:$TROUPE_DATABASE_URL\""],
+                environment: environment)
         }
         try sqitch("deploy --verify")
         #expect(try await SchemaVersion.check(database.pool) == .fits)
@@ -55,7 +59,9 @@ struct StartTests {
         try await database.pool.query("ALTER TABLE envelope_updates ENABLE TRIGGER envelope_updates_notify")
         try sqitch("revert -y")
         #expect(try await SchemaVersion.check(database.pool) == .missing)
-        #expect(try await database.pool.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")[0].integer(0) == 0)
+        #expect(
+            try await database.pool.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")[0].integer(0)
+                == 0)
         try sqitch("deploy --verify")
         try await database.drop()
     }
@@ -64,26 +70,34 @@ struct StartTests {
 @Suite("Configuration")
 struct ConfigurationTests {
     private func problems(_ environment: [String: String]) -> [String] {
-        var settings = Settings(environment: environment.merging(["TROUPE_DATABASE_URL": "postgresql://localhost/x"]) { first, _ in first })
+        var settings = Settings(
+            environment: environment.merging(["TROUPE_DATABASE_URL": "postgresql://localhost/x"]) { first, _ in first })
         _ = Configuration(&settings)
         return settings.problems.map(\.description)
     }
 
     @Test("the page lists exactly the settings of the code")
     func page() throws {
-        let page = try String(contentsOf: TestDatabase.repository.appending(path: "docs/settings-gateway.md"), encoding: .utf8)
+        let page = try String(
+            contentsOf: TestDatabase.repository.appending(path: "docs/settings-gateway.md"), encoding: .utf8)
         let table = page.split(separator: "\n").filter { $0.hasPrefix("|") }.joined(separator: "\n") + "\n"
         #expect(table == Configuration.documentationTable)
         let code = try String(
-            contentsOf: TestDatabase.repository.appending(path: "Sources/Gateways/Configuration.swift"), encoding: .utf8)
-        let names = code.matches(of: /settings\.(?:text|required|integer|flag|duration|choice)\(\s*"([A-Z_]+)"/).map { String($0.1) }
+            contentsOf: TestDatabase.repository.appending(path: "Sources/Gateways/Configuration.swift"), encoding: .utf8
+        )
+        let names = code.matches(of: /settings\.(?:text|required|integer|flag|duration|choice)\(\s*"([A-Z_]+)"/).map {
+            String($0.1)
+        }
         #expect(names == Configuration.documentation.map(\.name))
     }
 
     @Test("defaults are right, and Asya's names are read")
     func defaults() {
         #expect(problems([:]).isEmpty)
-        var settings = Settings(environment: ["ASYA_DATABASE_URL": "postgresql://localhost/x", "ASYA_GATEWAY_PORT": "9090", "TROUPE_GATEWAY_KEEPALIVE": "2s"])
+        var settings = Settings(environment: [
+            "ASYA_DATABASE_URL": "postgresql://localhost/x", "ASYA_GATEWAY_PORT": "9090",
+            "TROUPE_GATEWAY_KEEPALIVE": "2s",
+        ])
         let configuration = Configuration(&settings)
         #expect(settings.problems.isEmpty)
         #expect(configuration.port == 9090)
@@ -94,10 +108,14 @@ struct ConfigurationTests {
     @Test(
         "wrong values are refused by name",
         arguments: [
-            ("GATEWAY_PORT", "http"), ("GATEWAY_PORT", "70000"), ("DATABASE_URL", ""), ("DATABASE_URL", "nonsense"), ("DATABASE_POOL_SIZE", "0"),
-            ("DATABASE_CONNECT_TIMEOUT", "soon"), ("DATABASE_STATEMENT_TIMEOUT", "-1s"), ("DATABASE_PREPARED_STATEMENTS", "maybe"),
-            ("GATEWAY_MAX_BODY", "1"), ("GATEWAY_MAX_NESTING", "0"), ("GATEWAY_IDLE_TIMEOUT", "x"), ("GATEWAY_KEEPALIVE", "0"),
-            ("GATEWAY_STREAM_POLL", "0"), ("GATEWAY_PUBLISH_TIMEOUT", "15s"), ("GATEWAY_OUTBOX_GRACE", "?"), ("GATEWAY_OUTBOX_INTERVAL", "1h1"),
+            ("GATEWAY_PORT", "http"), ("GATEWAY_PORT", "70000"), ("DATABASE_URL", ""), ("DATABASE_URL", "nonsense"),
+            ("DATABASE_POOL_SIZE", "0"),
+            ("DATABASE_CONNECT_TIMEOUT", "soon"), ("DATABASE_STATEMENT_TIMEOUT", "-1s"),
+            ("DATABASE_PREPARED_STATEMENTS", "maybe"),
+            ("GATEWAY_MAX_BODY", "1"), ("GATEWAY_MAX_NESTING", "0"), ("GATEWAY_IDLE_TIMEOUT", "x"),
+            ("GATEWAY_KEEPALIVE", "0"),
+            ("GATEWAY_STREAM_POLL", "0"), ("GATEWAY_PUBLISH_TIMEOUT", "15s"), ("GATEWAY_OUTBOX_GRACE", "?"),
+            ("GATEWAY_OUTBOX_INTERVAL", "1h1"),
             ("GATEWAY_REPORT_PREFETCH", "100000"), ("GATEWAY_DRAIN_TIMEOUT", "0"),
         ])
     func wrong(name: String, value: String) {

@@ -15,7 +15,8 @@ struct StateMachineAgreementTests {
             for round in 0..<60 {
                 let actors = (0..<Int.random(in: 1...4, using: &generator)).map { "actor\($0)" }
                 let id = "e\(round)"
-                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(id: id)
+                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(
+                    id: id)
                 _ = try await store.submit(submission, grace: .zero)
                 var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")
                 var logged: [String] = ["running 0.0"]
@@ -40,13 +41,15 @@ struct StateMachineAgreementTests {
         _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
     ) -> StatusReport {
         let isFinal = Int.random(in: 0..<30, using: &generator) == 0
-        let status = isFinal
+        let status =
+            isFinal
             ? ["succeeded", "failed", "cancelled"].randomElement(using: &generator)
             : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
         // Routes grow and are left out; indexes jump back and forth; events repeat.
         let longer = actors + ["more"]
         return StatusReport(
-            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)", envelopeID: id,
+            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
+            envelopeID: id,
             status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
             currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
             currentActorName: Bool.random(using: &generator) ? "named" : nil,
@@ -54,7 +57,9 @@ struct StateMachineAgreementTests {
             error: Bool.random(using: &generator) ? "error \(step)" : nil)
     }
 
-    private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore) async throws {
+    private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
+        async throws
+    {
         let envelope = try #require(try await store.envelope(id))
         #expect(envelope.status == machine.status)
         #expect(envelope.percent == machine.percent)

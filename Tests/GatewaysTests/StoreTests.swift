@@ -9,12 +9,16 @@ struct StoreTests {
     private func submission(_ id: String, actors: [String] = ["a", "b"], payload: String = "{}") throws -> Submission {
         try SubmissionRequest(
             RawJSON(
-                Array(#"{"id":"\#(id)","route":{"actors":[\#(actors.map { "\"\($0)\"" }.joined(separator: ","))]},"payload":\#(payload)}"#.utf8)
+                Array(
+                    #"{"id":"\#(id)","route":{"actors":[\#(actors.map { "\"\($0)\"" }.joined(separator: ","))]},"payload":\#(payload)}"#
+                        .utf8)
             ).members
         ).submission()
     }
 
-    private func progress(_ id: String, _ status: String, at index: Int = 0, event: String = "", parent: String? = nil) throws -> EnvelopeChange {
+    private func progress(_ id: String, _ status: String, at index: Int = 0, event: String = "", parent: String? = nil)
+        throws -> EnvelopeChange
+    {
         try EnvelopeChange(
             StatusReport(
                 kind: .progress, eventID: event, envelopeID: id, parentID: parent, status: status, actors: ["a", "b"],
@@ -31,7 +35,8 @@ struct StoreTests {
     @Test("payload and result keep every byte")
     func bytes() async throws {
         try await withDatabase { database in
-            let exact = #"{"b":12345678901234567890,"a": 1e400 ,"a":"\u0000\ud800 ü🎭","deep":\#(String(repeating: "[", count: 500) + String(repeating: "]", count: 500))}"#
+            let exact =
+                #"{"b":12345678901234567890,"a": 1e400 ,"a":"\u0000\ud800 ü🎭","deep":\#(String(repeating: "[", count: 500) + String(repeating: "]", count: 500))}"#
             let store = database.store
             _ = try await store.submit(submission("e", payload: exact), grace: .zero)
             _ = try await store.apply([final("e", "succeeded", result: exact)])
@@ -102,7 +107,9 @@ struct StoreTests {
                 for writer in 0..<4 {
                     group.addTask {
                         for number in 0..<25 {
-                            _ = try await store.apply([self.progress("e", "processing", at: number % 2, event: "\(writer)-\(number)")])
+                            _ = try await store.apply([
+                                self.progress("e", "processing", at: number % 2, event: "\(writer)-\(number)")
+                            ])
                         }
                     }
                 }
@@ -126,11 +133,13 @@ struct StoreTests {
             let changes = [
                 try progress("e", "received", event: "1"), try progress("f", "received", event: "1"),
                 try progress("e", "processing", event: "2"), try progress("e", "processing", event: "2"),
-                try final("e", "succeeded"), try progress("e", "completed", at: 1, event: "3"), try progress("nobody", "received"),
+                try final("e", "succeeded"), try progress("e", "completed", at: 1, event: "3"),
+                try progress("nobody", "received"),
             ]
             #expect(
                 try await store.apply(changes) == [
-                    .applied(percent: 5), .applied(percent: 5), .applied(percent: 25), .ignored(percent: 25), .applied(percent: 100),
+                    .applied(percent: 5), .applied(percent: 5), .applied(percent: 25), .ignored(percent: 25),
+                    .applied(percent: 100),
                     .ignored(percent: 100), .unknown,
                 ])
             let updates = try #require(try await store.updates(of: "e", after: 0, limit: 100)).updates
@@ -150,7 +159,10 @@ struct StoreTests {
             try await store.register(children + [FanOutChild(id: "p-1", parentID: "other", actors: [], actorIndex: 0)])
             let listed = try await store.children(of: "p", limit: 10)
             #expect(listed.map(\.id) == ["p-1", "p-2", "p-3"])
-            #expect(listed.allSatisfy { $0.status == .pending && $0.actorName == "b" && $0.deadline == 1_893_456_000_000_000 })
+            #expect(
+                listed.allSatisfy {
+                    $0.status == .pending && $0.actorName == "b" && $0.deadline == 1_893_456_000_000_000
+                })
             #expect(try await store.children(of: "p", limit: 2).count == 2)
             #expect(try await store.outboxLength() == 1)
         }
@@ -179,7 +191,9 @@ struct StoreTests {
                 for writer in 0..<4 {
                     group.addTask {
                         for number in 0..<10 {
-                            let changes = try ids.shuffled().map { try self.progress($0, "processing", event: "\(writer)-\(number)") }
+                            let changes = try ids.shuffled().map {
+                                try self.progress($0, "processing", event: "\(writer)-\(number)")
+                            }
                             let outcomes = try await database.store.apply(changes)
                             #expect(outcomes.allSatisfy { $0 == .applied(percent: 25) })
                         }
@@ -187,7 +201,8 @@ struct StoreTests {
                 }
                 try await group.waitForAll()
             }
-            let rows = try await database.pool.query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            let rows = try await database.pool.query(
+                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
             #expect(try rows[0].integer(0) == 0)
         }
     }

@@ -7,11 +7,14 @@ import Testing
 @Suite("Event streams", .serialized)
 struct StreamTests {
     private func submit(_ gateway: TestGateway, _ id: String = "e") async throws {
-        #expect(try await gateway.client.post("/envelopes", #"{"id":"\#(id)","route":{"actors":["a","b"]},"payload":1}"#).status == 202)
+        #expect(
+            try await gateway.client.post("/envelopes", #"{"id":"\#(id)","route":{"actors":["a","b"]},"payload":1}"#)
+                .status == 202)
     }
 
     private func progress(_ gateway: TestGateway, _ number: Int, _ id: String = "e") async throws {
-        let body = #"{"actors":["a","b"],"current_actor_idx":\#(number % 2),"status":"processing","message":"step \#(number)"}"#
+        let body =
+            #"{"actors":["a","b"],"current_actor_idx":\#(number % 2),"status":"processing","message":"step \#(number)"}"#
         #expect(try await gateway.client.post("/envelopes/\(id)/progress", body).status == 200)
     }
 
@@ -60,7 +63,8 @@ struct StreamTests {
             let last = try #require(events.last?.id)
             let rest = await (try gateway.client.events("/envelopes/e/stream", lastEventID: "\(last)")).all()
             #expect(rest.isEmpty)
-            let beyond = await (try gateway.client.events("/envelopes/e/stream", lastEventID: "9223372036854775807")).all()
+            let beyond = await (try gateway.client.events("/envelopes/e/stream", lastEventID: "9223372036854775807"))
+                .all()
             #expect(beyond.isEmpty)
         }
     }
@@ -74,7 +78,8 @@ struct StreamTests {
                     group.addTask {
                         var ids: [Int] = []
                         while true {
-                            let stream = try await gateway.client.events("/envelopes/e/stream", lastEventID: ids.last.map(String.init))
+                            let stream = try await gateway.client.events(
+                                "/envelopes/e/stream", lastEventID: ids.last.map(String.init))
                             var count = 0
                             for await event in stream.events where event.comment == nil {
                                 ids.append(event.id ?? -1)
@@ -88,14 +93,19 @@ struct StreamTests {
                 }
                 try await withThrowingTaskGroup(of: Void.self) { writers in
                     for writer in 0..<3 {
-                        writers.addTask { for number in 0..<20 { try await self.progress(gateway, writer * 100 + number) } }
+                        writers.addTask {
+                            for number in 0..<20 { try await self.progress(gateway, writer * 100 + number) }
+                        }
                     }
                     try await writers.waitForAll()
                 }
                 try await finish(gateway)
                 var results: [[Int]] = []
                 for try await ids in group { results.append(ids) }
-                #expect(results.allSatisfy { $0.count == 62 && $0 == results[0] && $0 == $0.sorted() && Set($0).count == 62 })
+                #expect(
+                    results.allSatisfy {
+                        $0.count == 62 && $0 == results[0] && $0 == $0.sorted() && Set($0).count == 62
+                    })
             }
         }
     }
@@ -123,7 +133,9 @@ struct StreamTests {
 
     @Test("without notifications streams poll")
     func polling() async throws {
-        try await withGateway { $0.streamPoll = .milliseconds(200) } _: { gateway, database in
+        try await withGateway {
+            $0.streamPoll = .milliseconds(200)
+        } _: { gateway, database in
             try await database.pool.query("ALTER TABLE envelope_updates DISABLE TRIGGER envelope_updates_notify")
             try await submit(gateway)
             let stream = try await gateway.client.events("/envelopes/e/stream")
@@ -151,7 +163,9 @@ struct StreamTests {
 
     @Test("silence brings a comment")
     func keepAlive() async throws {
-        try await withGateway { $0.keepAlive = .milliseconds(300) } _: { gateway, _ in
+        try await withGateway {
+            $0.keepAlive = .milliseconds(300)
+        } _: { gateway, _ in
             try await submit(gateway)
             let stream = try await gateway.client.events("/envelopes/e/stream")
             var comments = 0
@@ -186,7 +200,8 @@ struct StreamTests {
             try await submit(gateway)
             let big = String(repeating: "x", count: 1 << 20)
             for number in 0..<8 {
-                let body = #"{"actors":["a","b"],"current_actor_idx":0,"status":"processing","message":"\#(number)\#(big)"}"#
+                let body =
+                    #"{"actors":["a","b"],"current_actor_idx":0,"status":"processing","message":"\#(number)\#(big)"}"#
                 #expect(try await gateway.client.post("/envelopes/e/progress", body).status == 200)
             }
             let lazy = try TestSocket(port: gateway.client.port)

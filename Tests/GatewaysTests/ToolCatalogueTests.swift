@@ -47,7 +47,9 @@ struct ToolCatalogueTests {
     func payload() throws {
         let tool = try #require(try ToolCatalogue.parse(Self.example)["summarise"])
         let arguments = try RawJSON(Array(#"{ "more": 1e400, "text":"\u0041", "count":5.0 }"#.utf8))
-        #expect(try tool.payload(for: arguments).description == #"{"more":1e400,"text":"\u0041","count":5.0,"mode":"short"}"#)
+        #expect(
+            try tool.payload(for: arguments).description
+                == #"{"more":1e400,"text":"\u0041","count":5.0,"mode":"short"}"#)
         let complete = try RawJSON(Array(#"{"text":"x", "count":1 ,"mode":"long"}"#.utf8))
         #expect(try tool.payload(for: complete).description == complete.description)
     }
@@ -76,8 +78,10 @@ struct ToolCatalogueTests {
     @Test(
         "whole numbers are whole however they are written",
         arguments: [
-            ("5", true), ("-0", true), ("5.0", true), ("5.10", false), ("1e3", true), ("1.5e1", true), ("1.5e0", false), ("15e-1", false),
-            ("150e-1", true), ("0e-9", true), ("123456789012345678901234567890", true), ("1e999999999999999999999", true),
+            ("5", true), ("-0", true), ("5.0", true), ("5.10", false), ("1e3", true), ("1.5e1", true), ("1.5e0", false),
+            ("15e-1", false),
+            ("150e-1", true), ("0e-9", true), ("123456789012345678901234567890", true),
+            ("1e999999999999999999999", true),
             ("1e-999999999999999999999", false),
         ])
     func integers(text: String, isInteger: Bool) throws {
@@ -117,9 +121,12 @@ struct ToolCatalogueTests {
             "t.yaml:1: defaults.progress must be true or false", "t.yaml:1: 'defaults' has the unknown key 'speed'",
             "t.yaml:2: route 'r' must be a list of actors, at least one", "t.yaml:4: a tool without 'name'",
             "t.yaml:5: tool name 'two words'", "t.yaml:9: tool 'twice' is defined already, at t.yaml:7",
-            "t.yaml:10: tool 'twice' names the route 'nowhere'", "t.yaml:12: route of tool 'ends': 'happy-end' is reserved",
-            "t.yaml:12: route of tool 'ends': 'b c' is no name of an actor", "t.yaml:13: timeout of tool 'ends' must be",
-            "t.yaml:17: type of parameter 'p' of tool 'params' must be one of", "t.yaml:18: option \"y\" of parameter 'q'",
+            "t.yaml:10: tool 'twice' names the route 'nowhere'",
+            "t.yaml:12: route of tool 'ends': 'happy-end' is reserved",
+            "t.yaml:12: route of tool 'ends': 'b c' is no name of an actor",
+            "t.yaml:13: timeout of tool 'ends' must be",
+            "t.yaml:17: type of parameter 'p' of tool 'params' must be one of",
+            "t.yaml:18: option \"y\" of parameter 'q'",
             "t.yaml:18: parameter 'q' of tool 'params': parameter 'default' must be an integer, is a string",
             "t.yaml:19: 'items' of parameter 'r'", "t.yaml:20: parameter 's' of tool 'params' must be a mapping",
             "t.yaml:21: tool 'routeless' has no 'route'",
@@ -129,7 +136,10 @@ struct ToolCatalogueTests {
 
     @Test(
         "what is no tool file is refused, not crashed on",
-        arguments: ["", "---", "[]", "tools", "tools: {}", "a: [", "tools: [\u{1}]", "x: &a [*a]", "tools:\n\t- name: x", "tools: [1]", "{a: 1, a: 2}"])
+        arguments: [
+            "", "---", "[]", "tools", "tools: {}", "a: [", "tools: [\u{1}]", "x: &a [*a]", "tools:\n\t- name: x",
+            "tools: [1]", "{a: 1, a: 2}",
+        ])
     func broken(text: String) {
         #expect(throws: ToolFileErrors.self) { try ToolCatalogue.parse(text) }
     }
@@ -146,7 +156,8 @@ struct ToolCatalogueTests {
         try Data("tools: [{name: a, route: [x]}]".utf8).write(to: folder.appending(path: "3.yaml"))
         try Data([0x74, 0xFF, 0xFE]).write(to: folder.appending(path: "4.yaml"))
         let error = #expect(throws: ToolFileErrors.self) { try ToolCatalogue.read(folder.path) }
-        #expect(error?.description.contains("3.yaml:1: tool 'a' is defined already, at \(folder.path)/1.yaml:1") == true)
+        #expect(
+            error?.description.contains("3.yaml:1: tool 'a' is defined already, at \(folder.path)/1.yaml:1") == true)
         #expect(error?.description.contains("4.yaml: is not UTF-8") == true)
         #expect(throws: ToolFileErrors.self) { try ToolCatalogue.read("/nowhere/tools.yaml") }
     }

@@ -11,7 +11,9 @@ struct UpdateStreamMachineTests {
     func life() {
         var machine = UpdateStreamMachine(after: 0, quietLimit: .seconds(10), now: time(0))
         #expect(machine.woken() == .read(after: 0))
-        #expect(machine.sent(.init(ids: [3, 5], isFull: true, isFinal: false, endsInPage: false), now: time(0)) == .read(after: 5))
+        #expect(
+            machine.sent(.init(ids: [3, 5], isFull: true, isFinal: false, endsInPage: false), now: time(0))
+                == .read(after: 5))
         #expect(machine.sent(.init(ids: [6], isFull: false, isFinal: false, endsInPage: false), now: time(0)) == .wait)
         #expect(machine.woken() == .read(after: 6))
         #expect(machine.sent(.init(ids: [9], isFull: false, isFinal: true, endsInPage: true), now: time(1)) == .finish)
@@ -26,7 +28,9 @@ struct UpdateStreamMachineTests {
     @Test("a full page of an ended envelope is read on")
     func fullPage() {
         var machine = UpdateStreamMachine(after: 0, quietLimit: .seconds(10), now: time(0))
-        #expect(machine.sent(.init(ids: [1, 2], isFull: true, isFinal: true, endsInPage: false), now: time(0)) == .read(after: 2))
+        #expect(
+            machine.sent(.init(ids: [1, 2], isFull: true, isFinal: true, endsInPage: false), now: time(0))
+                == .read(after: 2))
     }
 
     @Test("silence brings a keep-alive, events put it off, also while the database is away")

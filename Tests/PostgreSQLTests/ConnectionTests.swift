@@ -12,7 +12,8 @@ struct ConnectionTests {
         let row = try await connection.query(
             "SELECT $1::text, $2::bigint, $3::double precision, $4::boolean, $5::bytea, $6::json, $7::text[], $8::text, $9::text",
             [
-                .text("Grüße \"'\\ ∑ 🎭"), .integer(.min), .double(0.1), .boolean(true), .bytes([0, 255, 92, 39]), .json(json[...]),
+                .text("Grüße \"'\\ ∑ 🎭"), .integer(.min), .double(0.1), .boolean(true), .bytes([0, 255, 92, 39]),
+                .json(json[...]),
                 .texts(["a", "", "{\"}", "ü"]), .text(nil), .text(""),
             ])[0]
         #expect(try row.string(0) == "Grüße \"'\\ ∑ 🎭")
@@ -46,7 +47,8 @@ struct ConnectionTests {
     @Test("timestamps are microseconds since 1970")
     func timestamps() async throws {
         let connection = try await TestServer.connect()
-        let row = try await connection.query("SELECT timestamptz '1969-12-31 23:59:59.999999+00', timestamptz 'infinity'")[0]
+        let row = try await connection.query(
+            "SELECT timestamptz '1969-12-31 23:59:59.999999+00', timestamptz 'infinity'")[0]
         #expect(try row.microseconds(0) == -1)
         #expect(try row.optionalMicroseconds(1) != nil)
         await connection.close()
@@ -81,7 +83,9 @@ struct ConnectionTests {
     @Test("a NUL in a text is refused by the server, not cut off by us")
     func nulCharacter() async throws {
         let connection = try await TestServer.connect()
-        let error = await #expect(throws: PostgreSQLError.self) { try await connection.query("SELECT $1::text", [.text("a\0b")]) }
+        let error = await #expect(throws: PostgreSQLError.self) {
+            try await connection.query("SELECT $1::text", [.text("a\0b")])
+        }
         #expect(error?.sqlState?.rawValue == "22021")
         await connection.close()
     }

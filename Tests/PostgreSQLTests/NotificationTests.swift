@@ -39,7 +39,8 @@ struct NotificationTests {
 
     @Test("a listener says when it has missed something, and listens again")
     func listener() async throws {
-        let settings = ConnectionSettings(url: try TestServer.url, applicationName: "test-listener-\(UInt32.random(in: 0...(.max)))")
+        let settings = ConnectionSettings(
+            url: try TestServer.url, applicationName: "test-listener-\(UInt32.random(in: 0...(.max)))")
         let listener = NotificationListener(settings, channel: "test_listener", on: TestServer.loop)
         let events = Mutex<[NotificationListener.Event]>([])
         let task = Task { await listener.run { event in events.withLock { $0.append(event) } } }
@@ -49,7 +50,8 @@ struct NotificationTests {
         try await other.query("SELECT pg_notify('test_listener', $1)", [.text("one")])
         try await eventually("no notification") { events.withLock { $0.count == 2 } }
         try await other.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [.text(settings.applicationName)])
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1",
+            [.text(settings.applicationName)])
         try await eventually("it doesn't listen again") { events.withLock { $0.count == 4 && $0.last == .listening } }
         try await other.query("SELECT pg_notify('test_listener', $1)", [.text("two")])
         try await eventually("no notification") { events.withLock { $0.count == 5 } }

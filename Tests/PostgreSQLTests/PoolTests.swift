@@ -9,7 +9,8 @@ struct PoolTests {
     ) throws -> Pool {
         let url = try url ?? TestServer.url
         return Pool(
-            PoolSettings(connection: ConnectionSettings(url: url), size: size, waitLimit: waitLimit, waiterLimit: waiterLimit),
+            PoolSettings(
+                connection: ConnectionSettings(url: url), size: size, waitLimit: waitLimit, waiterLimit: waiterLimit),
             on: TestServer.loop)
     }
 
@@ -35,7 +36,8 @@ struct PoolTests {
         try await eventually("nobody holds the connection") { await pool.statistics.lent == 1 }
         let waiting = Task { try await pool.query("SELECT 1") }
         try await eventually("nobody waits") { await pool.statistics.waiting == 1 }
-        #expect(await #expect(throws: PostgreSQLError.self) { try await pool.query("SELECT 1") }?.code == .poolExhausted)
+        #expect(
+            await #expect(throws: PostgreSQLError.self) { try await pool.query("SELECT 1") }?.code == .poolExhausted)
         #expect(await #expect(throws: PostgreSQLError.self) { try await waiting.value }?.code == .poolExhausted)
         _ = try await holding.value
         #expect(try await pool.query("SELECT 1")[0].integer(0) == 1)

@@ -14,7 +14,9 @@ final class TCPProxy: Sendable {
     }
 
     init(to url: String) throws {
-        guard var components = URLComponents(string: url), let host = components.host else { throw CocoaError(.coderInvalidValue) }
+        guard var components = URLComponents(string: url), let host = components.host else {
+            throw CocoaError(.coderInvalidValue)
+        }
         target = (host == "localhost" ? "127.0.0.1" : host, UInt16(components.port ?? 5432))
         let (listener, port) = try Self.listen(on: 0)
         self.port = port
@@ -43,7 +45,8 @@ final class TCPProxy: Sendable {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 16) == 0 && getsockname(descriptor, $0, &size) == 0
+                bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 16) == 0
+                    && getsockname(descriptor, $0, &size) == 0
             }
         }
         guard isBound else { throw POSIXError(.EADDRINUSE) }

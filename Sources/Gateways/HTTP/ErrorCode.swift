@@ -20,7 +20,9 @@ enum ErrorCode: String, Sendable, CaseIterable {
 
     var status: HTTPResponse.Status {
         switch self {
-        case .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidID, .invalidRoute, .invalidDeadline, .invalidReport: .badRequest
+        case .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidID, .invalidRoute, .invalidDeadline,
+            .invalidReport:
+            .badRequest
         case .bodyTooLarge: .contentTooLarge
         case .duplicateID: .conflict
         case .unknownEnvelope, .unknownTool, .notFound: .notFound

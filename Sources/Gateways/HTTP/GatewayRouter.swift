@@ -46,7 +46,8 @@ struct GatewayRouter: Sendable {
         let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .patch, .options]
         for method in all where handlers[method] == nil {
             router.on(path, method: method) { request, _ -> Response in
-                var problem = Problem(.methodNotAllowed, "\(request.method.rawValue) is not for this path; known are: \(allowed)")
+                var problem = Problem(
+                    .methodNotAllowed, "\(request.method.rawValue) is not for this path; known are: \(allowed)")
                 problem.headers[.allow] = allowed
                 throw problem
             }

@@ -42,7 +42,8 @@ struct RequestMiddleware: RouterMiddleware {
         case let error as PostgreSQLError:
             let problem = Problem(error)
             if problem.code == .internalError {
-                logger.error("statement refused", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
+                logger.error(
+                    "statement refused", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
             }
             return problem
         case let error as HTTPError where error.status == .notFound:
@@ -52,7 +53,8 @@ struct RequestMiddleware: RouterMiddleware {
         case let error as HTTPError where (400..<500).contains(error.status.code):
             return Problem(.invalidRequest, error.body ?? error.status.reasonPhrase)
         default:
-            logger.error("unexpected error", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
+            logger.error(
+                "unexpected error", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
             return Problem(.internalError, "The gateway's log has the reason")
         }
     }

@@ -32,7 +32,9 @@ struct RequestReading: Sendable {
         guard !body.isEmpty else { throw Problem(.invalidJSON, "the body is empty, expected a JSON object") }
         let json: RawJSON
         do throws(JSONError) { json = try RawJSON(body, limits: limits) } catch { throw Problem(error) }
-        guard json.kind == .object else { throw Problem(.invalidRequest, "the body must be a JSON object, is \(json.kind)", at: "") }
+        guard json.kind == .object else {
+            throw Problem(.invalidRequest, "the body must be a JSON object, is \(json.kind)", at: "")
+        }
         return json.members
     }
 
@@ -40,7 +42,8 @@ struct RequestReading: Sendable {
 
     /// The `{id}` of the path, decoded. One that no envelope can have leads to the same 404 as any unknown one.
     func envelopeID(_ context: BasicRequestContext) throws(Problem) -> String {
-        guard let id = context.parameters.get("id").flatMap(percentDecoded), !id.utf8.contains(0), id.utf8.count <= 1000 else {
+        guard let id = context.parameters.get("id").flatMap(percentDecoded), !id.utf8.contains(0), id.utf8.count <= 1000
+        else {
             throw Problem(.unknownEnvelope, "no envelope can have this id")
         }
         return id
@@ -55,7 +58,9 @@ struct RequestReading: Sendable {
                 continue
             }
             let digits = rest.prefix(2)
-            guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else { return nil }
+            guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else {
+                return nil
+            }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }
@@ -70,7 +75,9 @@ extension [RawJSON.Member] {
     /// `nil` when it isn't there or null.
     func string(_ name: String) throws(Problem) -> String? {
         guard let value = self[name], value.kind != .null else { return nil }
-        guard let text = value.string else { throw Problem(.invalidRequest, "'\(name)' must be a string, is \(value.kind)", at: "/\(name)") }
+        guard let text = value.string else {
+            throw Problem(.invalidRequest, "'\(name)' must be a string, is \(value.kind)", at: "/\(name)")
+        }
         return text
     }
 }

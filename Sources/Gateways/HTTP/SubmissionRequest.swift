@@ -19,14 +19,17 @@ struct SubmissionRequest: Sendable {
 
     /// Reads the body of `POST /envelopes`.
     init(_ members: [RawJSON.Member]) throws(Problem) {
-        for name in ["id", "route", "headers", "payload", "timeout", "deadline"] where members.count(where: { $0.isNamed(name) }) > 1 {
+        for name in ["id", "route", "headers", "payload", "timeout", "deadline"]
+        where members.count(where: { $0.isNamed(name) }) > 1 {
             throw Problem(.invalidRequest, "'\(name)' stands twice", at: "/\(name)")
         }
         guard let route = members["route"] else { throw Problem(.invalidRoute, "'route' is missing", at: "/route") }
         do throws(EnvelopeError) {
             self.route = try Route(route)
         } catch { throw Problem(.invalidRoute, error.message, at: "/route") }
-        guard let payload = members["payload"] else { throw Problem(.invalidRequest, "'payload' is missing", at: "/payload") }
+        guard let payload = members["payload"] else {
+            throw Problem(.invalidRequest, "'payload' is missing", at: "/payload")
+        }
         self.payload = payload
         id = try members.string("id")
         do throws(EnvelopeError) {
@@ -49,9 +52,13 @@ struct SubmissionRequest: Sendable {
         guard let json, json.kind != .null else { return nil }
         let seconds =
             json.double
-            ?? json.string.flatMap { Duration(text: $0) }.map { Double($0.components.seconds) + Double($0.components.attoseconds) * 1e-18 }
+            ?? json.string.flatMap { Duration(text: $0) }.map {
+                Double($0.components.seconds) + Double($0.components.attoseconds) * 1e-18
+            }
         guard let seconds, seconds > 0, seconds <= timeoutLimit else {
-            throw Problem(.invalidRequest, "'timeout' must be a number of seconds or a time span like \"5m\", above 0", at: "/timeout")
+            throw Problem(
+                .invalidRequest, "'timeout' must be a number of seconds or a time span like \"5m\", above 0",
+                at: "/timeout")
         }
         return seconds
     }
@@ -88,13 +95,16 @@ struct SubmissionRequest: Sendable {
 
     private func checkRoute() throws(Problem) {
         guard route.current == 0 else {
-            throw Problem(.invalidRoute, "a new envelope begins at 'route.current' 0, not \(route.current)", at: "/route/current")
+            throw Problem(
+                .invalidRoute, "a new envelope begins at 'route.current' 0, not \(route.current)", at: "/route/current")
         }
         guard (1...Self.routeLimit).contains(route.actors.count) else {
             throw Problem(.invalidRoute, "'route.actors' must name 1 to \(Self.routeLimit) actors", at: "/route/actors")
         }
         for (index, actor) in route.actors.enumerated() {
-            if let problem = ActorName.problem(with: actor) { throw Problem(.invalidRoute, problem, at: "/route/actors/\(index)") }
+            if let problem = ActorName.problem(with: actor) {
+                throw Problem(.invalidRoute, problem, at: "/route/actors/\(index)")
+            }
         }
     }
 
@@ -107,7 +117,8 @@ struct SubmissionRequest: Sendable {
                 writer.append(jobIDMember)
                 writer.endObject()
             }
-            return Route(actors: route.actors, unknown: route.unknown + [RawJSON.Member(name: "metadata", value: metadata)])
+            return Route(
+                actors: route.actors, unknown: route.unknown + [RawJSON.Member(name: "metadata", value: metadata)])
         }
         let metadata = route.unknown[index].value
         guard metadata.kind == .object, metadata["job_id"] == nil else { return route }
@@ -126,7 +137,9 @@ struct SubmissionRequest: Sendable {
     private func checkedDeadline(_ text: String) throws(Problem) -> String {
         let pattern = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})/
         guard text.wholeMatch(of: pattern) != nil else {
-            throw Problem(.invalidDeadline, "'deadline' must be ISO 8601 with a time zone, like 2026-11-21T09:30:00Z", at: "/deadline")
+            throw Problem(
+                .invalidDeadline, "'deadline' must be ISO 8601 with a time zone, like 2026-11-21T09:30:00Z",
+                at: "/deadline")
         }
         return text
     }

@@ -26,7 +26,8 @@ extension GatewayRouter {
     /// - Returns: its id.
     func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> String {
         var submissionRequest = submissionRequest
-        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(TraceParent.init)
+        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
+            TraceParent.init)
         let submission = try submissionRequest.submission()
         let rowID: Int64?
         do throws(PostgreSQLError) {
@@ -42,7 +43,8 @@ extension GatewayRouter {
         metrics.submitted.increment()
         outbox.offer(
             OutboxMessage(
-                rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "", body: submission.message, attempts: 0))
+                rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "", body: submission.message,
+                attempts: 0))
         return submission.id
     }
 
@@ -51,10 +53,13 @@ extension GatewayRouter {
         for (name, value) in [("id", id), ("parent_id", parentID)]
         where !EnvelopeID.isAcceptable(value, lengthLimit: EnvelopeID.childLengthLimit) {
             throw Problem(
-                .invalidID, "'\(name)' must have 1 to \(EnvelopeID.childLengthLimit) characters of A-Z a-z 0-9 . _ : -", at: "/\(name)")
+                .invalidID, "'\(name)' must have 1 to \(EnvelopeID.childLengthLimit) characters of A-Z a-z 0-9 . _ : -",
+                at: "/\(name)")
         }
         let route = try childRoute(members)
-        try await store.register([FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)])
+        try await store.register([
+            FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
+        ])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

@@ -25,7 +25,8 @@ actor OutboxDeletions {
                 try await store.deleteMessages(batch)
             } catch {
                 // They are sent once more when their grace is over: at least once.
-                logger.warning("confirmed messages stay in the outbox", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+                logger.warning(
+                    "confirmed messages stay in the outbox", metadata: ["count": "\(batch.count)", "error": "\(error)"])
             }
         }
         isDeleting = false

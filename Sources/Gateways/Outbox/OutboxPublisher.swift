@@ -50,7 +50,9 @@ final class OutboxPublisher: Sendable {
     /// Publishes soon. What doesn't fit is published by the relay when its grace is over.
     func offer(_ message: OutboxMessage) {
         let size = message.body.count
-        guard freshBytes.load(ordering: .relaxed) + size <= Self.freshBytesLimit || size > Self.freshBytesLimit else { return }
+        guard freshBytes.load(ordering: .relaxed) + size <= Self.freshBytesLimit || size > Self.freshBytesLimit else {
+            return
+        }
         freshBytes.wrappingAdd(size, ordering: .relaxed)
         if case .enqueued = freshContinuation.yield(message) { return }
         freshBytes.wrappingSubtract(size, ordering: .relaxed)
@@ -108,7 +110,8 @@ final class OutboxPublisher: Sendable {
     private func publish(_ message: OutboxMessage) async {
         do throws(TransportError) {
             try await transport.publish(
-                Message(to: .actor(message.actor), id: message.envelopeID, body: message.body), timeout: settings.publishTimeout)
+                Message(to: .actor(message.actor), id: message.envelopeID, body: message.body),
+                timeout: settings.publishTimeout)
         } catch {
             return await handleFailure(of: message, error)
         }
@@ -121,7 +124,8 @@ final class OutboxPublisher: Sendable {
         logger.warning(
             "envelope not sent",
             metadata: [
-                "envelope_id": "\(message.envelopeID)", "actor": "\(message.actor)", "attempt": "\(message.attempts + 1)",
+                "envelope_id": "\(message.envelopeID)", "actor": "\(message.actor)",
+                "attempt": "\(message.attempts + 1)",
                 "error": "\(error)",
             ])
         do throws(PostgreSQLError) {
@@ -142,7 +146,8 @@ final class OutboxPublisher: Sendable {
     private func giveUp(_ message: OutboxMessage) async throws(PostgreSQLError) {
         let reason = "no queue for actor '\(message.actor)': is it deployed, and its name right?"
         let report = StatusReport(
-            kind: .final, eventID: "", envelopeID: message.envelopeID, status: EnvelopeStatus.failed.rawValue, actors: [],
+            kind: .final, eventID: "", envelopeID: message.envelopeID, status: EnvelopeStatus.failed.rawValue,
+            actors: [],
             currentActorIndex: 0, currentActorName: message.actor, error: reason)
         guard let change = try? EnvelopeChange(report) else { return }
         _ = try await store.apply([change])

@@ -44,7 +44,8 @@ struct ReportIngest: Sendable {
                 readable.append((delivery, try ReadReport(StatusReport(parsing: delivery.body))))
             } catch {
                 // It would come back unreadable for ever.
-                logger.error("unreadable status report", metadata: ["error": "\(error)", "bytes": "\(delivery.body.count)"])
+                logger.error(
+                    "unreadable status report", metadata: ["error": "\(error)", "bytes": "\(delivery.body.count)"])
                 metrics.reports(.invalid).increment()
                 await transport.settle(delivery, .acknowledge)
             }
@@ -70,7 +71,9 @@ struct ReportIngest: Sendable {
                     await writeSingly(reports)
                     return true
                 }
-                logger.warning("status reports wait for the database", metadata: ["error": "\(error)", "count": "\(reports.count)"])
+                logger.warning(
+                    "status reports wait for the database",
+                    metadata: ["error": "\(error)", "count": "\(reports.count)"])
                 try? await Task.sleep(for: backoff.next())
             }
         }
@@ -83,7 +86,8 @@ struct ReportIngest: Sendable {
             do throws(PostgreSQLError) {
                 try await ReportWriter(store: store, metrics: metrics, logger: logger).write([report])
             } catch {
-                logger.error("status report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])
+                logger.error(
+                    "status report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])
                 metrics.reports(.invalid).increment()
             }
         }

@@ -13,7 +13,9 @@ enum ReadReport: Sendable {
             throw StatusReportError("'id' must have 1 to 1000 bytes")
         }
         if report.kind == .created {
-            guard let child = FanOutChild(report) else { throw StatusReportError("a report of kind 'created' needs 'parent_id'") }
+            guard let child = FanOutChild(report) else {
+                throw StatusReportError("a report of kind 'created' needs 'parent_id'")
+            }
             self = .child(child)
         } else {
             self = .change(try EnvelopeChange(report))

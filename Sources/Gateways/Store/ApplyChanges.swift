@@ -27,7 +27,9 @@ extension EnvelopeStore {
                 let orphanChanges = orphans.map { changes[round[$0]] }
                 try await register(
                     orphanChanges.map {
-                        FanOutChild(id: $0.envelopeID, parentID: $0.parentID ?? "", actors: $0.actors, actorIndex: $0.actorIndex ?? 0)
+                        FanOutChild(
+                            id: $0.envelopeID, parentID: $0.parentID ?? "", actors: $0.actors,
+                            actorIndex: $0.actorIndex ?? 0)
                     })
                 for (place, result) in zip(orphans, try await applyOnce(orphanChanges)) { results[place] = result }
             }
@@ -55,7 +57,8 @@ extension EnvelopeStore {
             [
                 .texts(changes.map(\.envelopeID.withoutNUL)), .texts(changes.map { $0.eventID?.withoutNUL }),
                 .texts(changes.map(\.status.rawValue)), .texts(changes.map(\.phase)),
-                .jsons(changes.map { $0.actors.isEmpty ? nil : jsonList($0.actors) }), .integers(changes.map(\.actorIndex)),
+                .jsons(changes.map { $0.actors.isEmpty ? nil : jsonList($0.actors) }),
+                .integers(changes.map(\.actorIndex)),
                 .texts(changes.map { $0.actorName?.withoutNUL }), .doubles(changes.map(\.percent)),
                 .texts(changes.map(\.message.withoutNUL)), .jsons(changes.map { $0.result?.bytes }),
                 .texts(changes.map { $0.error?.withoutNUL }),

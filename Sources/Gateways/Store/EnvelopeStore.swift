@@ -11,7 +11,8 @@ struct EnvelopeStore: Sendable {
             do throws(PostgreSQLError) {
                 return try await pool.query(sql, parameters)
             } catch {
-                guard error.sqlState == .deadlockDetected || error.sqlState == .serializationFailure, conflicts < 5 else { throw error }
+                guard error.sqlState == .deadlockDetected || error.sqlState == .serializationFailure, conflicts < 5
+                else { throw error }
                 conflicts += 1
             }
         }

@@ -30,10 +30,13 @@ extension EnvelopeStore {
         for row in rows where !row.isNull(1) {
             updates.append(
                 EnvelopeUpdate(
-                    id: Int64(try row.integer(1)), envelopeID: id, status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown,
+                    id: Int64(try row.integer(1)), envelopeID: id,
+                    status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown,
                     message: try row.string(3), percent: try row.optionalDouble(4), actor: try row.optionalString(5),
-                    actors: try row.strings(6), actorIndex: try row.optionalInteger(7), phase: try row.optionalString(8),
-                    error: try row.optionalString(9), timestamp: try row.microseconds(10), result: try row.optionalBytes(11)))
+                    actors: try row.strings(6), actorIndex: try row.optionalInteger(7),
+                    phase: try row.optionalString(8),
+                    error: try row.optionalString(9), timestamp: try row.microseconds(10),
+                    result: try row.optionalBytes(11)))
         }
         return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: try first.boolean(0))
     }

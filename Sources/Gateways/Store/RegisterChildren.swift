@@ -18,7 +18,8 @@ struct FanOutChild: Sendable, Hashable {
     /// `nil` for a report without a parent.
     init?(_ report: StatusReport) {
         guard let parentID = report.parentID else { return nil }
-        self.init(id: report.envelopeID, parentID: parentID, actors: report.actors, actorIndex: report.currentActorIndex)
+        self.init(
+            id: report.envelopeID, parentID: parentID, actors: report.actors, actorIndex: report.currentActorIndex)
     }
 }
 

@@ -30,7 +30,8 @@ enum SchemaVersion {
         return switch finding {
         case .fits: nil
         case .missing: "the database has no schema: run: \(deploy)"
-        case .older(let version): "the database has schema version \(version), this gateway needs \(required): run: \(deploy)"
+        case .older(let version):
+            "the database has schema version \(version), this gateway needs \(required): run: \(deploy)"
         case .newer(let version):
             "the database has schema version \(version), this gateway knows \(required) at most: start a newer gateway"
         }

@@ -45,7 +45,8 @@ extension EnvelopeStore {
             """,
             [
                 .text(submission.id), .texts(submission.actors), .json(submission.payload.bytes),
-                .double(submission.timeoutSeconds), .text(submission.deadline), .text("Sending envelope to first actor"),
+                .double(submission.timeoutSeconds), .text(submission.deadline),
+                .text("Sending envelope to first actor"),
                 .text(String(decoding: submission.messageHead, as: UTF8.self)),
                 .double(Double(grace.nanosecondsClamped / 1_000_000)),
             ])

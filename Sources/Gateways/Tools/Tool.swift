@@ -21,7 +21,9 @@ struct Tool: Sendable, Hashable {
             if let member = members.last(where: { $0.isNamed(named.name) }) {
                 // An explicit null is as good as no argument where none is needed.
                 if member.value.kind == .null && !named.parameter.isRequired { continue }
-                if let problem = named.parameter.problem(with: member.value, name: named.name) { throw ArgumentProblem(problem) }
+                if let problem = named.parameter.problem(with: member.value, name: named.name) {
+                    throw ArgumentProblem(problem)
+                }
             } else if named.parameter.fallback != nil {
                 missing.append(named)
             } else if named.parameter.isRequired {

@@ -45,7 +45,9 @@ struct ToolCatalogue: Sendable, Hashable {
         guard isFolder else { return [path] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         // Kubernetes mounts a ConfigMap's files through names that begin with two dots.
-        return names.filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) && !$0.hasPrefix(".") }.sorted().map { "\(path)/\($0)" }
+        return names.filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) && !$0.hasPrefix(".") }.sorted().map {
+            "\(path)/\($0)"
+        }
     }
 }
 

@@ -91,16 +91,21 @@ struct ToolFileReader {
             known: ["name", "description", "parameters", "route", "progress", "timeout", "metadata"])
 
         let route = readRoute(mapping["route"], tool: name, at: node, routes)
-        let metadata = mapping["metadata"].flatMap { node in node.isNull ? nil : json(node, "metadata of tool '\(name)'") }
+        let metadata = mapping["metadata"].flatMap { node in
+            node.isNull ? nil : json(node, "metadata of tool '\(name)'")
+        }
         tools.append(
             Tool(
                 name: name, description: string(mapping["description"], "description of tool '\(name)'") ?? "",
                 parameters: readParameters(mapping["parameters"], of: "tool '\(name)'"), route: route,
                 reportsProgress: boolean(mapping["progress"], "progress of tool '\(name)'") ?? defaults.progress,
-                timeoutSeconds: timeout(mapping["timeout"], "timeout of tool '\(name)'") ?? defaults.timeout, metadata: metadata))
+                timeoutSeconds: timeout(mapping["timeout"], "timeout of tool '\(name)'") ?? defaults.timeout,
+                metadata: metadata))
     }
 
-    private mutating func readRoute(_ node: Node?, tool: String, at place: Node, _ routes: [String: [String]]) -> [String] {
+    private mutating func readRoute(_ node: Node?, tool: String, at place: Node, _ routes: [String: [String]])
+        -> [String]
+    {
         guard let node else {
             report(place, "tool '\(tool)' has no 'route'")
             return []
@@ -251,11 +256,13 @@ struct ToolFileReader {
 
     private mutating func report(yamlError error: any Error) {
         switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             problems.append(ToolFileProblem(file: file, line: mark.line, message: "is not YAML: \(problem)"))
         case .duplicatedKeysInMapping(let keys, let context):
             let names = keys.map { "'\($0)'" }.joined(separator: ", ")
-            problems.append(ToolFileProblem(file: file, line: context.mark.line, message: "the same key twice: \(names)"))
+            problems.append(
+                ToolFileProblem(file: file, line: context.mark.line, message: "the same key twice: \(names)"))
         default: problems.append(ToolFileProblem(file: file, line: nil, message: "is not YAML: \(error)"))
         }
     }

@@ -50,7 +50,9 @@ struct ToolParameter: Sendable, Hashable {
         for property in properties {
             let member = members.last { $0.isNamed(property.name) }
             if let member {
-                if let problem = property.parameter.problem(with: member.value, name: "\(name).\(property.name)") { return problem }
+                if let problem = property.parameter.problem(with: member.value, name: "\(name).\(property.name)") {
+                    return problem
+                }
             } else if property.parameter.isRequired {
                 return "missing required parameter: \(name).\(property.name)"
             }

@@ -35,7 +35,8 @@ final class RecordingTransport: Transport {
         }
         reportsContinuation.yield(
             Delivery(
-                token: .init(generation: 1, tag: tag), source: .statusReports, body: body, isRedelivered: false, priorDeliveries: 0))
+                token: .init(generation: 1, tag: tag), source: .statusReports, body: body, isRedelivered: false,
+                priorDeliveries: 0))
     }
 
     func report(_ report: StatusReport) { self.report(report.encoded()) }

@@ -1,6 +1,7 @@
 import Envelopes
 import EventLoops
 import Foundation
+import Synchronization
 
 /// A client on plain sockets: it can send what no well-behaved client would.
 struct TestClient: Sendable {
@@ -25,7 +26,9 @@ struct TestClient: Sendable {
         try await send("POST", path, headers: headers, body: Array(body.utf8))
     }
 
-    func send(_ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8]? = nil) async throws -> Answer {
+    func send(_ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8]? = nil) async throws
+        -> Answer
+    {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         if let body { head += "Content-Length: \(body.count)\r\n" }
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -133,9 +136,12 @@ final class TestEventStream: Sendable {
     }
 }
 
-/// A blocking socket with a buffer. Used by one thread at a time.
+/// A blocking socket with a buffer.
+// @unchecked: one thread at a time reads; hanging up and closing go through `isOpen`.
 final class TestSocket: @unchecked Sendable {
     private let descriptor: Int32
+    /// A closed descriptor's number may belong to another connection the next moment.
+    private let isOpen = Mutex(true)
     private var buffer: [UInt8] = []
 
     struct Ended: Error {}
@@ -149,7 +155,9 @@ final class TestSocket: @unchecked Sendable {
         var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         let status = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         guard status == 0 else { throw Ended() }
     }
@@ -165,8 +173,14 @@ final class TestSocket: @unchecked Sendable {
     }
 
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
-    func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
-    func close() { Glibc.close(descriptor) }
+    func shutDown() { isOpen.withLock { if $0 { shutdown(descriptor, Int32(SHUT_RDWR)) } } }
+
+    func close() {
+        isOpen.withLock { isOpen in
+            if isOpen { Glibc.close(descriptor) }
+            isOpen = false
+        }
+    }
 
     func read(atMost limit: Int) throws -> [UInt8] {
         if buffer.isEmpty { try fill() }
@@ -182,7 +196,9 @@ final class TestSocket: @unchecked Sendable {
             let parts = line.split(separator: ":", maxSplits: 1)
             headers[parts[0].lowercased()] = parts.count == 2 ? parts[1].trimmingCharacters(in: .whitespaces) : ""
         }
-        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { throw Ended() }
+        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
+            throw Ended()
+        }
         return (status, headers)
     }
 

@@ -32,8 +32,10 @@ final class TestDatabase: Sendable {
         for line in plan.split(separator: "\n") where !line.hasPrefix("%") {
             let change = line.prefix { $0 != " " }
             try run(
-                ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=\(try databaseURL(name))",
-                 "--file=\(repository.path)/gateway-schema/deploy/\(change).sql"])
+                [
+                    "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=\(try databaseURL(name))",
+                    "--file=\(repository.path)/gateway-schema/deploy/\(change).sql",
+                ])
         }
         return name
     }

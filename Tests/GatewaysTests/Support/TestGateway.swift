@@ -30,7 +30,9 @@ struct TestGateway {
             defer { port.finish() }
             try await group.run()
         }
-        for await number in ports { return TestGateway(transport: transport, client: TestClient(port: number), group: group, task: task) }
+        for await number in ports {
+            return TestGateway(transport: transport, client: TestClient(port: number), group: group, task: task)
+        }
         try await task.value
         throw CancellationError()
     }
