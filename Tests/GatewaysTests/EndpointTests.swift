@@ -162,6 +162,33 @@ struct EndpointTests {
         }
     }
 
+    @Test("a client that asks before it sends a large body is told to go on, or that it is too large")
+    func expectContinue() async throws {
+        try await withGateway {
+            $0.maxBody = 4096
+        } _: { gateway, _ in
+            let port = gateway.client.port
+            let body = Array(#"{"id":"e","route":{"actors":["a"]},"payload":1}"#.utf8)
+            func ask(_ length: Int) throws -> (TestSocket, Int) {
+                let socket = try TestSocket(port: port)
+                socket.send(
+                    Array(
+                        "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n"
+                            .utf8))
+                return (socket, try socket.readHead().0)
+            }
+            let (accepted, go) = try ask(body.count)
+            #expect(go == 100)
+            accepted.send(body)
+            let answer = try accepted.readHead()
+            #expect(answer.0 == 202)
+            accepted.close()
+            let (refused, status) = try ask(5000)
+            #expect(status == 413)
+            refused.close()
+        }
+    }
+
     @Test("children of a fan-out are registered once, listed, and sent nowhere")
     func children() async throws {
         try await withGateway { gateway, _ in

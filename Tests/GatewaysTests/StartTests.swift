@@ -37,6 +37,30 @@ struct StartTests {
         #expect(error?.message.contains("\(file.path):3: a tool without 'name'") == true)
     }
 
+    @Test("an address that is taken is named")
+    func addressTaken() async throws {
+        try await withGateway { gateway, database in
+            let error = await #expect(throws: GatewayStartError.self) {
+                try await TestGateway.start(database.url) { $0.port = gateway.client.port }
+            }
+            #expect(error?.exitCode == 69)
+            #expect(error?.message.contains("cannot listen on 127.0.0.1:\(gateway.client.port)") == true)
+        }
+    }
+
+    @Test("it works without prepared statements")
+    func unprepared() async throws {
+        try await withGateway { $0.usesPreparedStatements = false } _: { gateway, _ in
+            let body = #"{"id":"e","route":{"actors":["a"]},"payload":1}"#
+            let submitted = try await gateway.client.post("/envelopes", body)
+            let final = try await gateway.client.post("/envelopes/e/final", #"{"status":"succeeded"}"#)
+            let envelope = try await gateway.client.get("/envelopes/e")
+            #expect(submitted.status == 202)
+            #expect(final.status == 200)
+            #expect(envelope["status"]?.string == "succeeded")
+        }
+    }
+
     @Test("the Sqitch project deploys, verifies and reverts; its command is the one that we name")
     func sqitch() async throws {
         let database = try await TestDatabase.empty()
