@@ -97,11 +97,11 @@ public actor Sidecar {
         if delay > .zero { await loop.sleep(for: delay) }
     }
 
+    /// Nobody waits for these, not even one for the other: the loop starts them in order, so they are sent in order, and before
+    /// anything that the call causes.
     private func post(_ reports: [StatusReport]) {
-        guard !reports.isEmpty else { return }
-        // In order, and nobody waits: the loop runs these one behind the other.
-        Task(executorPreference: loop) { [reporter] in
-            for report in reports { await reporter.post(report) }
+        for report in reports {
+            Task(executorPreference: loop) { [reporter] in await reporter.post(report) }
         }
     }
 

@@ -283,14 +283,6 @@ extension RuntimeReply.HandlerError {
     var inWords: String { [details?["type"]?.string ?? code, message].compactMap { $0 }.joined(separator: ": ") }
 }
 
-extension Duration {
-    /// `3s`, `250ms`.
-    fileprivate var inWords: String {
-        let milliseconds = nanosecondsClamped / 1_000_000
-        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
-    }
-}
-
 extension Double {
     fileprivate var twoDecimals: String {
         let hundredths = Int((self * 100).rounded())
