@@ -2,7 +2,9 @@ internal import CRabbitMQ
 internal import Glibc
 
 /// A value in an AMQP table.
-public enum Field: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+public enum Field: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByBooleanLiteral
+{
     case string(String)
     case integer(Int64)
     case boolean(Bool)

@@ -2,9 +2,9 @@ internal import DequeModule
 
 /// Which publishes wait for the broker's word, and what its frames say about them. `Waiter` is whoever wants to know.
 ///
-/// The broker numbers publishes on a channel 1, 2, 3, ... and confirms single ones or all up to a number. An unroutable mandatory
-/// message comes back first (`basic.return`) and is then confirmed like any other; the return names no number, so it is told by
-/// message id and routing key.
+/// The broker numbers publishes on a channel 1, 2, 3, ... and confirms single ones or all up to a number. An unroutable
+/// mandatory message comes back first (`basic.return`) and is then confirmed like any other; the return names no
+/// number, so it is told by message id and routing key.
 struct ConfirmWindow<Waiter> {
     enum Outcome: Equatable {
         case confirmed
@@ -43,7 +43,8 @@ struct ConfirmWindow<Waiter> {
         let last = number == 0 && multiple ? firstNumber + UInt64(publishes.count) - 1 : number
         guard last >= firstNumber, last - firstNumber < UInt64(publishes.count) else { return [] }
         var outcomes: [(Waiter, Outcome)] = []
-        for index in (multiple ? 0 : Int(last - firstNumber))...Int(last - firstNumber) where !publishes[index].isSettled {
+        for index in (multiple ? 0 : Int(last - firstNumber))...Int(last - firstNumber)
+        where !publishes[index].isSettled {
             publishes[index].isSettled = true
             let outcome: Outcome = isAck ? publishes[index].returned.map { .returned($0) } ?? .confirmed : .refused
             outcomes.append((publishes[index].waiter, outcome))

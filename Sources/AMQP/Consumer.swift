@@ -1,7 +1,8 @@
 internal import CRabbitMQ
 public import EventLoops
 
-/// One connection that consumes one queue. It lives until it is closed or the broker ends it; a new one takes its place then.
+/// One connection that consumes one queue. It lives until it is closed or the broker ends it; a new one takes its place
+/// then.
 public actor Consumer {
     public struct Message: Sendable {
         public var tag: UInt64
@@ -27,7 +28,7 @@ public actor Consumer {
     private var acks = AckWindow()
     private var heartbeat: EventLoop.Timer?
 
-    /// Connects, lets `setUp` declare what is needed, and starts to consume.
+    /// Connects, lets `setUp` declare what is needed, and asks for deliveries; they come after `start()`.
     /// - Parameters:
     ///   - prefetch: how many deliveries may be unsettled at a time, 1...65535.
     ///   - setUp: runs on a thread of its own and may block.
@@ -44,9 +45,7 @@ public actor Consumer {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let consumer = Consumer(link: try dialed.get(), loop: loop, handler: handler)
-        await consumer.start()
-        return consumer
+        return Consumer(link: try dialed.get(), loop: loop, handler: handler)
     }
 
     private init(link: Link, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -55,7 +54,8 @@ public actor Consumer {
         self.handler = handler
     }
 
-    private func start() {
+    /// Begins to read, and to keep the connection alive: call once, and soon.
+    public func start() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] _ in self?.assumeIsolated { $0.read() } }
         scheduleHeartbeat(every: link.heartbeatInterval)
@@ -103,7 +103,8 @@ public actor Consumer {
         for ack in acks.flush() {
             attempt { () throws(AMQPError) in
                 try link.check(
-                    amqp_basic_ack(link.handle, link.channel, ack.tag, ack.isMultiple ? 1 : 0), "acknowledging a delivery")
+                    amqp_basic_ack(link.handle, link.channel, ack.tag, ack.isMultiple ? 1 : 0),
+                    "acknowledging a delivery")
             }
         }
     }
@@ -128,7 +129,9 @@ public actor Consumer {
         let method = frame.payload.method
         switch method.id {
         case methodID(60, 60):
-            guard let deliver = method.decoded?.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee else { return }
+            guard let deliver = method.decoded?.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee else {
+                return
+            }
             assembler.begin((deliver.delivery_tag, deliver.redelivered != 0))
         case methodID(60, 30):
             throw AMQPError(.consumerCancelled, "the broker cancelled our consumer: its queue was deleted or moved")

@@ -73,7 +73,8 @@ public struct Endpoint: Sendable, Hashable {
                 tls: info.ssl != 0 ? TLS() : nil)
         }
         guard let parsed, !parsed.host.isEmpty else {
-            throw AMQPError(.invalidURL, "expected amqp://user:password@host:port/vhost, special characters percent-encoded")
+            throw AMQPError(
+                .invalidURL, "expected amqp://user:password@host:port/vhost, special characters percent-encoded")
         }
         self = parsed
     }

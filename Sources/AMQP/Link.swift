@@ -4,9 +4,10 @@ internal import Glibc
 
 /// One connection to the broker with one channel: rabbitmq-c's handle and the calls that we make on it.
 ///
-/// `dial` and the set-up calls block and belong on a `BlockingThread`; `nextFrame` and the `send` calls do not block and belong on the
-/// event loop of the actor that owns the link.
-// @unchecked: a link is used by one thread at a time. The dialing thread hands it over when `dial` returns and keeps nothing.
+/// `dial` and the set-up calls block and belong on a `BlockingThread`; `nextFrame` and the `send` calls do not block
+/// and belong on the event loop of the actor that owns the link.
+// @unchecked: a link is used by one thread at a time. The dialing thread hands it over when `dial` returns and keeps
+// nothing.
 public final class Link: @unchecked Sendable {
     let handle: amqp_connection_state_t
     /// All traffic of ours runs on this one; set-up steps that may fail use others, which the broker closes on failure.
@@ -77,7 +78,8 @@ public final class Link: @unchecked Sendable {
         if let identity = tls.identity {
             guard amqp_ssl_socket_set_key(socket, identity.certificate, identity.key) == AMQP_STATUS_OK.rawValue else {
                 throw AMQPError(
-                    .tls, "\(step): cannot use the client certificate '\(identity.certificate)' with key '\(identity.key)'")
+                    .tls,
+                    "\(step): cannot use the client certificate '\(identity.certificate)' with key '\(identity.key)'")
             }
         }
         amqp_ssl_socket_set_verify_peer(socket, 1)
@@ -131,7 +133,8 @@ public final class Link: @unchecked Sendable {
         amqp_basic_qos(handle, channel, 0, UInt16(clamping: prefetch), 0)
         try check(amqp_get_rpc_reply(handle), "setting prefetch \(prefetch)")
         let arena = Arena()
-        amqp_basic_consume(handle, channel, arena.bytes(queue), arena.bytes(Self.consumerTag), 0, 0, 0, amqp_empty_table)
+        amqp_basic_consume(
+            handle, channel, arena.bytes(queue), arena.bytes(Self.consumerTag), 0, 0, 0, amqp_empty_table)
         try check(amqp_get_rpc_reply(handle), "consuming from queue '\(queue)'")
     }
 
@@ -176,8 +179,8 @@ public final class Link: @unchecked Sendable {
 
     // MARK: Traffic (does not block)
 
-    /// The next frame that has arrived, `nil` when there is none. Sends a heartbeat when one is due, so it must be called at least
-    /// twice in a heartbeat's time.
+    /// The next frame that has arrived, `nil` when there is none. Sends a heartbeat when one is due, so it must be
+    /// called at least twice in a heartbeat's time.
     func nextFrame() throws(AMQPError) -> amqp_frame_t? {
         var frame = amqp_frame_t()
         var noWait = timeval()
@@ -197,7 +200,8 @@ public final class Link: @unchecked Sendable {
 
     /// Reads the reason out of `connection.close` and `channel.close`; `nil` for other methods.
     func closeReason(of method: amqp_method_t) -> AMQPError? {
-        method.id == methodID(10, 50) || method.id == methodID(20, 40) ? closeReason(method, during: "channel closed") : nil
+        method.id == methodID(10, 50) || method.id == methodID(20, 40)
+            ? closeReason(method, during: "channel closed") : nil
     }
 
     private func closeReason(_ method: amqp_method_t, during step: String) -> AMQPError {

@@ -35,9 +35,13 @@ struct MessageAssembler<Method> {
     private mutating func takeHeader(_ frame: amqp_frame_t) {
         size = Int(frame.payload.properties.body_size)
         pending?.body.reserveCapacity(size)
-        guard let properties = frame.payload.properties.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee
+        guard
+            let properties = frame.payload.properties.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self)
+                .pointee
         else { return }
-        if properties._flags & UInt32(AMQP_BASIC_MESSAGE_ID_FLAG) != 0 { pending?.messageID = properties.message_id.string }
+        if properties._flags & UInt32(AMQP_BASIC_MESSAGE_ID_FLAG) != 0 {
+            pending?.messageID = properties.message_id.string
+        }
         if properties._flags & UInt32(AMQP_BASIC_HEADERS_FLAG) != 0 {
             pending?.deliveryCount = properties.headers.integer("x-delivery-count") ?? 0
         }

@@ -3,7 +3,8 @@ internal import DequeModule
 public import EventLoops
 internal import Glibc
 
-/// One connection that publishes with confirms. It lives until it is closed or the broker ends it; a new one takes its place then.
+/// One connection that publishes with confirms. It lives until it is closed or the broker ends it; a new one takes its
+/// place then.
 ///
 /// It never blocks its loop: it sends only what the kernel takes at once, a large body frame by frame.
 public actor Publisher {
@@ -71,9 +72,7 @@ public actor Publisher {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let publisher = Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
-        await publisher.start()
-        return publisher
+        return Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
     }
 
     private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {
@@ -82,7 +81,8 @@ public actor Publisher {
         self.onEnd = onEnd
     }
 
-    private func start() {
+    /// Begins to read, and to keep the connection alive: call once, and soon.
+    public func start() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] readiness in
             self?.assumeIsolated { $0.ready(readiness) }
@@ -90,15 +90,17 @@ public actor Publisher {
         scheduleHeartbeat(every: link.heartbeatInterval)
     }
 
-    /// Queues the message and returns what became of it. After `timeout` without an answer that is `.lost` with code `.timeout`; a
-    /// message that was still waiting for its turn is never sent then.
+    /// Queues the message and returns what became of it. After `timeout` without an answer that is `.lost` with code
+    /// `.timeout`; a message that was still waiting for its turn is never sent then.
     public func publish(_ message: Message, timeout: Duration? = nil) async -> Outcome {
         guard link != nil else { return .lost(AMQPError(.connectionLost, "the connection to the broker has ended")) }
         return await withCheckedContinuation { waiter in
             let ticket = Ticket(waiter)
             if let timeout {
                 ticket.timer = loop.schedule(after: timeout) { [weak self] in
-                    self?.assumeIsolated { $0.answer(ticket, .lost(AMQPError(.timeout, "no confirm within \(timeout)"))) }
+                    self?.assumeIsolated {
+                        $0.answer(ticket, .lost(AMQPError(.timeout, "no confirm within \(timeout)")))
+                    }
                 }
             }
             queue.append((message, ticket))
@@ -250,7 +252,8 @@ public actor Publisher {
         guard Int32(frame.frame_type) == AMQP_FRAME_METHOD else {
             if let complete = assembler.take(frame) {
                 window.returned(
-                    messageID: complete.messageID ?? "", routingKey: complete.method.routingKey, reason: complete.method.reason)
+                    messageID: complete.messageID ?? "", routingKey: complete.method.routingKey,
+                    reason: complete.method.reason)
             }
             return
         }

@@ -24,8 +24,8 @@ public struct Envelope: Sendable, Hashable {
     }
 
     /// Reads a message.
-    /// - Throws: `EnvelopeError`, `.notJSON` with the position where the text breaks JSON's grammar, any other code where it is
-    ///   valid JSON but no envelope.
+    /// - Throws: `EnvelopeError`, `.notJSON` with the position where the text breaks JSON's grammar, any other code
+    ///   where it is valid JSON but no envelope.
     public init(parsing message: [UInt8], limits: JSONLimits = .standard) throws(EnvelopeError) {
         let isObject = message.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
         let members: [RawJSON.Member]?
@@ -57,7 +57,9 @@ public struct Envelope: Sendable, Hashable {
             }
             parentID = parent
         }
-        guard let route = members.route else { throw EnvelopeError(.invalidRoute, "Missing required field 'route' in envelope") }
+        guard let route = members.route else {
+            throw EnvelopeError(.invalidRoute, "Missing required field 'route' in envelope")
+        }
         self.route = try Route(route)
         guard let payload = members.payload else {
             throw EnvelopeError(.missingPayload, "Missing required field 'payload' in envelope")
@@ -69,7 +71,9 @@ public struct Envelope: Sendable, Hashable {
 
     /// The message, ready to send.
     public func encoded() -> [UInt8] {
-        let size = payload.bytes.count + headers.byteCount + unknown.reduce(0) { $0 + $1.rawName.count + $1.value.bytes.count + 2 }
+        let size =
+            payload.bytes.count + headers.byteCount
+            + unknown.reduce(0) { $0 + $1.rawName.count + $1.value.bytes.count + 2 }
         var writer = JSONWriter(capacity: size + 96 + id.utf8.count + route.actors.reduce(0) { $0 + $1.utf8.count + 3 })
         writer.beginObject()
         writer.name("id")
@@ -91,7 +95,8 @@ public struct Envelope: Sendable, Hashable {
         return writer.bytes
     }
 
-    /// The top-level members by name. One that Troupe knows may stand once: which of two payloads was meant, nobody can say.
+    /// The top-level members by name. One that Troupe knows may stand once: which of two payloads was meant, nobody can
+    /// say.
     private struct Members {
         var id: RawJSON?
         var parentID: RawJSON?
@@ -102,9 +107,13 @@ public struct Envelope: Sendable, Hashable {
 
         mutating func take(_ member: RawJSON.Member) throws(EnvelopeError) {
             let known: WritableKeyPath<Members, RawJSON?>? =
-                if member.isNamed("id") { \.id } else if member.isNamed("payload") { \.payload } else if member.isNamed("route") {
+                if member.isNamed("id") { \.id } else if member.isNamed("payload") {
+                    \.payload
+                } else if member.isNamed("route") {
                     \.route
-                } else if member.isNamed("headers") { \.headers } else if member.isNamed("parent_id") { \.parentID } else { nil }
+                } else if member.isNamed("headers") { \.headers } else if member.isNamed("parent_id") {
+                    \.parentID
+                } else { nil }
             guard let known else { return unknown.append(member) }
             guard self[keyPath: known] == nil else { throw .duplicate(member.name ?? "") }
             self[keyPath: known] = member.value

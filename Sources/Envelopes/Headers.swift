@@ -25,7 +25,9 @@ public struct Headers: Sendable, Hashable {
             var members = json?.members ?? []
             let place = members.firstIndex { $0.isNamed(name) } ?? members.endIndex
             members.removeAll { $0.isNamed(name) }
-            if let newValue { members.insert(RawJSON.Member(name: name, value: newValue), at: min(place, members.endIndex)) }
+            if let newValue {
+                members.insert(RawJSON.Member(name: name, value: newValue), at: min(place, members.endIndex))
+            }
             json = RawJSON { writer in
                 writer.beginObject()
                 for member in members { writer.append(member) }
@@ -43,9 +45,11 @@ extension Headers {
     /// The W3C trace context, where it is there and well formed.
     public var traceparent: TraceParent? { self["traceparent"]?.string.flatMap(TraceParent.init) }
 
-    /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of earlier ones.
+    /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of
+    /// earlier ones.
     public var fanOuts: Int {
-        get { self["troupe-fan-outs"]?.integer ?? 0 }
+        // Headers come from outside too: no number there may be one that cannot be counted up.
+        get { min(max(self["troupe-fan-outs"]?.integer ?? 0, 0), 1 << 53) }
         set { self["troupe-fan-outs"] = newValue == 0 ? nil : RawJSON(integer: newValue) }
     }
 }

@@ -40,12 +40,17 @@ public struct JSONLimits: Sendable, Hashable {
     /// Bytes of the whole text.
     public var size: Int
     /// Levels of objects and arrays within each other, 1...4096.
-    public var nesting: Int
+    public var nesting: Int {
+        didSet { nesting = Self.clamped(nesting) }
+    }
 
     public init(size: Int = 64 << 20, nesting: Int = 512) {
         self.size = size
-        self.nesting = min(max(nesting, 1), 4096)
+        self.nesting = Self.clamped(nesting)
     }
+
+    /// The scanner has room for so many.
+    private static func clamped(_ nesting: Int) -> Int { min(max(nesting, 1), 4096) }
 
     public static let standard = JSONLimits()
 }

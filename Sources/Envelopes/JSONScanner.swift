@@ -1,16 +1,18 @@
 /// Walks JSON text (RFC 8259, strict) without building anything: says where a value ends, or what is wrong and where.
 ///
-/// Strings are checked to be UTF-8 (RFC 3629); numbers are checked by grammar only and never converted. Escaped lone surrogates
-/// (`\ud800`) are valid JSON text and pass.
+/// Strings are checked to be UTF-8 (RFC 3629); numbers are checked by grammar only and never converted. Escaped lone
+/// surrogates (`\ud800`) are valid JSON text and pass.
 struct JSONScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let limits: JSONLimits
-    private(set) var offset: Int
+    /// Levels that the caller has stepped into by itself.
+    private let outerLevels: Int
+    private(set) var offset = 0
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int = 0, limits: JSONLimits) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits, outerLevels: Int = 0) {
         self.bytes = bytes
-        self.offset = offset
         self.limits = limits
+        self.outerLevels = outerLevels
     }
 
     // MARK: Values
@@ -19,14 +21,19 @@ struct JSONScanner {
     mutating func scanValue() throws(JSONError) -> Range<Int> {
         skipWhiteSpace()
         let start = offset
-        // One bit for each open container: set for an object. A loop, not recursion: hostile nesting must not touch the stack.
+        // One bit for each open container: set for an object. A loop, not recursion: hostile nesting must not touch the
+        // stack.
         var kinds = InlineArray<64, UInt64>(repeating: 0)
         var depth = 0
         while true {
             let opened = try scanScalarOrOpen()
             if let isObject = opened {
-                guard depth < limits.nesting else { throw error(.tooDeep, "more than \(limits.nesting) levels of nesting") }
-                kinds[depth >> 6] = isObject
+                guard depth + outerLevels < limits.nesting else {
+                    offset -= 1
+                    throw error(.tooDeep, "more than \(limits.nesting) levels of nesting")
+                }
+                kinds[depth >> 6] =
+                    isObject
                     ? kinds[depth >> 6] | (1 << UInt64(depth & 63)) : kinds[depth >> 6] & ~(1 << UInt64(depth & 63))
                 depth += 1
                 if !take(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
@@ -130,7 +137,8 @@ struct JSONScanner {
             let quotes = word ^ (ones &* 0x22)
             let backslashes = word ^ (ones &* 0x5C)
             let special =
-                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes) | ((word &- (ones &* 0x20)) & ~word) | word
+                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+                | ((word &- (ones &* 0x20)) & ~word) | word
             if special & highs != 0 { return }
             offset += 8
         }
@@ -139,20 +147,23 @@ struct JSONScanner {
     private mutating func scanEscape() throws(JSONError) {
         guard offset + 1 < bytes.count else { throw error(.truncated, "unterminated string") }
         switch bytes[offset + 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-            UInt8(ascii: "r"), UInt8(ascii: "t"):
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             offset += 2
         case UInt8(ascii: "u"):
-            guard offset + 6 <= bytes.count else { throw error(.truncated, "unterminated string") }
-            for digit in bytes[(offset + 2)..<(offset + 6)] where hexValue(digit) == nil {
-                throw error(.invalid, "\\u needs four hexadecimal digits")
+            for index in (offset + 2)..<(offset + 6) {
+                guard index < bytes.count else { throw error(.truncated, "unterminated string") }
+                guard hexValue(bytes[index]) != nil else {
+                    throw error(.invalid, "\\u needs four hexadecimal digits")
+                }
             }
             offset += 6
         default: throw error(.invalid, "unknown escape")
         }
     }
 
-    /// RFC 3629, table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
+    /// RFC 3629, table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. A text
+    /// that ends within a character that was well so far is cut off, not wrong.
     private mutating func scanMultibyteCharacter() throws(JSONError) {
         let lead = bytes[offset]
         let (length, second): (Int, ClosedRange<UInt8>) =
@@ -166,11 +177,12 @@ struct JSONScanner {
             case 0xF4: (4, 0x80...0x8F)
             default: (0, 0x80...0xBF)
             }
-        guard length > 0, offset + length <= bytes.count, second.contains(bytes[offset + 1]) else {
-            throw error(.notUTF8, "not UTF-8")
-        }
-        for index in (offset + 2)..<max(offset + 2, offset + length) where bytes[index] & 0xC0 != 0x80 {
-            throw error(.notUTF8, "not UTF-8")
+        guard length > 0 else { throw error(.notUTF8, "not UTF-8") }
+        for index in 1..<length {
+            guard offset + index < bytes.count else { throw error(.truncated, "unterminated string") }
+            guard (index == 1 ? second : 0x80...0xBF).contains(bytes[offset + index]) else {
+                throw error(.notUTF8, "not UTF-8")
+            }
         }
         offset += length
     }
@@ -188,7 +200,9 @@ struct JSONScanner {
         }
         if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
             offset += 1
-            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") { offset += 1 }
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") {
+                offset += 1
+            }
             try scanDigits()
         }
     }
@@ -202,9 +216,10 @@ struct JSONScanner {
     private mutating func scanLiteral(_ literal: StaticString) throws(JSONError) {
         let length = literal.utf8CodeUnitCount
         for index in 0..<length {
-            guard offset + index < bytes.count, bytes[offset + index] == literal.utf8Start[index] else {
-                throw unexpected("'\(literal)'")
+            guard offset + index < bytes.count else {
+                throw error(.truncated, "expected '\(literal)', but the text ends")
             }
+            guard bytes[offset + index] == literal.utf8Start[index] else { throw unexpected("'\(literal)'") }
         }
         offset += length
     }

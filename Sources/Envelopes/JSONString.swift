@@ -35,7 +35,9 @@ private func decodeUnicodeEscape(_ text: ArraySlice<UInt8>, at index: inout Int)
     let first = codeUnit(text, at: index)
     index += 4
     guard (0xD800...0xDBFF).contains(first) else { return Unicode.Scalar(first) }
-    guard index + 6 <= text.endIndex, text[index] == UInt8(ascii: "\\"), text[index + 1] == UInt8(ascii: "u") else { return nil }
+    guard index + 6 <= text.endIndex, text[index] == UInt8(ascii: "\\"), text[index + 1] == UInt8(ascii: "u") else {
+        return nil
+    }
     let second = codeUnit(text, at: index + 2)
     guard (0xDC00...0xDFFF).contains(second) else { return nil }
     index += 6

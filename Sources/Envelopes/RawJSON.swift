@@ -1,4 +1,5 @@
-/// A JSON value as the bytes it came in: checked, never decoded, so no number loses a digit and no key changes its place.
+/// A JSON value as the bytes it came in: checked, never decoded, so no number loses a digit and no key changes its
+/// place.
 ///
 /// A value that was cut out of a message shares the message's memory.
 public struct RawJSON: Sendable, Hashable {
@@ -51,7 +52,8 @@ public struct RawJSON: Sendable, Hashable {
 
     // MARK: A look inside
 
-    /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string can hold.
+    /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string
+    /// can hold.
     public var string: String? { decodeJSONString(bytes) }
 
     /// The value of a number without fraction and exponent that fits.
@@ -71,12 +73,13 @@ public struct RawJSON: Sendable, Hashable {
     /// Checks that `text` is exactly one object and takes it apart, in one pass.
     static func members(ofObject text: ArraySlice<UInt8>, limits: JSONLimits) throws(JSONError) -> [Member] {
         // The object itself is one level.
-        let inner = JSONLimits(size: limits.size, nesting: limits.nesting - 1)
-        let ranges = try scanning(text, limits: inner) { (scanner) throws(JSONError) in
+        let ranges = try scanning(text, limits: limits, outerLevels: 1) { (scanner) throws(JSONError) in
             var ranges: [(name: Range<Int>, value: Range<Int>)] = []
             try scanner.expect(UInt8(ascii: "{"), "'{'")
             if !scanner.take(UInt8(ascii: "}")) {
-                repeat { ranges.append((try scanner.scanKey(), try scanner.scanValue())) } while scanner.take(UInt8(ascii: ","))
+                repeat {
+                    ranges.append((try scanner.scanKey(), try scanner.scanValue()))
+                } while scanner.take(UInt8(ascii: ","))
                 try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
             }
             try scanner.expectEnd()
@@ -88,7 +91,8 @@ public struct RawJSON: Sendable, Hashable {
     /// The elements of an array; empty for other kinds.
     public var elements: [RawJSON] {
         guard kind == .array else { return [] }
-        let elements = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) { (scanner) throws(JSONError) in
+        let elements = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) {
+            (scanner) throws(JSONError) in
             var elements: [Range<Int>] = []
             guard scanner.take(UInt8(ascii: "[")), !scanner.take(UInt8(ascii: "]")) else { return elements }
             repeat { elements.append(try scanner.scanValue()) } while scanner.take(UInt8(ascii: ","))
@@ -121,7 +125,8 @@ public struct RawJSON: Sendable, Hashable {
         public func isNamed(_ name: String) -> Bool {
             let inner = rawName.dropFirst().dropLast()
             if inner.elementsEqual(name.utf8) { return true }
-            return inner.contains(UInt8(ascii: "\\")) && self.name == name
+            // By bytes: Swift takes canonically equivalent strings, such as "K" and the Kelvin sign, for equal.
+            return inner.contains(UInt8(ascii: "\\")) && self.name?.utf8.elementsEqual(name.utf8) == true
         }
     }
 }
@@ -132,14 +137,15 @@ extension RawJSON: CustomStringConvertible {
 
 /// Runs a scanner over `text`; the ranges that it gives count from the start of `text`.
 func scanning<Value>(
-    _ text: ArraySlice<UInt8>, limits: JSONLimits, _ body: (inout JSONScanner) throws(JSONError) -> Value
+    _ text: ArraySlice<UInt8>, limits: JSONLimits, outerLevels: Int = 0,
+    _ body: (inout JSONScanner) throws(JSONError) -> Value
 ) throws(JSONError) -> Value {
     let result = text.withUnsafeBufferPointer { (bytes) -> Result<Value, JSONError> in
         guard bytes.count <= limits.size else {
             return .failure(
                 JSONError(.tooLarge, "\(bytes.count) bytes, at most \(limits.size) are allowed", at: 0, in: bytes))
         }
-        var scanner = JSONScanner(bytes, limits: limits)
+        var scanner = JSONScanner(bytes, limits: limits, outerLevels: outerLevels)
         do throws(JSONError) { return .success(try body(&scanner)) } catch { return .failure(error) }
     }
     return try result.get()

@@ -18,7 +18,9 @@ public struct Route: Sendable, Hashable {
 
     /// - Throws: `EnvelopeError` that names the member that is wrong.
     public init(_ json: RawJSON) throws(EnvelopeError) {
-        guard json.kind == .object else { throw EnvelopeError(.invalidRoute, "Field 'route' must be an object, is \(json.kind)") }
+        guard json.kind == .object else {
+            throw EnvelopeError(.invalidRoute, "Field 'route' must be an object, is \(json.kind)")
+        }
         var actors: [String]?
         var current: Int?
         unknown = []
@@ -29,7 +31,8 @@ public struct Route: Sendable, Hashable {
             } else if member.isNamed("current") {
                 guard current == nil else { throw .duplicate("route.current") }
                 guard let index = member.value.integer else {
-                    throw EnvelopeError(.invalidRoute, "Field 'route.current' must be an integer, is \(member.value.excerpt)")
+                    throw EnvelopeError(
+                        .invalidRoute, "Field 'route.current' must be an integer, is \(member.value.excerpt)")
                 }
                 current = index
             } else {
@@ -48,7 +51,8 @@ public struct Route: Sendable, Hashable {
         var actors: [String] = []
         for (index, element) in json.elements.enumerated() {
             guard let name = element.string, !name.isEmpty else {
-                throw EnvelopeError(.invalidRoute, "Field 'route.actors[\(index)]' must be a non-empty string, is \(element.excerpt)")
+                throw EnvelopeError(
+                    .invalidRoute, "Field 'route.actors[\(index)]' must be a non-empty string, is \(element.excerpt)")
             }
             actors.append(name)
         }
@@ -74,7 +78,8 @@ extension RawJSON {
     var excerpt: String {
         switch kind {
         case .number, .boolean, .null: bytes.count <= 24 ? description : kind.rawValue
-        case .string: bytes.count == 2 ? "an empty string" : kind.rawValue
+        case .string where bytes.count == 2: "an empty string"
+        case .string: string == nil ? "a string with half a surrogate pair" : kind.rawValue
         case .object, .array: kind.rawValue
         }
     }

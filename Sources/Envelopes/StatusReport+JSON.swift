@@ -1,5 +1,6 @@
 extension StatusReport {
-    /// The report as the body of the gateway's endpoints, with `kind`, `event_id` and `envelope_id` for the broker's queue.
+    /// The report as the body of the gateway's endpoints, with `kind`, `event_id` and `envelope_id` for the broker's
+    /// queue.
     public func encoded() -> [UInt8] {
         var writer = JSONWriter(capacity: 256 + (result?.bytes.count ?? 0) + (errorDetails?.bytes.count ?? 0))
         writer.beginObject()
@@ -42,20 +43,25 @@ extension StatusReport {
         return writer.bytes
     }
 
-    /// Reads what `encoded()` wrote, or the body of `POST .../progress` and `.../final`, which have no `kind`: give it then.
+    /// Reads what `encoded()` wrote, or the body of `POST .../progress` and `.../final`, which have no `kind`: give it
+    /// then.
     /// - Throws: `StatusReportError` with the member that is missing or wrong.
     public init(
         parsing body: [UInt8], kind: Kind? = nil, envelopeID: String? = nil, limits: JSONLimits = .standard
     ) throws(StatusReportError) {
         let json: RawJSON
         do { json = try RawJSON(body, limits: limits) } catch { throw StatusReportError(error.description) }
-        guard json.kind == .object else { throw StatusReportError("a status report must be an object, is \(json.kind)") }
+        guard json.kind == .object else {
+            throw StatusReportError("a status report must be an object, is \(json.kind)")
+        }
         var members: [String: RawJSON] = [:]
         for member in json.members where member.value.kind != .null { members[member.name ?? ""] = member.value }
 
         func text(_ name: String) throws(StatusReportError) -> String? {
             guard let value = members[name] else { return nil }
-            guard let text = value.string else { throw StatusReportError("'\(name)' must be a string, is \(value.kind)") }
+            guard let text = value.string else {
+                throw StatusReportError("'\(name)' must be a string, is \(value.excerpt)")
+            }
             return text
         }
         func number(_ name: String) throws(StatusReportError) -> Double? {
@@ -64,6 +70,13 @@ extension StatusReport {
                 throw StatusReportError("'\(name)' must be a number, is \(value.excerpt)")
             }
             return number
+        }
+        func whole(_ name: String, _ round: (Double) -> Double) throws(StatusReportError) -> Int? {
+            guard let number = try number(name) else { return nil }
+            guard let whole = Int(exactly: round(number)) else {
+                throw StatusReportError("'\(name)' must be a whole number, is \(members[name]?.excerpt ?? "none")")
+            }
+            return whole
         }
         func required<Value>(_ name: String, _ value: Value?) throws(StatusReportError) -> Value {
             guard let value else { throw StatusReportError("missing '\(name)'") }
@@ -89,10 +102,10 @@ extension StatusReport {
                 actors.append(name)
             }
         }
-        currentActorIndex = Int(exactly: try number("current_actor_idx")?.rounded() ?? 0) ?? 0
+        currentActorIndex = try whole("current_actor_idx") { $0 } ?? 0
         currentActorName = try text("current_actor_name")
         message = try text("message")
-        durationMilliseconds = try number("duration_ms").flatMap { Int(exactly: $0.rounded()) }
+        durationMilliseconds = try whole("duration_ms") { $0.rounded() }
         messageSizeKilobytes = try number("message_size_kb")
         result = members["result"]
         error = try text("error")

@@ -1,5 +1,5 @@
-/// What a sidecar tells the gateway about one envelope: the body of `POST /envelopes/{id}/progress` and `/final`, and, over the broker,
-/// a message on the exchange `troupe.events`.
+/// What a sidecar tells the gateway about one envelope: the body of `POST /envelopes/{id}/progress` and `/final`, and,
+/// over the broker, a message on the exchange `troupe.events`.
 public struct StatusReport: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A fan-out child exists now.
@@ -30,7 +30,8 @@ public struct StatusReport: Sendable, Hashable {
 
     public init(
         kind: Kind, eventID: String, envelopeID: String, parentID: String? = nil, status: String, actors: [String],
-        currentActorIndex: Int, currentActorName: String? = nil, message: String? = nil, durationMilliseconds: Int? = nil,
+        currentActorIndex: Int, currentActorName: String? = nil, message: String? = nil,
+        durationMilliseconds: Int? = nil,
         messageSizeKilobytes: Double? = nil, result: RawJSON? = nil, error: String? = nil, errorDetails: RawJSON? = nil,
         timestamp: String = Timestamp.now()
     ) {

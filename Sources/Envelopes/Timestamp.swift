@@ -18,8 +18,8 @@ public enum Timestamp {
             + padded(second / 60 % 60, 2) + ":" + padded(second % 60, 2) + "." + padded(microseconds, 6) + "Z"
     }
 
-    /// The Gregorian date, `days` after 1970-01-01. Counts in eras of 400 years that begin on a 1st of March, so that the leap day
-    /// is the last day of its year.
+    /// The Gregorian date, `days` after 1970-01-01. Counts in eras of 400 years that begin on a 1st of March, so that
+    /// the leap day is the last day of its year.
     private static func civilDate(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let (era, dayOfEra) = (days + 719_468).quotientAndRemainder(floor: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

@@ -6,7 +6,8 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
     public let spanID: String
     public let flags: UInt8
 
-    /// `nil` for text that is no `traceparent`. Later versions are read by the fields that 00 has, as the recommendation asks.
+    /// `nil` for text that is no `traceparent`. Later versions are read by the fields that 00 has, as the
+    /// recommendation asks.
     public init?(_ text: String) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 4, parts[0].count == 2, parts[0] != "ff", parts.count == 4 || parts[0] != "00",
@@ -51,7 +52,8 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
     private static func isHex(_ text: String, _ count: Int) -> Bool {
         text.utf8.count == count
             && text.utf8.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
             }
     }
 }

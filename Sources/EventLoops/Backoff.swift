@@ -1,5 +1,5 @@
-/// Waits between tries: each about `factor` times the one before, up to a ceiling, with full jitter so that many who lost the same
-/// broker do not come back at the same moment.
+/// Waits between tries: each about `factor` times the one before, up to a ceiling, with full jitter so that many who
+/// lost the same broker do not come back at the same moment.
 public struct Backoff: Sendable, Hashable {
     public var initial: Duration
     public var factor: Double

@@ -5,13 +5,13 @@ internal import Synchronization
 
 /// One thread, one poll set, one job queue.
 ///
-/// An `actor` that names a loop as its executor may own a C handle that is not thread-safe: all of its code runs on the loop's thread.
-/// Actors that share a loop call each other without a thread switch. As a `TaskExecutor` the loop also keeps the tasks around them
-/// on its thread (`withTaskExecutorPreference(loop)`).
+/// An `actor` that names a loop as its executor may own a C handle that is not thread-safe: all of its code runs on the
+/// loop's thread. Actors that share a loop call each other without a thread switch. As a `TaskExecutor` the loop also
+/// keeps the tasks around them on its thread (`withTaskExecutorPreference(loop)`).
 ///
 /// Nothing on a loop may block; what must block goes to `BlockingThread`.
-// @unchecked: `inbox` is behind a mutex, `thread` is written before the loop is shared, and everything in `LoopState` is touched
-// on the loop's thread only (each entry point checks that).
+// @unchecked: `inbox` is behind a mutex, `thread` is written before the loop is shared, and everything in `LoopState`
+// is touched on the loop's thread only (each entry point checks that).
 public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     public let name: String
     private let epoll: Int32
@@ -26,14 +26,18 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         var isStopping = false
     }
 
-    /// Starts the thread. The process ends with a message when the kernel gives no descriptor or thread: nothing could run without.
+    /// Starts the thread. The process ends with a message when the kernel gives no descriptor or thread: nothing could
+    /// run without.
     public init(name: String) {
         self.name = name
         epoll = epoll_create1(TROUPE_EPOLL_CLOEXEC)
         wake = eventfd(0, TROUPE_EFD_FLAGS)
-        precondition(epoll >= 0 && wake >= 0, "event loop \(name): no file descriptor left (errno \(errno)); raise `ulimit -n`")
+        precondition(
+            epoll >= 0 && wake >= 0, "event loop \(name): no file descriptor left (errno \(errno)); raise `ulimit -n`")
         var interest = epoll_event(events: TROUPE_EPOLLIN, data: epoll_data_t(u64: LoopState.wakeToken))
-        precondition(epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &interest) == 0, "event loop \(name): epoll_ctl failed (errno \(errno))")
+        precondition(
+            epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &interest) == 0,
+            "event loop \(name): epoll_ctl failed (errno \(errno))")
         startThread()
     }
 
@@ -41,13 +45,15 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         // The thread must not run before `thread` is stored: it compares itself with it.
         inbox.withLock { _ in
             let context = Unmanaged.passRetained(self).toOpaque()
-            let status = pthread_create(&thread, nil, { context in
-                guard let context else { return nil }
-                let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
-                loop.inbox.withLock { _ in }
-                loop.run()
-                return nil
-            }, context)
+            let status = pthread_create(
+                &thread, nil,
+                { context in
+                    guard let context else { return nil }
+                    let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
+                    loop.inbox.withLock { _ in }
+                    loop.run()
+                    return nil
+                }, context)
             precondition(status == 0, "event loop \(name): no thread (error \(status)); raise `ulimit -u`")
         }
         pthread_detach(thread)
@@ -231,7 +237,8 @@ private final class LoopState {
 
     var jobs: [UnownedJob] = []
     var endOfTurn: [() -> Void] = []
-    /// Handlers by token, not by descriptor: an event still in hand for a closed descriptor must not reach its successor.
+    /// Handlers by token, not by descriptor: an event still in hand for a closed descriptor must not reach its
+    /// successor.
     var handlers: [UInt64: (EventLoop.Readiness) -> Void] = [:]
     var tokens: [Int32: UInt64] = [:]
     private var lastNumber: UInt64 = 0

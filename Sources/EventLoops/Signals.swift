@@ -3,7 +3,8 @@ internal import Glibc
 
 /// Signals as events on a loop, instead of as interrupts.
 public enum Signals {
-    /// Keeps the signals from interrupting any thread. Call first thing in `main`: threads that run already keep the old mask.
+    /// Keeps the signals from interrupting any thread. Call first thing in `main`: threads that run already keep the
+    /// old mask.
     public static func block(_ signals: [Int32]) {
         var set = mask(signals)
         pthread_sigmask(SIG_BLOCK, &set, nil)

@@ -1,4 +1,5 @@
-/// Settings from the environment. Each `TROUPE_X` is also read as `ASYA_X`, so that what was configured for Asya runs unchanged.
+/// Settings from the environment. Each `TROUPE_X` is also read as `ASYA_X`, so that what was configured for Asya runs
+/// unchanged.
 ///
 /// Reading never stops at the first mistake: problems gather in `problems`, so that a user sees all of them at once.
 public struct Settings {
@@ -62,11 +63,16 @@ public struct Settings {
     }
 
     /// A time span: `250ms`, `30s`, `5m`, `1h`, `1h30m`, or a plain number of seconds.
-    public mutating func duration(_ name: String, default fallback: Duration, in range: ClosedRange<Duration>) -> Duration {
+    public mutating func duration(_ name: String, default fallback: Duration, in range: ClosedRange<Duration>)
+        -> Duration
+    {
         guard let (key, value) = found(name) else { return fallback }
         guard let duration = Duration(text: value), range.contains(duration) else {
             problem(
-                key, "'\(value)' is no time span from \(range.lowerBound) to \(range.upperBound), written like 250ms, 30s, 5m or 1h")
+                key,
+                "'\(value)' is no time span from \(range.lowerBound) to \(range.upperBound), "
+                    + "written like 250ms, 30s, 5m or 1h"
+            )
             return fallback
         }
         return duration
@@ -86,7 +92,8 @@ public struct Settings {
 }
 
 extension Duration {
-    /// Reads `250ms`, `1.5s`, `5m`, `1h30m` or a plain number of seconds; `nil` for anything else, negative spans included.
+    /// Reads `250ms`, `1.5s`, `5m`, `1h30m` or a plain number of seconds; `nil` for anything else, negative spans
+    /// included.
     public init?(text: String) {
         var rest = Substring(text)
         var total: Duration = .zero

@@ -22,7 +22,8 @@ public struct JSONLogHandler: LogHandler {
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         for (name, text) in [
-            ("time", Timestamp.now()), ("level", event.level.rawValue), ("logger", label), ("message", "\(event.message)"),
+            ("time", Timestamp.now()), ("level", event.level.rawValue), ("logger", label),
+            ("message", "\(event.message)"),
         ] {
             writer.name(name)
             writer.append(string: text)

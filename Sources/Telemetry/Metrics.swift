@@ -2,7 +2,8 @@ internal import Synchronization
 
 /// Counters, gauges and histograms, written as Prometheus text (exposition format 0.0.4).
 ///
-/// A metric is made once and kept; counting is an atomic addition. Labels are few and bounded: queue names, states, never ids.
+/// A metric is made once and kept; counting is an atomic addition. Labels are few and bounded: queue names, states,
+/// never ids.
 public final class MetricsRegistry: Sendable {
     public let namespace: String
     private let families = Mutex<[String: Family]>([:])
@@ -135,7 +136,9 @@ public final class Histogram: Series, Sendable {
     }
 
     /// 1 ms to about 5 minutes.
-    public static let seconds: [Double] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+    public static let seconds: [Double] = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+    ]
     /// 128 B to 64 MiB.
     public static let bytes: [Double] = [128, 1024, 16_384, 131_072, 1_048_576, 8_388_608, 67_108_864]
 }

@@ -4,8 +4,8 @@ internal import Glibc
 
 /// A few GET endpoints for Kubernetes' probes and Prometheus, on the loop that is there already.
 ///
-/// Not a general HTTP server on purpose: one request a connection, no bodies, 8 KiB of head, 10 seconds, 64 connections. It keeps the
-/// sidecar small; the gateway has a real one.
+/// Not a general HTTP server on purpose: one request a connection, no bodies, 8 KiB of head, 10 seconds, 64
+/// connections. It keeps the sidecar small; the gateway has a real one.
 public actor ProbeServer {
     public struct Response: Sendable {
         public var status: Int
@@ -40,7 +40,8 @@ public actor ProbeServer {
     }
 
     /// Starts to listen.
-    /// - Parameter address: `host:port` with a numeric IPv4 host; `:port` listens on every interface. Port 0 takes a free one.
+    /// - Parameter address: `host:port` with a numeric IPv4 host; `:port` listens on every interface. Port 0 takes a
+    ///   free one.
     /// - Returns: the port.
     /// - Throws: `ProbeServerError` with the address and the reason.
     public func listen(on address: String) throws(ProbeServerError) -> Int {
@@ -57,7 +58,8 @@ public actor ProbeServer {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withUnsafeMutablePointer(to: &name) { name in
             name.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
-                bind(listener, name, size) == 0 && Glibc.listen(listener, 64) == 0 && getsockname(listener, name, &size) == 0
+                bind(listener, name, size) == 0 && Glibc.listen(listener, 64) == 0
+                    && getsockname(listener, name, &size) == 0
             }
         }
         guard status else {
@@ -80,7 +82,8 @@ public actor ProbeServer {
     }
 
     private static func parse(_ address: String) throws(ProbeServerError) -> (host: String, port: Int) {
-        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]), (0...65535).contains(port)
+        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
+            (0...65535).contains(port)
         else { throw ProbeServerError("'\(address)' is no address: expected host:port or :port") }
         let host = String(address[..<colon])
         return (host.isEmpty ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host, port)
@@ -94,7 +97,8 @@ public actor ProbeServer {
                 Glibc.close(descriptor)
                 continue
             }
-            let timer = loop.schedule(after: .seconds(10)) { [weak self] in self?.assumeIsolated { $0.drop(descriptor) } }
+            let timer = loop.schedule(after: .seconds(10)) { [weak self] in self?.assumeIsolated { $0.drop(descriptor) }
+            }
             connections[descriptor] = Connection(timer: timer)
             loop.watch(descriptor, for: .readable) { [weak self] readiness in
                 self?.assumeIsolated { $0.ready(descriptor, readiness) }
@@ -126,7 +130,9 @@ public actor ProbeServer {
         connection.isAnswering = isComplete || connection.received.count > 8192
         connections[descriptor] = connection
         guard connection.isAnswering else { return }
-        guard isComplete else { return answer(descriptor, Response(status: 431, body: "request head too large\n"), isHead: false) }
+        guard isComplete else {
+            return answer(descriptor, Response(status: 431, body: "request head too large\n"), isHead: false)
+        }
         route(descriptor, head)
     }
 
@@ -151,19 +157,22 @@ public actor ProbeServer {
 
     private func answer(_ descriptor: Int32, _ response: Response, isHead: Bool) {
         let reasons = [
-            200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large",
+            200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
+            431: "Request Header Fields Too Large",
             503: "Service Unavailable",
         ]
         let head =
-            "HTTP/1.1 \(response.status) \(reasons[response.status] ?? "Error")\r\nContent-Type: \(response.contentType)\r\n"
-            + "Content-Length: \(response.body.utf8.count)\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 \(response.status) \(reasons[response.status] ?? "Error")\r\n"
+            + "Content-Type: \(response.contentType)\r\nContent-Length: \(response.body.utf8.count)\r\nConnection: close\r\n\r\n"
         connections[descriptor]?.toSend = Array((isHead ? head : head + response.body).utf8)[...]
         send(descriptor)
     }
 
     private func send(_ descriptor: Int32) {
         guard var connection = connections[descriptor] else { return }
-        let count = connection.toSend.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let count = connection.toSend.withUnsafeBytes {
+            Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
         if count < 0 && errno != EAGAIN { return drop(descriptor) }
         connection.toSend.removeFirst(max(0, count))
         connections[descriptor] = connection

@@ -5,6 +5,6 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
-        subcommands: [CrewCommand.self]
+        subcommands: [CrewCommand.self, GatewayCommand.self]
     )
 }

@@ -13,7 +13,9 @@ public enum TestServers {
 
     public struct Missing: Error, CustomStringConvertible {
         let name: String
-        public var description: String { "\(name) is not set: run the tests with `make test`, which starts the servers they need" }
+        public var description: String {
+            "\(name) is not set: run the tests with `make test`, which starts the servers they need"
+        }
     }
 
     /// Runs `rabbitmqctl` against the tests' broker.

@@ -35,6 +35,10 @@ public actor Runtime {
         freeSlots = connections
     }
 
+    isolated deinit {
+        for connection in idle { connection.close() }
+    }
+
     /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
     public func call(_ request: [UInt8], timeout: Duration) async -> Result<[UInt8], Failure> {
         guard await takeSlot() else { return .failure(.draining) }
@@ -71,7 +75,7 @@ public actor Runtime {
     /// Whether somebody listens on the socket right now.
     public func probe() -> Bool {
         if freeSlots == 0 && isReachable == true { return true }
-        isReachable = !idle.isEmpty || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
+        isReachable = idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
         return isReachable == true
     }
 
@@ -101,11 +105,7 @@ public actor Runtime {
             }
             connection.send(request)
         }
-        let identity = ObjectIdentifier(connection)
-        connection.onEnding = { [weak self] _ in
-            // Closed while idle.
-            self?.assumeIsolated { runtime in runtime.idle.removeAll { ObjectIdentifier($0) == identity } }
-        }
+        connection.onEnding = nil
         return ending.ending
     }
 
@@ -129,7 +129,8 @@ public actor Runtime {
     private func connect() async -> RuntimeConnection? {
         var backoff = Backoff(initial: .milliseconds(20), ceiling: .seconds(1))
         while true {
-            if let connection = idle.popLast() { return connection }
+            // One that has closed while idle has closed itself; this is where it is let go.
+            while let connection = idle.popLast() { if connection.isOpen { return connection } }
             if let connection = RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) {
                 isReachable = true
                 return connection

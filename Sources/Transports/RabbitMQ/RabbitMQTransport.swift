@@ -86,20 +86,23 @@ public actor RabbitMQTransport: Transport {
                     switch event {
                     case .message(let message):
                         self?.assumeIsolated { $0.deliver(message, from: source, generation: generation) }
-                    case .ended(let error): end.yield(error)
+                    case .ended(let error):
+                        self?.assumeIsolated { $0.consumers[generation] = nil }
+                        end.yield(error)
                     }
                 }
                 guard !Task.isCancelled else { return await consumer.close() }
                 logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
+                // Known before its first delivery comes, which may be settled at once.
                 consumers[generation] = consumer
                 subscriptions[source]?.trouble = nil
                 backoff.reset()
+                await consumer.start()
                 reason = AMQPError(.connectionLost, "stopped")
                 for await error in ends {
                     reason = error
                     break
                 }
-                consumers[generation] = nil
             } catch { reason = error }
             guard !Task.isCancelled else { return }
             let wait = backoff.next()
@@ -211,18 +214,19 @@ public actor RabbitMQTransport: Transport {
             do throws(AMQPError) {
                 let opened = try await Publisher.open(topology.settings.endpoint, on: loop) { (link) throws(AMQPError) in
                     try topology.declareExchanges(on: link)
-                } onEnd: {
-                    end.yield($0)
+                } onEnd: { [weak self] error in
+                    self?.assumeIsolated { $0.publisher = nil }
+                    end.yield(error)
                 }
                 guard !Task.isCancelled else { return await opened.close() }
                 publisher = opened
                 backoff.reset()
+                await opened.start()
                 wakeWaiters()
                 for await error in ends {
                     reason = error
                     break
                 }
-                publisher = nil
             } catch { reason = error }
             guard !Task.isCancelled else { return }
             let wait = backoff.next()
