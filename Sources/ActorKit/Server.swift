@@ -201,7 +201,11 @@ actor Server {
         connection.phase = .reading
         // The next request may have come with the last one.
         if takeRequest(connection) { return }
-        if isStopping && connection.reader.isIdle { end(connection) } else { loop.rewatch(connection.descriptor, for: .readable) }
+        if isStopping && connection.reader.isIdle {
+            end(connection)
+        } else {
+            loop.rewatch(connection.descriptor, for: .readable)
+        }
     }
 
     private func beginDraining(_ connection: Connection) {
