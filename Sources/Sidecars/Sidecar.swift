@@ -56,7 +56,8 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
-        var machine = DeliveryMachine(policy, body: delivery.body) { TraceParent.random().traceID }
+        var machine = DeliveryMachine(
+            policy, body: delivery.body, makeID: { TraceParent.random().traceID }, timestamp: { Timestamp.now() })
         var action = machine.begin(now: arrival)
         while true {
             switch action {

@@ -196,6 +196,8 @@ public actor RabbitMQTransport: Transport {
         lastWaiter += 1
         let number = lastWaiter
         await withCheckedContinuation { continuation in
+            // It may have come while we were on our way here.
+            if publisher != nil || isStopped { return continuation.resume() }
             waitingForPublisher[number] = continuation
             if let deadline {
                 loop.schedule(after: MonotonicTime.now.duration(to: deadline)) { [weak self] in
