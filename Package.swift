@@ -98,7 +98,11 @@ let package = Package(
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
-        tests("Crew", ["ActorKit", "EventLoops", "HTTPClient", crypto], resources: [.copy("botocore_signer.py"), .copy("failing_s3.py")]),
+        tests(
+            "Crew", ["ActorKit", "EventLoops", "HTTPClient", crypto],
+            resources: [
+                .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
+            ]),
         tests("Gateways"),
     ],
     swiftLanguageModes: [.v6]

@@ -93,8 +93,11 @@ public actor Publisher {
     /// Queues the message and returns what became of it. After `timeout` without an answer that is `.lost` with code
     /// `.timeout`; a message that was still waiting for its turn is never sent then.
     public func publish(_ message: Message, timeout: Duration? = nil) async -> Outcome {
-        guard link != nil else { return .lost(AMQPError(.connectionLost, "the connection to the broker has ended")) }
-        return await withCheckedContinuation { waiter in
+        await withCheckedContinuation { waiter in
+            guard link != nil else {
+                let reason = AMQPError(.connectionLost, "the connection to the broker has ended")
+                return waiter.resume(returning: .lost(reason))
+            }
             let ticket = Ticket(waiter)
             if let timeout {
                 ticket.timer = loop.schedule(after: timeout) { [weak self] in

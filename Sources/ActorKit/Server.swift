@@ -52,12 +52,14 @@ actor Server {
         listener = nil
         for connection in connections.values {
             guard case .reading = connection.phase else { continue }
-            // One that has sent its request by now gets an answer.
+            // One that has sent a request by now, or begun to, gets its answer.
             receive(connection)
-            if case .reading = connection.phase { end(connection) }
+            if case .reading = connection.phase, connection.reader.isIdle { end(connection) }
         }
-        guard !connections.isEmpty || running > 0 else { return }
-        await withCheckedContinuation { whenIdle = $0 }
+        await withCheckedContinuation { continuation in
+            whenIdle = continuation
+            resumeWhenIdle()
+        }
     }
 
     // MARK: Connections
@@ -199,7 +201,11 @@ actor Server {
         connection.phase = .reading
         // The next request may have come with the last one.
         if takeRequest(connection) { return }
-        if isStopping { end(connection) } else { loop.rewatch(connection.descriptor, for: .readable) }
+        if isStopping && connection.reader.isIdle {
+            end(connection)
+        } else {
+            loop.rewatch(connection.descriptor, for: .readable)
+        }
     }
 
     private func beginDraining(_ connection: Connection) {

@@ -56,7 +56,8 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
-        var machine = DeliveryMachine(policy, body: delivery.body) { TraceParent.random().traceID }
+        var machine = DeliveryMachine(
+            policy, body: delivery.body, makeID: { TraceParent.random().traceID }, timestamp: { Timestamp.now() })
         var action = machine.begin(now: arrival)
         while true {
             switch action {
@@ -97,11 +98,11 @@ public actor Sidecar {
         if delay > .zero { await loop.sleep(for: delay) }
     }
 
+    /// Nobody waits for these, not even one for the other: the loop starts them in order, so they are sent in order, and before
+    /// anything that the call causes.
     private func post(_ reports: [StatusReport]) {
-        guard !reports.isEmpty else { return }
-        // In order, and nobody waits: the loop runs these one behind the other.
-        Task(executorPreference: loop) { [reporter] in
-            for report in reports { await reporter.post(report) }
+        for report in reports {
+            Task(executorPreference: loop) { [reporter] in await reporter.post(report) }
         }
     }
 

@@ -108,6 +108,27 @@ struct ServerTests {
         }
     }
 
+    @Test func stoppingWaitsForARequestThatHasBegun() async throws {
+        try await withServer { server, settings in
+            let client = try SocketClient(settings.socketPath)
+            let idle = try SocketClient(settings.socketPath)
+            let body = request("1")
+            let frame = withUnsafeBytes(of: UInt32(body.count).bigEndian, Array.init) + body
+            try client.write(Array(frame[..<20]))
+            // The server has accepted both once it answers a third.
+            let other = try SocketClient(settings.socketPath)
+            try other.send(request("0"))
+            _ = try await other.receive()
+            async let stopped: Void = server.stop()
+            #expect(try await idle.receive() == nil)
+            try client.write(Array(frame[20...]))
+            #expect(try await client.receive()?["payload"]?.integer == 1)
+            #expect(try await client.receive() == nil)
+            await stopped
+            for client in [client, idle, other] { client.close() }
+        }
+    }
+
     @Test func aPeerThatStopsInAFrameIsGivenUp() async throws {
         try await withServer(stallTime: .milliseconds(50)) { server, settings in
             let client = try SocketClient(settings.socketPath)

@@ -103,7 +103,7 @@ struct SignatureV4Tests {
         #expect(SignatureV4.encoded(text, except: ["/"]) == encoded)
     }
 
-    /// botocore signs the same requests in the same way.
+    /// What botocore made of the same requests (`botocore_signer.py`).
     @Test func botocoreAgrees() throws {
         struct Case: Codable {
             var path: String
@@ -113,15 +113,9 @@ struct SignatureV4Tests {
             var token: String?
             var authorization: String
         }
-        let script = try #require(Bundle.module.url(forResource: "botocore_signer", withExtension: "py"))
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", script.path]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let cases = try JSONDecoder().decode([Case].self, from: output.fileHandleForReading.readDataToEndOfFile())
-        #expect(cases.count >= 100)
+        let file = try #require(Bundle.module.url(forResource: "botocore_signatures", withExtension: "json"))
+        let cases = try JSONDecoder().decode([Case].self, from: Data(contentsOf: file))
+        #expect(cases.count == 60)
         for one in cases {
             var headers: [(name: String, value: String)] = [
                 ("Host", String(one.endpoint.dropFirst("http://".count))), ("Content-Type", "application/json"),

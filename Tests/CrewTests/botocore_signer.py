@@ -1,4 +1,4 @@
-"""Signs random S3 requests with botocore, and prints what it did as JSON."""
+"""Signs random S3 requests with botocore, and prints what it did: python3 botocore_signer.py > botocore_signatures.json"""
 
 import datetime
 import hashlib
@@ -15,7 +15,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 dice = random.Random(2026)
 letters = "abcXYZ019-._~ /+=&%:@$,;!*'()äß日🎭"
 cases = []
-for number in range(200):
+for number in range(60):
     key = "/bucket/" + "".join(dice.choice(letters) for _ in range(dice.randint(1, 40))).strip("/")
     endpoint = dice.choice(["http://127.0.0.1:9000", "http://s3.eu-west-1.amazonaws.com"])
     body = dice.randbytes(dice.randint(0, 200))
@@ -33,4 +33,4 @@ for number in range(200):
         "path": key, "endpoint": endpoint, "date": request.context["timestamp"], "token": token, "digest": digest,
         "authorization": request.headers["Authorization"],
     })
-print(json.dumps(cases))
+print(json.dumps(cases, indent=1))

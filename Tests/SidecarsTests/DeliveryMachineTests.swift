@@ -11,7 +11,7 @@ struct DeliveryMachineTests {
     let now = MonotonicTime(nanoseconds: 1_000_000_000)
 
     func machine(_ body: String, _ policy: DeliveryPolicy? = nil) -> DeliveryMachine {
-        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8)) { "made-up" }
+        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), makeID: { "made-up" }, timestamp: { "now" })
     }
 
     static let body = #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
@@ -75,7 +75,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         let message = try #require(messages(sent(&machine, reply: "[]")).first)
         #expect(message.destination == .actor("happy-end"))
-        #expect(message.body == Array(Self.body.utf8))
+        var expected = try Envelope(parsing: Array(Self.body.utf8))
+        expected.headers["troupe-ended-at"] = RawJSON(string: "now")
+        #expect(try envelope(message) == expected)
         #expect(machine.outcome == .emptyResponse)
     }
 
@@ -97,7 +99,7 @@ struct DeliveryMachineTests {
         #expect(try messages(sent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
-        var later = DeliveryMachine(DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body) { "x" }
+        var later = DeliveryMachine(DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, makeID: { "x" }, timestamp: { "now" })
         let more = try sent(
             &later, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#)
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
@@ -136,7 +138,7 @@ struct DeliveryMachineTests {
         #expect(message.destination == .actor("error-end"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#)
         #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
     }
 

@@ -167,9 +167,10 @@ struct SidecarProcessTests {
     @Test func readinessSaysWhatIsMissing() async throws {
         try await withHarness { harness in
             try harness.startSidecar()
-            try await eventually("an answer") { try await harness.get("/readyz").status == 503 }
-            let answer = try await harness.get("/readyz")
-            #expect(answer.body.contains("is the handler running?"))
+            try await eventually("the reason") {
+                let answer = try await harness.get("/readyz")
+                return answer.status == 503 && answer.body.contains("is the handler running?")
+            }
             // What comes meanwhile waits in the queue.
             try await eventually("the queue is there") {
                 do {

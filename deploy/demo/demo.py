@@ -115,6 +115,7 @@ look around:
     one envelope      {pipeline.gateway_url}/envelopes/{id}
     its stream        {pipeline.gateway_url}/envelopes/{id}/stream
     sidecar metrics   {pipeline.metrics_urls['keywords']}/metrics
+    broker            {pipeline.servers.rabbitmq_url}
     logs              {pipeline.logs}
 
 Ctrl-C stops all of it.""", flush=True)

@@ -43,6 +43,7 @@ public struct DeliveryMachine: Sendable {
     private let policy: DeliveryPolicy
     private let body: [UInt8]
     private let makeID: @Sendable () -> String
+    private let timestamp: @Sendable () -> String
     private var envelope: Envelope?
     private var calledAt = MonotonicTime.now
     private var attempts = 0
@@ -58,11 +59,17 @@ public struct DeliveryMachine: Sendable {
     /// The envelope's id, where it has one.
     public var envelopeID: String? { envelope?.id }
 
-    /// - Parameter makeID: makes the id of an error envelope for a message that has none.
-    public init(_ policy: DeliveryPolicy, body: [UInt8], makeID: @escaping @Sendable () -> String) {
+    /// - Parameters:
+    ///   - makeID: makes the id of an error envelope for a message that has none.
+    ///   - timestamp: tells the time, ISO 8601.
+    public init(
+        _ policy: DeliveryPolicy, body: [UInt8], makeID: @escaping @Sendable () -> String,
+        timestamp: @escaping @Sendable () -> String
+    ) {
         self.policy = policy
         self.body = body
         self.makeID = makeID
+        self.timestamp = timestamp
     }
 
     // MARK: Events
@@ -152,7 +159,7 @@ public struct DeliveryMachine: Sendable {
         }
         if results.isEmpty {
             outcome = .emptyResponse
-            return send([.message(Message(to: .actor(policy.happyEnd), id: envelope.id, body: body), envelope)])
+            return send([message(envelope, to: policy.happyEnd)])
         }
         var children: [Envelope] = []
         for (index, result) in results.enumerated() {
@@ -167,7 +174,12 @@ public struct DeliveryMachine: Sendable {
     private func destination(of envelope: Envelope) -> String { envelope.route.currentActor ?? policy.happyEnd }
 
     private func message(_ envelope: Envelope, to actor: String) -> Outgoing {
-        .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded()), envelope)
+        var envelope = envelope
+        // An end actor files it under this time, however often it is delivered there.
+        if actor == policy.happyEnd || actor == policy.errorEnd {
+            envelope.headers["troupe-ended-at"] = RawJSON(string: timestamp())
+        }
+        return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded()), envelope)
     }
 
     private mutating func send(_ outgoing: [Outgoing]) -> Action {
@@ -281,14 +293,6 @@ public struct DeliveryMachine: Sendable {
 extension RuntimeReply.HandlerError {
     /// `ValueError: not text`, or as much of it as there is.
     var inWords: String { [details?["type"]?.string ?? code, message].compactMap { $0 }.joined(separator: ": ") }
-}
-
-extension Duration {
-    /// `3s`, `250ms`.
-    fileprivate var inWords: String {
-        let milliseconds = nanosecondsClamped / 1_000_000
-        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
-    }
 }
 
 extension Double {

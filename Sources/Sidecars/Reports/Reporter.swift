@@ -89,7 +89,7 @@ public actor HTTPReporter: Reporter {
             let wait = backoff.next()
             logger.warning(
                 "report not delivered",
-                metadata: ["envelope_id": "\(report.envelopeID)", "reason": "\(reason)", "retry_in": "\(wait)"])
+                metadata: ["envelope_id": "\(report.envelopeID)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }

@@ -92,6 +92,7 @@ public actor Runtime {
         _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
     ) async -> RuntimeConnection.Ending? {
         let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
+            guard connection.isOpen else { return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0))) }
             var waiter: CheckedContinuation<EndingBox, Never>? = continuation
             let timer = loop.schedule(after: timeout) {
                 connection.close()
@@ -114,12 +115,17 @@ public actor Runtime {
     // MARK: Slots and connections
 
     private func takeSlot() async -> Bool {
-        if isDraining { return false }
-        if freeSlots > 0 {
-            freeSlots -= 1
-            return true
+        await withCheckedContinuation { waiter in
+            // Looked at in here: others may run between an `await` and what it waits for.
+            if isDraining {
+                waiter.resume(returning: false)
+            } else if freeSlots > 0 {
+                freeSlots -= 1
+                waiter.resume(returning: true)
+            } else {
+                waiting.append(waiter)
+            }
         }
-        return await withCheckedContinuation { waiting.append($0) }
     }
 
     private func giveSlot() {

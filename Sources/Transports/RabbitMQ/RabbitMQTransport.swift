@@ -54,7 +54,7 @@ public actor RabbitMQTransport: Transport {
             let wait = backoff.next()
             logger.warning(
                 "queue not declared",
-                metadata: ["queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait)"])
+                metadata: ["queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }
@@ -108,7 +108,7 @@ public actor RabbitMQTransport: Transport {
             let wait = backoff.next()
             subscriptions[source]?.trouble = reason.message
             logger.warning(
-                "not consuming", metadata: ["queue": "\(queue)", "reason": "\(reason)", "retry_in": "\(wait)"])
+                "not consuming", metadata: ["queue": "\(queue)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }
@@ -196,6 +196,8 @@ public actor RabbitMQTransport: Transport {
         lastWaiter += 1
         let number = lastWaiter
         await withCheckedContinuation { continuation in
+            // It may have come while we were on our way here.
+            if publisher != nil || isStopped { return continuation.resume() }
             waitingForPublisher[number] = continuation
             if let deadline {
                 loop.schedule(after: MonotonicTime.now.duration(to: deadline)) { [weak self] in
@@ -231,7 +233,7 @@ public actor RabbitMQTransport: Transport {
             guard !Task.isCancelled else { return }
             let wait = backoff.next()
             publisherTrouble = reason.message
-            logger.warning("not publishing", metadata: ["reason": "\(reason)", "retry_in": "\(wait)"])
+            logger.warning("not publishing", metadata: ["reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }
