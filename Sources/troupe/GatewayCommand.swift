@@ -4,8 +4,11 @@ import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gateway", abstract: "Runs the gateway: submits envelopes, knows their state, streams their history.",
-        discussion: "Configured by TROUPE_* in the environment: see docs/settings-gateway.md. Ends cleanly on SIGTERM and SIGINT.")
+        commandName: "gateway",
+        abstract: "Runs the gateway: submits envelopes, knows their state, streams their history.",
+        discussion:
+            "Configured by TROUPE_* in the environment: see docs/settings-gateway.md. Ends cleanly on SIGTERM and SIGINT."
+    )
 
     func run() async throws {
         throw ExitCode(await GatewayProcess.run(.ofProcess()))
