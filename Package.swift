@@ -86,7 +86,7 @@ let package = Package(
 
         // Handlers that show how it's done.
         .executableTarget(
-            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", exclude: ["README.md"],
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary",
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
