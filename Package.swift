@@ -67,12 +67,17 @@ let package = Package(
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
         // The framework.
-        room("Sidecars", ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
+        room(
+            "Sidecars",
+            ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
         room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "Settings", crypto]),
         room(
             "Gateways",
-            ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
+            [
+                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle,
+                yams, log,
+            ]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
@@ -81,7 +86,7 @@ let package = Package(
 
         // Handlers that show how it's done.
         .executableTarget(
-            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", exclude: ["README.md"],
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary",
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",

@@ -314,7 +314,8 @@ private actor Sleeper {
 
     func sleep(for delay: Duration) async {
         await withCheckedContinuation { continuation in
-            // Looked at here: a task without the loop as its preference lets others run at every `await`, this one included.
+            // Looked at here: a task without the loop as its preference lets others run at every `await`, this one
+            // included.
             if isWoken { return continuation.resume() }
             waiting = continuation
             timer = loop.schedule(after: delay) { self.assumeIsolated { $0.wake() } }

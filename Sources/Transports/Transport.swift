@@ -7,12 +7,15 @@ public protocol Transport: Sendable {
     /// Makes sure that the source's queue exists, so that others can publish to it; waits while the broker is away.
     func declare(_ source: Source) async
 
-    /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost connections: what was
+    /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost
+    /// connections: what was
     /// unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>
 
-    /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at most.
-    /// - Throws: `.unroutable` when no queue takes it, `.refused` when the broker says no, `.connectionLost` when the connection
+    /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at
+    /// most.
+    /// - Throws: `.unroutable` when no queue takes it, `.refused` when the broker says no, `.connectionLost` when the
+    /// connection
     ///   ended before the confirm (it may or may not have arrived), `.timeout`, `.stopped`.
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError)
 

@@ -35,10 +35,8 @@ struct ServerTests {
         _ environment: [String: String] = [:], stallTime: Duration = .seconds(30),
         _ body: (Server, ActorSettings) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "troupe-\(UInt32.random(in: 0 ... .max))"
-        ).path
-        let settings = try testSettings(environment.merging(["TROUPE_SOCKET_DIR": folder]) { given, _ in given })
+        let folder = TemporaryFolder()
+        let settings = try testSettings(environment.merging(["TROUPE_SOCKET_DIR": folder.path]) { given, _ in given })
         let endpoint = Endpoint(settings: settings)
         try endpoint.clear()
         let loop = EventLoop(name: "actor-test")
@@ -50,7 +48,7 @@ struct ServerTests {
         endpoint.withdraw()
         await server.stop()
         loop.stop()
-        try? FileManager.default.removeItem(atPath: folder)
+        withExtendedLifetime(folder) {}
     }
 
     @Test func aCallWhoseSidecarGoesAwayIsCancelled() async throws {
@@ -174,9 +172,8 @@ struct EndpointTests {
         Endpoint(settings: try testSettings(["TROUPE_SOCKET_DIR": folder]))
     }
 
-    private func folder() -> String {
-        FileManager.default.temporaryDirectory.appendingPathComponent("troupe-\(UInt32.random(in: 0 ... .max))").path
-    }
+    private let temporary = TemporaryFolder()
+    private func folder() -> String { temporary.path }
 
     @Test func foldersAreMade() throws {
         let folder = folder()

@@ -2,6 +2,7 @@ import ActorKit
 import Crypto
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Crew
@@ -69,9 +70,8 @@ struct TimestampTests {
 
 @Suite
 struct KeeperTests {
-    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-        "troupe-\(UInt64.random(in: 0 ... .max))"
-    ).path
+    private let temporary = TemporaryFolder()
+    private var folder: String { temporary.path }
 
     private func keep(_ text: String, with keeper: Keeper) async throws {
         let message = try RawJSON(Array(text.utf8))

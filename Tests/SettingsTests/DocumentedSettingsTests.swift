@@ -13,15 +13,19 @@ struct DocumentedSettingsTests {
     /// Names of settings that the Swift code asks `Settings` for, and that the Python runtime documents of itself.
     static func read() throws -> Set<String> {
         var names: Set<String> = []
-        let files = FileManager.default.enumerator(at: top.appendingPathComponent("Sources"), includingPropertiesForKeys: nil)
+        let files = FileManager.default.enumerator(
+            at: top.appendingPathComponent("Sources"), includingPropertiesForKeys: nil)
         for case let file as URL in files?.allObjects ?? [] where file.pathExtension == "swift" {
             let source = try String(contentsOf: file, encoding: .utf8)
-            let calls = /(?:\.(?:text|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
+            let calls =
+                /(?:\.(?:text|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
             for match in source.matches(of: calls) { names.insert("TROUPE_\(match.1)") }
             for match in source.matches(of: /"(AWS_[A-Z_]+)"/) { names.insert(String(match.1)) }
         }
         let runtime = try text("actors/runtime/troupe_runtime.py").prefix(4000)
-        for match in runtime.matches(of: /^ {4}(TROUPE_[A-Z_]+) {2}/.anchorsMatchLineEndings()) { names.insert(String(match.1)) }
+        for match in runtime.matches(of: /^ {4}(TROUPE_[A-Z_]+) {2}/.anchorsMatchLineEndings()) {
+            names.insert(String(match.1))
+        }
         return names
     }
 

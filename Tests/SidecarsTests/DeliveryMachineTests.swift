@@ -14,12 +14,15 @@ struct DeliveryMachineTests {
         DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), makeID: { "made-up" }, timestamp: { "now" })
     }
 
-    static let body = #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
+    static let body =
+        #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
 
     /// Gives the machine a reply and returns what it sends then.
     func sent(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
         guard case .call = machine.begin(now: now) else { throw Unexpected() }
-        guard case .send(let outgoing, .zero) = machine.called(.success(Array(reply.utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, .zero) = machine.called(.success(Array(reply.utf8)), now: now) else {
+            throw Unexpected()
+        }
         return outgoing
     }
 
@@ -40,15 +43,19 @@ struct DeliveryMachineTests {
     @Test func oneResultGoesToTheNextActorWithEverythingThatTravels() throws {
         var machine = machine(Self.body)
         let outgoing = try sent(
-            &machine, reply: #"[{"payload":{"r":1.10},"route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}}}]"#)
+            &machine,
+            reply: #"[{"payload":{"r":1.10},"route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}}}]"#)
         let message = try #require(messages(outgoing).first)
         #expect(message.destination == .actor("c"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#
+        )
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "completed" && report.currentActorIndex == 2)
-        guard case .settle(.acknowledge) = machine.sent([.success(()), .success(())], isLive: true) else { throw Unexpected() }
+        guard case .settle(.acknowledge) = machine.sent([.success(()), .success(())], isLive: true) else {
+            throw Unexpected()
+        }
         #expect(machine.outcome == .success)
     }
 
@@ -99,9 +106,13 @@ struct DeliveryMachineTests {
         #expect(try messages(sent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
-        var later = DeliveryMachine(DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, makeID: { "x" }, timestamp: { "now" })
+        var later = DeliveryMachine(
+            DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, makeID: { "x" }, timestamp: { "now" })
         let more = try sent(
-            &later, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#)
+            &later,
+            reply:
+                #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#
+        )
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
     }
 
@@ -114,17 +125,21 @@ struct DeliveryMachineTests {
     @Test(arguments: [#"["a","c"]"#, #"["b","b","c"]"#, #"["a"]"#])
     func theRouteBehindMayNot(actors: String) throws {
         var machine = machine(Self.body)
-        let message = try #require(messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":\#(actors),"current":1}}]"#)).first)
+        let message = try #require(
+            messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":\#(actors),"current":1}}]"#)).first)
         #expect(message.destination == .actor("error-end"))
         let details = try #require(try envelope(message).payload["details"]?["message"]?.string)
         #expect(details.contains("Route modification error: already-processed actors cannot be erased"))
     }
 
     @Test func aHandlerMayChangeHeadersButNotLoseTheTrace() throws {
-        let traced = #"{"id":"e","route":{"actors":["b"],"current":0},"headers":{"traceparent":"t","gone":1},"payload":1}"#
+        let traced =
+            #"{"id":"e","route":{"actors":["b"],"current":0},"headers":{"traceparent":"t","gone":1},"payload":1}"#
         var machine = machine(traced)
         let message = try #require(
-            messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":["b"],"current":1},"headers":{"new":2}}]"#)).first)
+            messages(
+                sent(&machine, reply: #"[{"payload":1,"route":{"actors":["b"],"current":1},"headers":{"new":2}}]"#)
+            ).first)
         let headers = try envelope(message).headers
         #expect(headers["new"]?.integer == 2 && headers["traceparent"]?.string == "t" && headers["gone"] == nil)
     }
@@ -133,26 +148,30 @@ struct DeliveryMachineTests {
 
     @Test func aHandlersErrorEndsTheEnvelopeWithTheWholeReason() throws {
         var machine = machine(Self.body)
-        let reply = #"[{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."}}]"#
+        let reply =
+            #"[{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."}}]"#
         let message = try #require(messages(sent(&machine, reply: reply)).first)
         #expect(message.destination == .actor("error-end"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
+        )
         #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
     }
 
     @Test func oneErrorAmongResultsFailsAllOfThem() throws {
         var machine = machine(Self.body)
         let outgoing = try sent(
-            &machine, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"error":"processing_error"}]"#)
+            &machine,
+            reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"error":"processing_error"}]"#)
         #expect(messages(outgoing).map(\.destination) == [.actor("error-end")])
         #expect(reports(outgoing).isEmpty)
     }
 
     @Test(arguments: [
         ("", "not JSON"), ("{}", "must be a list"), ("[1]", "element 0"), ("[{}]", "Missing required field 'payload'"),
-        ("[{\"payload\":1,\"route\":7}]", "'route' must be an object"), ("[{\"payload\":1,\"route\":{}}]", "'route.actors'"),
+        ("[{\"payload\":1,\"route\":7}]", "'route' must be an object"),
+        ("[{\"payload\":1,\"route\":{}}]", "'route.actors'"),
         ("[{\"payload\":1,\"headers\":[]}]", "'headers' must be a dict"), ("[{\"payload\":1", "not JSON"),
     ])
     func aReplyThatIsNoneIsARuntimeError(reply: String, reason: String) throws {
@@ -177,7 +196,8 @@ struct DeliveryMachineTests {
     @Test(arguments: [
         (#"{"route":{"actors":["b"]},"payload":1}"#, "made-up", "Envelope missing required 'id' field"),
         (#"{"id":7,"route":{"actors":["b"]},"payload":1}"#, "made-up", "'id' must be a non-empty string"),
-        (#"{"id":"e","payload":1}"#, "e", "'route'"), (#"{"id":"e","route":{"actors":[]},"payload":1}"#, "e", "cannot be empty"),
+        (#"{"id":"e","payload":1}"#, "e", "'route'"),
+        (#"{"id":"e","route":{"actors":[]},"payload":1}"#, "e", "cannot be empty"),
         (#"{"id":"e","route":{"actors":["b"]}}"#, "e", "'payload'"), ("[1,2]", "made-up", "must be a JSON object"),
         (#"{"id":"e","route":{"actors":["b"],"current":"0"},"payload":1}"#, "e", "'route.current' must be an integer"),
         (#"{"id":"e","id":"f","route":{"actors":["b"]},"payload":1}"#, "f", "stands twice"),
@@ -198,11 +218,30 @@ struct DeliveryMachineTests {
     @Test(arguments: ["", "not json", "{\"id\":", "\u{7B}\"a\":01}", "nul"])
     func whatIsNotJSONGoesToTheDeadLettersUnchanged(body: String) throws {
         var machine = machine(body)
-        guard case .send(let outgoing, _) = machine.begin(now: now), let message = messages(outgoing).first else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.begin(now: now), let message = messages(outgoing).first else {
+            throw Unexpected()
+        }
         guard case .deadLetters("b", let reason) = message.destination else { throw Unexpected() }
         #expect(message.body == Array(body.utf8))
         #expect(reason.contains("byte"))
         #expect(machine.outcome == .failed(.parseError))
+    }
+
+    @Test(
+        arguments: [
+            ([0xFF, 0xFE, 0x00], "expected a value"), (Array("\"".utf8) + [0xC3, 0x28, 0x22], "not UTF-8"),
+            (Array(String(repeating: "[", count: 2000).utf8), "more than 512 levels of nesting"),
+            (Array("{\"id\":\"\(String(repeating: "x", count: 5000))\"}".utf8), "at most 4096 are allowed"),
+        ] as [([UInt8], String)])
+    func hostileBytesGoToTheDeadLettersToo(body: [UInt8], expected: String) throws {
+        var policy = policy
+        policy.limits = JSONLimits(size: 4096)
+        var machine = DeliveryMachine(policy, body: body, makeID: { "x" }, timestamp: { "now" })
+        guard case .send(let outgoing, _) = machine.begin(now: now),
+            case .deadLetters(_, let reason)? = messages(outgoing).first?.destination
+        else { throw Unexpected() }
+        #expect(reason.contains(expected))
+        #expect(messages(outgoing).first?.body == body)
     }
 
     // MARK: The runtime fails
@@ -210,7 +249,9 @@ struct DeliveryMachineTests {
     @Test func aTimeoutIsAnErrorAndTheRuntimeMustGo() throws {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
-        guard case .send(let outgoing, _) = machine.called(.failure(.timeout(.seconds(3))), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.failure(.timeout(.seconds(3))), now: now) else {
+            throw Unexpected()
+        }
         let payload = try envelope(try #require(messages(outgoing).first)).payload
         #expect(payload["error"]?.string == "timeout")
         #expect(payload["details"]?["message"]?.string == "Runtime timeout exceeded after 3s")
@@ -221,9 +262,13 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
         for _ in 1..<policy.crashAttempts {
-            guard case .call([], let delay) = machine.called(.failure(.closed("gone")), now: now), delay > .zero else { throw Unexpected() }
+            guard case .call([], let delay) = machine.called(.failure(.closed("gone")), now: now), delay > .zero else {
+                throw Unexpected()
+            }
         }
-        guard case .send(let outgoing, _) = machine.called(.failure(.closed("gone")), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.failure(.closed("gone")), now: now) else {
+            throw Unexpected()
+        }
         let payload = try envelope(try #require(messages(outgoing).first)).payload
         #expect(payload["error"]?.string == "runtime_error")
         #expect(payload["details"]?["message"]?.string == "gone, 3 times in a row")
@@ -242,7 +287,9 @@ struct DeliveryMachineTests {
     @Test func anUnroutableActorBecomesAnErrorWithItsName() throws {
         var machine = machine(Self.body)
         _ = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
-        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else { throw Unexpected() }
+        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else {
+            throw Unexpected()
+        }
         let message = try #require(messages(outgoing).first)
         #expect(outgoing.count == 1 && message.destination == .actor("error-end"))
         let failed = try envelope(message)
@@ -253,7 +300,8 @@ struct DeliveryMachineTests {
 
     @Test func oneUnroutableChildFailsAloneAndTheOthersAreNotSentAgain() throws {
         var machine = machine(Self.body)
-        let reply = #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
+        let reply =
+            #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
         let outgoing = try sent(&machine, reply: reply)
         #expect(outgoing.count == 4)
         guard
@@ -268,7 +316,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         _ = try sent(&machine, reply: #"[{"error":"processing_error"}]"#)
         for _ in 0..<100 {
-            guard case .send(let outgoing, let delay) = machine.sent([failure(.unroutable)], isLive: true) else { throw Unexpected() }
+            guard case .send(let outgoing, let delay) = machine.sent([failure(.unroutable)], isLive: true) else {
+                throw Unexpected()
+            }
             #expect(outgoing.count == 1 && delay > .zero && delay <= .seconds(10))
         }
         guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
@@ -278,7 +328,9 @@ struct DeliveryMachineTests {
     func whatIsNotConfirmedIsSentAgainWhileTheDeliveryIsOurs(code: TransportError.Code) throws {
         var machine = machine(Self.body)
         let outgoing = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
-        guard case .send(let again, let delay) = machine.sent([.success(()), failure(code)], isLive: true) else { throw Unexpected() }
+        guard case .send(let again, let delay) = machine.sent([.success(()), failure(code)], isLive: true) else {
+            throw Unexpected()
+        }
         #expect(delay > .zero && messages(again).map(\.body) == messages(outgoing).map(\.body))
         guard case .abandon = machine.sent([failure(code)], isLive: false) else { throw Unexpected() }
     }
@@ -295,7 +347,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body, DeliveryPolicy(actorName: "happy-end", isEndActor: true))
         guard case .call(let first, _) = machine.begin(now: now) else { throw Unexpected() }
         #expect(first.isEmpty)
-        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
         let report = try #require(reports(outgoing).first)
         #expect(messages(outgoing).isEmpty)
         #expect(report.kind == .final && report.status == "succeeded")
@@ -304,10 +358,13 @@ struct DeliveryMachineTests {
     }
 
     @Test func errorEndReportsTheFailureAndWhoFailed() throws {
-        let failed = #"{"id":"e","route":{"actors":["a","b"],"current":1},"payload":{"error":"processing_error","details":{"message":"not text","type":"ValueError"},"original_payload":1}}"#
+        let failed =
+            #"{"id":"e","route":{"actors":["a","b"],"current":1},"payload":{"error":"processing_error","details":{"message":"not text","type":"ValueError"},"original_payload":1}}"#
         var machine = machine(failed, DeliveryPolicy(actorName: "error-end", isEndActor: true))
         _ = machine.begin(now: now)
-        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "failed" && report.currentActorName == "b" && report.error == "ValueError: not text")
     }
@@ -316,9 +373,12 @@ struct DeliveryMachineTests {
         let policy = DeliveryPolicy(actorName: "happy-end", isEndActor: true, endActorAttempts: 3)
         var machine = machine(Self.body, policy)
         _ = machine.begin(now: now)
-        let error = Array(#"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
+        let error = Array(
+            #"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
         for _ in 1..<3 {
-            guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else { throw Unexpected() }
+            guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else {
+                throw Unexpected()
+            }
         }
         guard case .send(let outgoing, _) = machine.called(.success(error), now: now) else { throw Unexpected() }
         let message = try #require(messages(outgoing).first)
@@ -330,7 +390,9 @@ struct DeliveryMachineTests {
 
     @Test func whatAnEndActorCannotReadIsNeverSentInACircle() throws {
         var machine = machine(#"{"id":"e"}"#, DeliveryPolicy(actorName: "error-end", isEndActor: true))
-        guard case .send(let outgoing, _) = machine.begin(now: now), case .deadLetters? = messages(outgoing).first?.destination else {
+        guard case .send(let outgoing, _) = machine.begin(now: now),
+            case .deadLetters? = messages(outgoing).first?.destination
+        else {
             throw Unexpected()
         }
     }

@@ -30,7 +30,9 @@ struct RuntimeTests {
             address.sun_family = sa_family_t(AF_UNIX)
             withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
             let status = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
             }
             precondition(status == 0 && listen(listener, 16) == 0)
             Thread.detachNewThread {
@@ -39,7 +41,9 @@ struct RuntimeTests {
                     for step in steps {
                         guard Self.readRequest(connection) else { break }
                         switch step {
-                        case .reply(let body): Self.write(connection, withUnsafeBytes(of: UInt32(body.count).bigEndian) { Array($0) } + body)
+                        case .reply(let body):
+                            Self.write(
+                                connection, withUnsafeBytes(of: UInt32(body.count).bigEndian) { Array($0) } + body)
                         case .raw(let bytes): Self.write(connection, bytes)
                         case .silence: _ = Self.readRequest(connection)
                         }
@@ -61,7 +65,9 @@ struct RuntimeTests {
         private static func write(_ connection: Int32, _ bytes: [UInt8]) {
             var sent = 0
             while sent < bytes.count {
-                let count = bytes.withUnsafeBytes { send(connection, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+                let count = bytes.withUnsafeBytes {
+                    send(connection, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+                }
                 if count <= 0 { return }
                 sent += count
             }
@@ -111,7 +117,9 @@ struct RuntimeTests {
     }
 
     @Test func anOversizeReplyIsRefusedBeforeMemoryIsTaken() async throws {
-        guard case .failure(.invalid(let reason)) = try await call([[.raw([255, 255, 255, 255, 1])]])[0] else { throw Unexpected() }
+        guard case .failure(.invalid(let reason)) = try await call([[.raw([255, 255, 255, 255, 1])]])[0] else {
+            throw Unexpected()
+        }
         #expect(reason.contains("4294967295 bytes, at most 1048576 are allowed"))
     }
 

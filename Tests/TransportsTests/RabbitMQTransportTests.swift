@@ -13,12 +13,15 @@ struct RabbitMQTransportTests {
         // A prefix and exchange of its own for each: tests share the broker.
         let unique = "t\(UInt32.random(in: 0 ... .max))"
         return RabbitMQSettings(
-            endpoint: try Endpoint(url: TestServers.rabbitMQURL), exchange: unique, queuePrefix: "\(unique)-", queueType: type)
+            endpoint: try Endpoint(url: TestServers.rabbitMQURL), exchange: unique, queuePrefix: "\(unique)-",
+            queueType: type)
     }
 
     static func suite(_ type: RabbitMQSettings.QueueType) throws -> TransportConformance<RabbitMQTransport> {
         let settings = try settings(type)
-        return TransportConformance { RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test")) }
+        return TransportConformance {
+            RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        }
     }
 
     @Test(arguments: RabbitMQSettings.QueueType.allCases)

@@ -28,7 +28,8 @@ struct TransportConformance<T: Transport> {
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)
         try await queueExists(for: actor, transport)
         let bodies: [[UInt8]] = [
-            Array("{}".utf8), [], [0, 255, 128], Array(repeating: 0x41, count: 131_064), Array(repeating: 0x42, count: 131_065),
+            Array("{}".utf8), [], [0, 255, 128], Array(repeating: 0x41, count: 131_064),
+            Array(repeating: 0x42, count: 131_065),
             (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) },
         ]
         for (index, body) in bodies.enumerated() {
@@ -54,7 +55,9 @@ struct TransportConformance<T: Transport> {
         try await queueExists(for: actor, transport)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for number in 1...count { try await transport.publish(Self.message(number, to: actor), timeout: .seconds(20)) }
+                for number in 1...count {
+                    try await transport.publish(Self.message(number, to: actor), timeout: .seconds(20))
+                }
             }
             group.addTask {
                 try await within(.seconds(60), "\(count) deliveries") {

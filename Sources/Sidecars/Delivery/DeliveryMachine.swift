@@ -4,8 +4,10 @@ public import Transports
 
 /// Decides what happens to one delivery, from its arrival to its settlement. Pure: events in, the next action out.
 ///
-/// The delivery is settled only when everything that it caused is confirmed. Until then any failure ends in one of three ways: the
-/// same thing is tried again, an error envelope takes the message's place, or the delivery is left to the broker, which has put it
+/// The delivery is settled only when everything that it caused is confirmed. Until then any failure ends in one of
+/// three ways: the
+/// same thing is tried again, an error envelope takes the message's place, or the delivery is left to the broker, which
+/// has put it
 /// back into its queue already.
 public struct DeliveryMachine: Sendable {
     public enum Action: Sendable {
@@ -20,7 +22,8 @@ public struct DeliveryMachine: Sendable {
 
     /// One thing that must be confirmed before the delivery is settled.
     public enum Outgoing: Sendable {
-        /// With the envelope that the message holds, for the error envelope that takes its place when no queue wants it.
+        /// With the envelope that the message holds, for the error envelope that takes its place when no queue wants
+        /// it.
         case message(Message, Envelope?)
         case report(StatusReport)
     }
@@ -87,7 +90,9 @@ public struct DeliveryMachine: Sendable {
             return fail(
                 .init(
                     code: "route_mismatch",
-                    message: "Route mismatch: message routed to wrong actor (expected: \(policy.actorName), actual: \(actual))"))
+                    message:
+                        "Route mismatch: message routed to wrong actor (expected: \(policy.actorName), actual: \(actual))"
+                ))
         }
         calledAt = now
         return .call(reports: startReports(of: envelope), after: .zero)
@@ -198,7 +203,8 @@ public struct DeliveryMachine: Sendable {
             return send([.message(deadLetter(reason: error.message), nil)])
         }
         let envelope = Envelope(
-            id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? makeID(), route: Route(actors: [policy.actorName]),
+            id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? makeID(),
+            route: Route(actors: [policy.actorName]),
             headers: json["headers"].flatMap { try? Headers($0) } ?? Headers(), payload: json)
         return send([errorEnvelope(for: envelope, .init(code: "msg_parsing_error", message: error.message))])
     }

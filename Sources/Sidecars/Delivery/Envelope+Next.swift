@@ -3,7 +3,8 @@ internal import Envelopes
 extension Envelope {
     /// The envelope that goes on with one of a handler's results.
     ///
-    /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the handler in the
+    /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the
+    /// handler in the
     /// route cannot be changed any more.
     /// - Throws: `HandlerError` `runtime_error` for a result that cannot go on.
     func next(_ result: RuntimeReply.Result, index: Int, of count: Int) throws(RuntimeReply.HandlerError) -> Envelope {
@@ -20,7 +21,8 @@ extension Envelope {
 
         guard next.route.actors.starts(with: route.actors.prefix(route.current + 1)) else {
             throw invalid(
-                "Route modification error: already-processed actors cannot be erased (they are \(route.actors.prefix(route.current + 1)))")
+                "Route modification error: already-processed actors cannot be erased (they are \(route.actors.prefix(route.current + 1)))"
+            )
         }
         for member in result.unknown {
             guard let name = member.name else { continue }

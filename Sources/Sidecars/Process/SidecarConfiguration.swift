@@ -31,7 +31,8 @@ public struct SidecarConfiguration: Sendable {
         if !name.isEmpty && !Self.isActorName(name) {
             settings.problem(
                 "TROUPE_ACTOR_NAME",
-                "'\(name)' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq")
+                "'\(name)' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq"
+            )
         }
         policy = DeliveryPolicy(
             actorName: name, happyEnd: settings.text("ACTOR_HAPPY_END", default: "happy-end"),
@@ -46,7 +47,8 @@ public struct SidecarConfiguration: Sendable {
         concurrency = settings.integer("CONCURRENCY", default: 1, in: 1...1024)
         prefetch = settings.integer("RABBITMQ_PREFETCH", default: 2 * concurrency, in: 1...65535)
         socketPath = Self.socketPath(&settings)
-        runtimeTimeout = settings.duration("RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
+        runtimeTimeout = settings.duration(
+            "RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
         shutdownGrace = settings.duration("SHUTDOWN_GRACE", default: .seconds(30), in: .zero ... .seconds(3600))
         reports = settings.choice("STATUS_REPORTS", default: .broker)
         gatewayURL = settings.text("GATEWAY_URL")
@@ -70,16 +72,19 @@ public struct SidecarConfiguration: Sendable {
             default: false
             }
         }
-        return allowed && (1...100).contains(name.utf8.count) && !name.hasSuffix("-dlq") && !"._-".contains(name.prefix(1))
+        return allowed && (1...100).contains(name.utf8.count) && !name.hasSuffix("-dlq")
+            && !"._-".contains(name.prefix(1))
     }
 
     private static func socketPath(_ settings: inout Settings) -> String {
         let directory = settings.text("SOCKET_DIR", default: "/var/run/troupe")
         // Asya's images name the socket differently, and say so by setting the folder in their own way.
         let isAsya = settings.foreign("TROUPE_SOCKET_DIR") == nil && settings.foreign("ASYA_SOCKET_DIR") != nil
-        let path = "\(directory)/\(settings.text("SOCKET_NAME", default: isAsya ? "asya-runtime.sock" : "runtime.sock"))"
+        let path =
+            "\(directory)/\(settings.text("SOCKET_NAME", default: isAsya ? "asya-runtime.sock" : "runtime.sock"))"
         if path.utf8.count > 107 {
-            settings.problem("TROUPE_SOCKET_DIR", "'\(path)' is longer than the 107 bytes that a socket's path may have")
+            settings.problem(
+                "TROUPE_SOCKET_DIR", "'\(path)' is longer than the 107 bytes that a socket's path may have")
         }
         return path
     }
@@ -89,7 +94,8 @@ public struct SidecarConfiguration: Sendable {
         let name = text.lowercased() == "warn" ? "warning" : text.lowercased()
         guard let level = Logger.Level(rawValue: name) else {
             settings.problem(
-                "TROUPE_LOG_LEVEL", "'\(text)' is none of: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+                "TROUPE_LOG_LEVEL",
+                "'\(text)' is none of: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
             return .info
         }
         return level

@@ -36,7 +36,8 @@ public struct NoReporter: Reporter {
 
 /// Three calls a hop, as the seed's gateway expects them.
 ///
-/// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower than that. A
+/// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower
+/// than that. A
 /// final report or a child's birth is sent again until the gateway has answered.
 public actor HTTPReporter: Reporter {
     nonisolated let loop: EventLoop
@@ -81,7 +82,8 @@ public actor HTTPReporter: Reporter {
                 if (400..<500).contains(response.status) && response.status != 429 {
                     // The gateway knows no such envelope: nobody waits for this report.
                     logger.warning(
-                        "report refused", metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])
+                        "report refused",
+                        metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])
                     return
                 }
                 reason = "status \(response.status)"

@@ -3,7 +3,8 @@ public import EventLoops
 
 /// The user's handler behind its Unix socket, with as many connections as calls may run at a time.
 ///
-/// Connections stay open from call to call; one that the runtime closes after its reply (as Asya's does) is replaced. A runtime that is not there is waited for: nothing is wrong with the message.
+/// Connections stay open from call to call; one that the runtime closes after its reply (as Asya's does) is replaced. A
+/// runtime that is not there is waited for: nothing is wrong with the message.
 public actor Runtime {
     public enum Failure: Error, Sendable, Hashable {
         /// No reply in time. The connection is closed, which is how the runtime hears of it.
@@ -52,9 +53,11 @@ public actor Runtime {
                 idle.append(connection)
                 return .success(body)
             case .oversize(let length):
-                return .failure(.invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
+                return .failure(
+                    .invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
             case .closed(afterBytes: 0) where isReused:
-                // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a fresh
+                // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a
+                // fresh
                 // connection there is no such doubt.
                 continue
             case .closed(let count):
@@ -75,7 +78,8 @@ public actor Runtime {
     /// Whether somebody listens on the socket right now.
     public func probe() -> Bool {
         if freeSlots == 0 && isReachable == true { return true }
-        isReachable = idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
+        isReachable =
+            idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
         return isReachable == true
     }
 
@@ -92,7 +96,9 @@ public actor Runtime {
         _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
     ) async -> RuntimeConnection.Ending? {
         let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
-            guard connection.isOpen else { return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0))) }
+            guard connection.isOpen else {
+                return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0)))
+            }
             var waiter: CheckedContinuation<EndingBox, Never>? = continuation
             let timer = loop.schedule(after: timeout) {
                 connection.close()

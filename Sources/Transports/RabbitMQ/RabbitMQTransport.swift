@@ -3,9 +3,11 @@ internal import Envelopes
 public import EventLoops
 public import Logging
 
-/// Envelopes over RabbitMQ: one connection that consumes each source, one that publishes. Lost ones are dialed again, with backoff.
+/// Envelopes over RabbitMQ: one connection that consumes each source, one that publishes. Lost ones are dialed again,
+/// with backoff.
 ///
-/// Two connections, because the broker may block a publishing one for as long as its memory or disk is short; deliveries can still be
+/// Two connections, because the broker may block a publishing one for as long as its memory or disk is short;
+/// deliveries can still be
 /// settled then.
 public actor RabbitMQTransport: Transport {
     public nonisolated let loop: EventLoop
@@ -54,7 +56,9 @@ public actor RabbitMQTransport: Transport {
             let wait = backoff.next()
             logger.warning(
                 "queue not declared",
-                metadata: ["queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
+                metadata: [
+                    "queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait.inWords)",
+                ])
             await loop.sleep(for: wait)
         }
     }
@@ -66,7 +70,9 @@ public actor RabbitMQTransport: Transport {
             return stream
         }
         subscriptions[source] = Subscription(deliveries: continuation, trouble: "not connected yet")
-        subscriptions[source]?.task = Task(executorPreference: loop) { await self.keepConsuming(source, prefetch: prefetch) }
+        subscriptions[source]?.task = Task(executorPreference: loop) {
+            await self.keepConsuming(source, prefetch: prefetch)
+        }
         return stream
     }
 
@@ -80,8 +86,11 @@ public actor RabbitMQTransport: Transport {
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
             var reason: AMQPError
             do throws(AMQPError) {
-                let consumer = try await Consumer.open(topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop) {
-                    (link) throws(AMQPError) in try topology.declare(source, on: link)
+                let consumer = try await Consumer.open(
+                    topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop
+                ) {
+                    (link) throws(AMQPError) in
+                    try topology.declare(source, on: link)
                 } handler: { [weak self] event in
                     switch event {
                     case .message(let message):
@@ -134,7 +143,8 @@ public actor RabbitMQTransport: Transport {
         for consumer in consumers.values { await consumer.cancel() }
         for source in subscriptions.keys {
             subscriptions[source]?.deliveries.finish()
-            // A consumer that is open stays, so that its deliveries can be settled; one that is being dialed is not wanted any more.
+            // A consumer that is open stays, so that its deliveries can be settled; one that is being dialed is not
+            // wanted any more.
             if subscriptions[source]?.trouble != nil { subscriptions[source]?.task?.cancel() }
         }
     }
@@ -164,14 +174,17 @@ public actor RabbitMQTransport: Transport {
         switch message.destination {
         case .actor(let name):
             guard topology.queue(of: name).utf8.count <= 255 else {
-                throw TransportError(.unroutable, "no queue can have a name as long as this actor's: \(name.prefix(40))...")
+                throw TransportError(
+                    .unroutable, "no queue can have a name as long as this actor's: \(name.prefix(40))...")
             }
             return Publisher.Message(
-                exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id, body: message.body)
+                exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id,
+                body: message.body)
         case .statusReports(let kind):
             // Not mandatory: where no gateway has ever been, nobody wants reports.
             return Publisher.Message(
-                exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body, isMandatory: false)
+                exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body,
+                isMandatory: false)
         case .deadLetters(let actor, let reason):
             return Publisher.Message(
                 exchange: topology.deadLetterExchange, routingKey: topology.routingKey(of: actor), messageID: id,
@@ -214,7 +227,8 @@ public actor RabbitMQTransport: Transport {
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
             var reason = AMQPError(.connectionLost, "stopped")
             do throws(AMQPError) {
-                let opened = try await Publisher.open(topology.settings.endpoint, on: loop) { (link) throws(AMQPError) in
+                let opened = try await Publisher.open(topology.settings.endpoint, on: loop) {
+                    (link) throws(AMQPError) in
                     try topology.declareExchanges(on: link)
                 } onEnd: { [weak self] error in
                     self?.assumeIsolated { $0.publisher = nil }
@@ -248,7 +262,9 @@ public actor RabbitMQTransport: Transport {
 
     /// Connects the publisher ahead of the first publish.
     public func connect() {
-        if publisherTask == nil && !isStopped { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
+        if publisherTask == nil && !isStopped {
+            publisherTask = Task(executorPreference: loop) { await self.keepPublisher() }
+        }
     }
 
     public func shutdown() async {

@@ -33,7 +33,8 @@ struct Topology: Sendable {
         switch source {
         case .actor(let name):
             try declareQueue(deadLetterQueue(of: name), arguments: typeArguments, on: link)
-            try link.bindQueue(deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
+            try link.bindQueue(
+                deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
             try declareQueue(queue(of: name), arguments: actorArguments(name), on: link)
             try link.bindQueue(queue(of: name), exchange: exchange, routingKey: routingKey(of: name))
         case .statusReports:
@@ -42,12 +43,14 @@ struct Topology: Sendable {
         }
     }
 
-    /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over, not fought.
+    /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over,
+    /// not fought.
     private func declareQueue(_ name: String, arguments: [String: Field], on link: Link) throws(AMQPError) {
         if try link.queueExists(name) { return }
         guard settings.createsQueues else {
             throw AMQPError(
-                .notFound, "queue '\(name)' does not exist and TROUPE_QUEUE_AUTO_CREATE is false: create it, or set it to true")
+                .notFound,
+                "queue '\(name)' does not exist and TROUPE_QUEUE_AUTO_CREATE is false: create it, or set it to true")
         }
         do { try link.declareQueue(name, arguments: arguments) } catch {
             // Another replica may have been quicker, with settings of its own.
@@ -63,7 +66,8 @@ struct Topology: Sendable {
         arguments["x-dead-letter-routing-key"] = .string(routingKey(of: name))
         if settings.queueType == .quorum {
             arguments["x-delivery-limit"] = .integer(Int64(settings.deliveryLimit))
-            // Dead-lettering is only safe with both: a copy is confirmed before the original goes, and a full queue says no.
+            // Dead-lettering is only safe with both: a copy is confirmed before the original goes, and a full queue
+            // says no.
             arguments["x-dead-letter-strategy"] = "at-least-once"
             arguments["x-overflow"] = "reject-publish"
         }
