@@ -1,5 +1,5 @@
 extension Configuration {
-    /// One row of `docs/settings-gateway.md`.
+    /// One row of the gateway's table in `docs/settings.md`.
     struct Documented: Sendable, Hashable {
         var name: String
         var fallback: String
@@ -66,9 +66,11 @@ extension Configuration {
             meaning: "After SIGTERM: time for requests, messages and reports under way, 100ms...1h."),
     ]
 
-    /// The table of the page.
-    static var documentationTable: String {
-        "| setting | default | meaning |\n| --- | --- | --- |\n"
-            + documentation.map { "| `TROUPE_\($0.name)` | \($0.fallback) | \($0.meaning) |\n" }.joined()
+    /// The rows of the page.
+    static var documentationRows: [String] {
+        documentation.map { setting in
+            let fallback = ["required", "none"].contains(setting.fallback) ? setting.fallback : "`\(setting.fallback)`"
+            return "| `TROUPE_\(setting.name)` | \(fallback) | \(setting.meaning) |"
+        }
     }
 }

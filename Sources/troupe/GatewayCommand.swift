@@ -7,7 +7,7 @@ struct GatewayCommand: AsyncParsableCommand {
         commandName: "gateway",
         abstract: "Runs the gateway: submits envelopes, knows their state, streams their history.",
         discussion:
-            "Configured by TROUPE_* in the environment: see docs/settings-gateway.md. Ends cleanly on SIGTERM and SIGINT."
+            "Configured by TROUPE_* in the environment: see docs/settings.md. Ends cleanly on SIGTERM and SIGINT."
     )
 
     func run() async throws {

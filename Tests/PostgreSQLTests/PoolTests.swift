@@ -31,8 +31,10 @@ struct PoolTests {
 
     @Test("who waits too long, or comes when too many wait, is told so")
     func exhaustion() async throws {
-        let pool = try makePool(size: 1, waitLimit: .milliseconds(100), waiterLimit: 1)
-        let holding = Task { try await pool.query("SELECT pg_sleep(1)") }
+        let pool = try makePool(size: 1, waitLimit: .seconds(1), waiterLimit: 1)
+        // The limit holds for the making of the connection too.
+        try await eventually("no connection") { (try? await pool.query("SELECT 1")) != nil }
+        let holding = Task { try await pool.query("SELECT pg_sleep(3)") }
         try await eventually("nobody holds the connection") { await pool.statistics.lent == 1 }
         let waiting = Task { try await pool.query("SELECT 1") }
         try await eventually("nobody waits") { await pool.statistics.waiting == 1 }
