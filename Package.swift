@@ -95,7 +95,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: testSettings),
         tests("Envelopes"),
         tests("EventLoops"),
-        tests("AMQP"),
+        tests("AMQP", ["CRabbitMQ", "EventLoops"], resources: [.copy("broker.py")]),
         tests("PostgreSQL"),
         tests("Settings"),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),

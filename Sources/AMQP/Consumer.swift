@@ -107,6 +107,7 @@ public actor Consumer {
                     "acknowledging a delivery")
             }
         }
+        if link.holdsFrames { loop.atEndOfTurn { [weak self] in self?.assumeIsolated { $0.read() } } }
     }
 
     // MARK: Reading
