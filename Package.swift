@@ -67,21 +67,26 @@ let package = Package(
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
         // The framework.
-        room("Sidecars", ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
+        room(
+            "Sidecars",
+            ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
         room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "Settings", crypto]),
         room(
             "Gateways",
-            ["Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle, yams, log]),
+            [
+                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle,
+                yams, log,
+            ]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "troupe", dependencies: ["Crew", "Gateways", arguments], swiftSettings: swiftSettings),
+            name: "troupe", dependencies: ["Crew", "Gateways", "Settings", arguments], swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.
         .executableTarget(
-            name: "summary", dependencies: ["ActorKit"], path: "actors/summary", exclude: ["README.md"],
+            name: "summary", dependencies: ["ActorKit"], path: "actors/summary",
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
@@ -93,12 +98,16 @@ let package = Package(
         tests("AMQP", ["CRabbitMQ", "EventLoops"], resources: [.copy("broker.py")]),
         tests("PostgreSQL"),
         tests("Settings"),
-        tests("HTTPClient", resources: [.copy("server.py")]),
+        tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
         tests("Telemetry", ["EventLoops", log]),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
-        tests("ActorKit"),
-        tests("Crew"),
+        tests("ActorKit", ["Envelopes", "EventLoops"]),
+        tests(
+            "Crew", ["ActorKit", "EventLoops", "HTTPClient", crypto],
+            resources: [
+                .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
+            ]),
         tests("Gateways"),
     ],
     swiftLanguageModes: [.v6]

@@ -27,10 +27,8 @@ public actor Consumer {
     private var assembler = MessageAssembler<(tag: UInt64, isRedelivered: Bool)>()
     private var acks = AckWindow()
     private var heartbeat: EventLoop.Timer?
-    /// What came before `start()`; no more than the prefetch.
-    private var early: [Event]? = []
 
-    /// Connects, lets `setUp` declare what is needed, and asks for deliveries; `start()` gives them to the handler.
+    /// Connects, lets `setUp` declare what is needed, and asks for deliveries; they come after `start()`.
     /// - Parameters:
     ///   - prefetch: how many deliveries may be unsettled at a time, 1...65535.
     ///   - setUp: runs on a thread of its own and may block.
@@ -47,9 +45,7 @@ public actor Consumer {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let consumer = Consumer(link: try dialed.get(), loop: loop, handler: handler)
-        await consumer.attach()
-        return consumer
+        return Consumer(link: try dialed.get(), loop: loop, handler: handler)
     }
 
     private init(link: Link, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -58,15 +54,8 @@ public actor Consumer {
         self.handler = handler
     }
 
-    /// Begins to call the handler. A step of its own: whoever opened the consumer must be able to settle the first
-    /// delivery.
+    /// Begins to read, and to keep the connection alive: call once, and soon.
     public func start() {
-        guard let events = early else { return }
-        early = nil
-        for event in events { handler(event) }
-    }
-
-    private func attach() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] _ in self?.assumeIsolated { $0.read() } }
         scheduleHeartbeat(every: link.heartbeatInterval)
@@ -154,15 +143,11 @@ public actor Consumer {
 
     private func deliver(_ complete: MessageAssembler<(tag: UInt64, isRedelivered: Bool)>.Complete) {
         acks.delivered(complete.method.tag)
-        tell(
+        handler(
             .message(
                 Message(
                     tag: complete.method.tag, isRedelivered: complete.method.isRedelivered, body: complete.body,
                     messageID: complete.messageID, deliveryCount: complete.deliveryCount)))
-    }
-
-    private func tell(_ event: Event) {
-        if early == nil { handler(event) } else { early?.append(event) }
     }
 
     // MARK: Life
@@ -179,7 +164,7 @@ public actor Consumer {
     /// Runs a step; its failure ends the consumer.
     private func attempt(_ step: () throws(AMQPError) -> Void) {
         do throws(AMQPError) { try step() } catch {
-            if detach() != nil { tell(.ended(error)) }
+            if detach() != nil { handler(.ended(error)) }
         }
     }
 

@@ -75,9 +75,7 @@ public actor Publisher {
                 return .success(link)
             } catch { return .failure(error) }
         }
-        let publisher = Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
-        await publisher.start()
-        return publisher
+        return Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
     }
 
     private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {
@@ -86,7 +84,8 @@ public actor Publisher {
         self.onEnd = onEnd
     }
 
-    private func start() {
+    /// Begins to read, and to keep the connection alive: call once, and soon.
+    public func start() {
         guard let link else { return }
         loop.watch(link.descriptor, for: .readable) { [weak self] readiness in
             self?.assumeIsolated { $0.ready(readiness) }
@@ -100,9 +99,14 @@ public actor Publisher {
     /// `.timeout`; a message that was still waiting for its turn is never sent then. What AMQP cannot carry is `.lost`
     /// with code `.protocol`, and costs nobody else the connection.
     public func publish(_ message: Message, timeout: Duration? = nil) async -> Outcome {
-        guard let link else { return .lost(AMQPError(.connectionLost, "the connection to the broker has ended")) }
-        if let excess = message.excess(frameCapacity: link.frameCapacity) { return .lost(AMQPError(.protocol, excess)) }
-        return await withCheckedContinuation { waiter in
+        await withCheckedContinuation { waiter in
+            guard let link else {
+                let reason = AMQPError(.connectionLost, "the connection to the broker has ended")
+                return waiter.resume(returning: .lost(reason))
+            }
+            if let excess = message.excess(frameCapacity: link.frameCapacity) {
+                return waiter.resume(returning: .lost(AMQPError(.protocol, excess)))
+            }
             let ticket = Ticket(waiter)
             if let timeout {
                 ticket.timer = loop.schedule(after: timeout) { [weak self] in

@@ -51,11 +51,13 @@ extension ActorSettings {
     private static func checkFit(_ settings: inout Settings, _ mode: HandlerMode) {
         let wanted = settings.choice("HANDLER_MODE", default: mode)
         if wanted != mode {
-            settings.problem("TROUPE_HANDLER_MODE", "'\(wanted.rawValue)' does not fit: this handler is made for \(mode.rawValue)")
+            settings.problem(
+                "TROUPE_HANDLER_MODE", "'\(wanted.rawValue)' does not fit: this handler is made for \(mode.rawValue)")
         }
         let workers: WorkerKind = settings.choice("CONCURRENCY_MODE", default: .threads)
         if workers != .threads {
-            settings.problem("TROUPE_CONCURRENCY_MODE", "'processes' does not fit: calls of a Swift handler share one process")
+            settings.problem(
+                "TROUPE_CONCURRENCY_MODE", "'processes' does not fit: calls of a Swift handler share one process")
         }
     }
 
@@ -63,7 +65,9 @@ extension ActorSettings {
 
     private static func socketName(_ settings: inout Settings, _ environment: [String: String]) -> String {
         // The folder decides whose default it is: beside Asya's sidecar the socket has Asya's name.
-        let isOriginal = environment["TROUPE_SOCKET_DIR", default: ""].isEmpty && !environment["ASYA_SOCKET_DIR", default: ""].isEmpty
+        let isOriginal =
+            environment["TROUPE_SOCKET_DIR", default: ""].isEmpty
+            && !environment["ASYA_SOCKET_DIR", default: ""].isEmpty
         let name = settings.text("SOCKET_NAME", default: isOriginal ? "asya-runtime.sock" : "runtime.sock")
         if name.contains("/") || [readyFile, ".", ".."].contains(name) {
             settings.problem("TROUPE_SOCKET_NAME", "'\(name)' must be a file name without '/', other than \(readyFile)")
@@ -77,10 +81,12 @@ extension ActorSettings {
         let text = settings.text("SOCKET_CHMOD", default: "0660")
         let digits = text.hasPrefix("0o") ? String(text.dropFirst(2)) : text
         let octal = UInt8(ascii: "0")...UInt8(ascii: "7")
-        guard (1...4).contains(digits.utf8.count), digits.utf8.allSatisfy(octal.contains), let mode = UInt32(digits, radix: 8),
+        guard (1...4).contains(digits.utf8.count), digits.utf8.allSatisfy(octal.contains),
+            let mode = UInt32(digits, radix: 8),
             mode <= 0o777
         else {
-            settings.problem("TROUPE_SOCKET_CHMOD", "'\(text)' is no octal file mode such as 0660 (empty leaves the mode as it is)")
+            settings.problem(
+                "TROUPE_SOCKET_CHMOD", "'\(text)' is no octal file mode such as 0660 (empty leaves the mode as it is)")
             return nil
         }
         return mode

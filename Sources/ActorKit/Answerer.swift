@@ -49,7 +49,8 @@ struct Answerer: Sendable {
             do throws(EnvelopeProblem) {
                 try LooseEnvelope(result).check(after: request)
             } catch {
-                throw HandlerError(type: "InvalidOutput", "Invalid output envelope[\(index)/\(results.count)]: \(error)")
+                throw HandlerError(
+                    type: "InvalidOutput", "Invalid output envelope[\(index)/\(results.count)]: \(error)")
             }
         }
     }
@@ -59,10 +60,10 @@ struct Answerer: Sendable {
         writer.beginArray()
         for element in elements { writer.append(element) }
         writer.endArray()
-        guard writer.bytes.count <= settings.maximumMessageBytes else {
-            throw HandlerError(
-                type: "ReplyTooLarge",
-                "the reply has \(writer.bytes.count) bytes, more than TROUPE_MAX_MESSAGE_BYTES (\(settings.maximumMessageBytes))")
+        let (count, limit) = (writer.bytes.count, settings.maximumMessageBytes)
+        guard count <= limit else {
+            let message = "the reply has \(count) bytes, more than TROUPE_MAX_MESSAGE_BYTES (\(limit))"
+            throw HandlerError(type: "ReplyTooLarge", message)
         }
         return writer.bytes
     }

@@ -14,21 +14,24 @@ extension DecodingError {
     /// - Parameter payload: what was decoded, to say what stands there instead.
     func summary(of payload: RawJSON?) -> String {
         switch self {
-        case .typeMismatch(let type, let context):
-            "\(context.codingPath.pointer): expected \(name(of: type)), got \(payload?.kind(at: context.codingPath) ?? "another type")"
-        case .valueNotFound(let type, let context):
-            "\(context.codingPath.pointer): expected \(name(of: type)), got \(payload?.kind(at: context.codingPath) ?? "null")"
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            let found = payload?.kind(at: context.codingPath) ?? "something else"
+            return "\(context.codingPath.pointer): expected \(name(of: type)), got \(found)"
         case .keyNotFound(let key, let context):
-            "\((context.codingPath + [key]).pointer): missing"
+            return "\((context.codingPath + [key]).pointer): missing"
+        case .dataCorrupted(let context) where payload != nil && context.debugDescription.contains("not valid JSON"):
+            // Foundation says so, without a place, of a number that doesn't fit; the text itself was checked before.
+            return "payload: a number does not fit its type (a fraction for an integer, or too large)"
         case .dataCorrupted(let context):
-            "\(context.codingPath.pointer): \(context.debugDescription)"
+            return "\(context.codingPath.pointer): \(context.debugDescription)"
         @unknown default:
-            String(describing: self)
+            return String(describing: self)
         }
     }
 }
 
-/// A decoder asks for a dictionary where the handler's type is a struct, which says nothing to whoever sent the payload.
+/// A decoder asks for a dictionary where the handler's type is a struct, which says nothing to whoever sent the
+/// payload.
 private func name(of type: Any.Type) -> String {
     let name = String(describing: type)
     return name.hasPrefix("Dictionary<") ? "object" : name.hasPrefix("Array<") ? "array" : name
@@ -57,7 +60,8 @@ extension RawJSON {
     fileprivate func kind(at path: [any CodingKey]) -> String {
         var value = self
         for key in path {
-            let next = key.intValue.map { $0 < value.elements.count ? value.elements[$0] : nil } ?? value[key.stringValue]
+            let next =
+                key.intValue.map { $0 < value.elements.count ? value.elements[$0] : nil } ?? value[key.stringValue]
             guard let next else { return "nothing" }
             value = next
         }

@@ -11,7 +11,8 @@ final class Connection {
         /// The handler is at it.
         case running(Task<Void, Never>)
         case writing(Output)
-        /// What follows a bad frame is thrown away: closed before that, the peer would see an error instead of its reply.
+        /// What follows a bad frame is thrown away: closed before that, the peer would see an error instead of its
+        /// reply.
         case draining
     }
 

@@ -2,8 +2,8 @@ public import FoundationEssentials
 
 /// What a handler may know about the call that it answers.
 ///
-/// When the sidecar closes the connection (the envelope was cancelled, or timed out), the task in which the handler runs is
-/// cancelled: long work should ask `Task.isCancelled` now and then.
+/// When the sidecar closes the connection (the envelope was cancelled, or timed out), the task in which the handler
+/// runs is cancelled: long work should ask `Task.isCancelled` now and then.
 public struct Context: Sendable {
     /// The envelope's id; empty where the envelope has none, which a sidecar never sends.
     public var id: String

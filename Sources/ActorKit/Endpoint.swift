@@ -65,7 +65,9 @@ struct Endpoint: Sendable {
         defer { close(probe) }
         let connected = try withAddress { connect(probe, $0, $1) }
         // A full backlog says EAGAIN: somebody listens there.
-        guard connected != 0 && errno != EAGAIN else { throw cannotCreate(socketName, "another runtime is listening there") }
+        guard connected != 0 && errno != EAGAIN else {
+            throw cannotCreate(socketName, "another runtime is listening there")
+        }
         guard unlink(settings.socketPath) == 0 else { throw cannotCreate(socketName, reason(errno)) }
     }
 
@@ -86,7 +88,9 @@ struct Endpoint: Sendable {
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
         return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
     }
 

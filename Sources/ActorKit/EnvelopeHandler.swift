@@ -1,7 +1,7 @@
 /// An actor that gets the whole envelope and says where it goes next (`TROUPE_HANDLER_MODE=envelope`).
 ///
-/// It moves the route itself (`envelope.route.current += 1`), and may add or replace steps to come. Steps that are done, the actor's
-/// own among them, stay as they are: a reply that changes them is refused.
+/// It moves the route itself (`envelope.route.current += 1`), and may add or replace steps to come. Steps that are
+/// done, the actor's own among them, stay as they are: a reply that changes them is refused.
 public protocol EnvelopeHandler: Sendable {
     /// Called once, before the actor says that it is ready.
     init() async throws

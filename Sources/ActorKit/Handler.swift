@@ -8,9 +8,9 @@ public import FoundationEssentials
 ///         func handle(_ name: String, _ context: Context) async throws -> String { "Hello, \(name)!" }
 ///     }
 ///
-/// What it returns goes to the next actor of the route. `Output` may be a `FanOut` (each result becomes an envelope of its own)
-/// or optional (`nil` ends the route here). What it throws becomes an error reply: the sidecar retries, or sends the envelope to
-/// `error-end`.
+/// What it returns goes to the next actor of the route. `Output` may be a `FanOut` (each result becomes an envelope
+/// of its own) or optional (`nil` ends the route here). What it throws becomes an error reply: the sidecar retries,
+/// or sends the envelope to `error-end`.
 ///
 /// Calls run on Swift's global executor, `TROUPE_CONCURRENCY` of them at a time (1 unless set).
 public protocol Handler: Sendable {

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// Writes JSON lines to standard error: `time`, `level`, `message`, and what is known about the call (`envelope_id`, `actor`).
+/// Writes JSON lines to standard error: `time`, `level`, `message`, and what is known about the call (`envelope_id`,
+/// `actor`).
 public struct Log: Sendable {
     public enum Level: String, Sendable, CaseIterable, Comparable {
         case debug

@@ -1,7 +1,8 @@
 internal import EventLoops
 internal import Glibc
 
-/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the global pool.
+/// Serves sidecars on the listening socket: frames in, replies out. Sockets live on the event loop, handlers on the
+/// global pool.
 actor Server {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -21,12 +22,13 @@ actor Server {
     private var whenIdle: CheckedContinuation<Void, Never>?
 
     /// A peer that stops in the middle of a frame, or doesn't take its reply, is given up after this time.
-    private static let stallTime = Duration.seconds(30)
+    private let stallTime: Duration
     /// How long the rest of a refused frame is read and thrown away.
     private static let drainTime = Duration.seconds(5)
 
-    init(on loop: EventLoop, answerer: Answerer, log: Log) {
+    init(on loop: EventLoop, answerer: Answerer, log: Log, stallTime: Duration = .seconds(30)) {
         self.loop = loop
+        self.stallTime = stallTime
         self.answerer = answerer
         self.log = log
         concurrency = answerer.settings.concurrency
@@ -50,12 +52,14 @@ actor Server {
         listener = nil
         for connection in connections.values {
             guard case .reading = connection.phase else { continue }
-            // One that has sent its request by now gets an answer.
+            // One that has sent a request by now, or begun to, gets its answer.
             receive(connection)
-            if case .reading = connection.phase { end(connection) }
+            if case .reading = connection.phase, connection.reader.isIdle { end(connection) }
         }
-        guard !connections.isEmpty || running > 0 else { return }
-        await withCheckedContinuation { whenIdle = $0 }
+        await withCheckedContinuation { continuation in
+            whenIdle = continuation
+            resumeWhenIdle()
+        }
     }
 
     // MARK: Connections
@@ -132,7 +136,7 @@ actor Server {
     private func takeRequest(_ connection: Connection) -> Bool {
         do throws(BadFrame) {
             guard let frame = try connection.reader.next() else {
-                setStallTimer(connection, Self.stallTime, unless: connection.reader.isIdle)
+                setStallTimer(connection, stallTime, unless: connection.reader.isIdle)
                 return false
             }
             cancelStallTimer(connection)
@@ -186,7 +190,7 @@ actor Server {
         case .some:
             if case .writing = connection.phase {} else { loop.rewatch(connection.descriptor, for: .writable) }
             connection.phase = .writing(output)
-            setStallTimer(connection, Self.stallTime)
+            setStallTimer(connection, stallTime)
         case .everything:
             cancelStallTimer(connection)
             if output.thenDrains { beginDraining(connection) } else { readNext(connection) }
@@ -197,7 +201,11 @@ actor Server {
         connection.phase = .reading
         // The next request may have come with the last one.
         if takeRequest(connection) { return }
-        if isStopping { end(connection) } else { loop.rewatch(connection.descriptor, for: .readable) }
+        if isStopping && connection.reader.isIdle {
+            end(connection)
+        } else {
+            loop.rewatch(connection.descriptor, for: .readable)
+        }
     }
 
     private func beginDraining(_ connection: Connection) {

@@ -41,8 +41,10 @@ actor StopSignal {
     }
 
     func wait() async {
-        guard !arrived else { return }
-        await withCheckedContinuation { waiting = $0 }
+        await withCheckedContinuation { continuation in
+            waiting = continuation
+            if arrived { arrive() }
+        }
     }
 
     private func arrive() {

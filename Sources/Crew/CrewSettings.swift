@@ -58,7 +58,9 @@ struct CrewSettings: Sendable, Hashable {
         let host = endpoint.split(separator: "://", maxSplits: 1).last ?? ""
         let isHTTP = endpoint.hasPrefix("http://") || endpoint.hasPrefix("https://")
         if !isHTTP || host.isEmpty || host.contains(where: { "/?#@".contains($0) || $0.isWhitespace }) {
-            settings.problem("TROUPE_S3_ENDPOINT", "must be http:// or https://, a host and perhaps a port, such as http://minio:9000")
+            settings.problem(
+                "TROUPE_S3_ENDPOINT",
+                "must be http:// or https://, a host and perhaps a port, such as http://minio:9000")
         }
         return S3Location(
             endpoint: endpoint, bucket: bucket, region: region,
@@ -68,14 +70,17 @@ struct CrewSettings: Sendable, Hashable {
     }
 
     private static func secret(_ settings: inout Settings, _ name: String, or other: String) -> String {
-        settings.text(name) ?? settings.foreign(other) ?? settings.required(name, "or \(other): TROUPE_S3_BUCKET is set")
+        settings.text(name) ?? settings.foreign(other)
+            ?? settings.required(name, "or \(other): TROUPE_S3_BUCKET is set")
     }
 }
 
 extension UInt8 {
     fileprivate var isInBucketNames: Bool {
         switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"): true
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."),
+            UInt8(ascii: "-"):
+            true
         default: false
         }
     }

@@ -72,7 +72,9 @@ struct FolderStore: ResultStore {
 
 private func makeFolders(_ path: String) throws(StorageError) {
     guard mkdir(path, 0o755) != 0 && errno != EEXIST else { return }
-    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw failure("create \(path)") }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+        throw failure("create \(path)")
+    }
     try makeFolders(String(path[..<slash]))
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw failure("create \(path)") }
 }

@@ -34,7 +34,8 @@ final class Keeper: Sendable {
         guard let store else { return }
         let digest = SHA256.hash(data: message.bytes)
         let key = ResultKey(
-            prefix: prefix, timestamp: timestamp(context.headers, digest), actor: context.route.actors.last, id: context.id,
+            prefix: prefix, timestamp: timestamp(context.headers, digest), actor: context.route.actors.last,
+            id: context.id,
             digest: digest)
         do {
             try await store.put(Array(message.bytes), at: key.text)
@@ -44,9 +45,9 @@ final class Keeper: Sendable {
         context.log.info("stored", ["key": key.text])
     }
 
-    /// A redelivered envelope has the same bytes, and shall get the same key: then it overwrites itself instead of showing up twice.
-    /// The time at which the route ended is the same for every delivery where the sidecar notes it in the headers; without that note
-    /// this process remembers what it has used for the latest envelopes.
+    /// A redelivered envelope has the same bytes, and shall get the same key: then it overwrites itself instead of
+    /// showing up twice. The time at which the route ended is the same for every delivery where the sidecar notes it
+    /// in the headers; without that note this process remembers what it has used for the latest envelopes.
     private func timestamp(_ headers: Headers, _ digest: SHA256Digest) -> String {
         if let noted = headers["troupe-ended-at"]?.string, noted.isTimestamp { return noted }
         return recent.withLock { $0.timestamp(for: digest) }

@@ -12,8 +12,9 @@ struct ResultKey: Sendable, Hashable {
         text = "\(prefix)\(timestamp)/\(actor)/\(id).json"
     }
 
-    /// One part of a path, whatever an envelope says: other letters than A-Z, a-z, 0-9, '.', '_' and '-' are percent-encoded, and
-    /// so are dots in front, which would name a parent folder or hide the file. `nil` for nothing.
+    /// One part of a path, whatever an envelope says: other letters than A-Z, a-z, 0-9, '.', '_' and '-' are
+    /// percent-encoded, and so are dots in front, which would name a parent folder or hide the file. `nil` for
+    /// nothing.
     static func safe(_ text: String) -> String? {
         guard !text.isEmpty else { return nil }
         var part = ""
@@ -33,7 +34,8 @@ struct ResultKey: Sendable, Hashable {
 extension UInt8 {
     fileprivate var isPlain: Bool {
         switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
             true
         default: false

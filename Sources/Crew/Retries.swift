@@ -6,7 +6,8 @@ struct Retries: Sendable {
     var firstPause: Duration
     var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
-    /// Together with a request's own time limit this stays well within the five minutes that a sidecar waits by default.
+    /// Together with a request's own time limit this stays well within the five minutes that a sidecar waits by
+    /// default.
     static let standard = Retries(attempts: 5, firstPause: .milliseconds(200))
 
     func run(_ body: () async throws(StorageError) -> Void) async throws(StorageError) {
@@ -16,7 +17,8 @@ struct Retries: Sendable {
                 return try await body()
             } catch {
                 guard error.isTransient, attempt < attempts else {
-                    throw attempt == 1 ? error : StorageError("\(error) (tried \(attempt) times)", isTransient: error.isTransient)
+                    throw attempt == 1
+                        ? error : StorageError("\(error) (tried \(attempt) times)", isTransient: error.isTransient)
                 }
             }
             // Random from half to the whole: many replicas must not come back at the same moment.

@@ -15,7 +15,8 @@ struct S3Location: Sendable, Hashable {
     var host: String { String(endpoint.drop { $0 != "/" }.dropFirst(2)) }
 }
 
-/// Objects in S3 or what speaks like it (MinIO, Ceph, ...), addressed path-style. The bucket is made when it is missing.
+/// Objects in S3 or what speaks like it (MinIO, Ceph, ...), addressed path-style. The bucket is made when it is
+/// missing.
 struct S3Store: ResultStore {
     private let location: S3Location
     private let client: HTTPClient
@@ -68,7 +69,8 @@ struct S3Store: ResultStore {
             accessKey: location.accessKey, secretKey: location.secretKey, region: location.region, service: "s3")
         headers["Authorization"] = signer.authorization(
             for: SignatureV4.Request(
-                method: method.rawValue, path: path, headers: headers.fields.map { ($0.name, $0.value) }, bodyDigest: digest),
+                method: method.rawValue, path: path, headers: headers.fields.map { ($0.name, $0.value) },
+                bodyDigest: digest),
             date: date)
         do {
             let request = HTTPRequest(
@@ -100,7 +102,8 @@ struct S3Store: ResultStore {
 
         private func element(_ name: String) -> String? {
             let text = String(decoding: response.body.prefix(4096), as: UTF8.self)
-            guard let start = text.firstRange(of: "<\(name)>"), let end = text[start.upperBound...].firstRange(of: "</\(name)>")
+            guard let start = text.firstRange(of: "<\(name)>"),
+                let end = text[start.upperBound...].firstRange(of: "</\(name)>")
             else { return nil }
             return String(text[start.upperBound..<end.lowerBound])
         }

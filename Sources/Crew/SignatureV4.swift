@@ -34,7 +34,8 @@ struct SignatureV4: Sendable, Hashable {
         let digest = SHA256.hash(data: Array(canonical.utf8)).hexadecimal
         let stringToSign = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(digest)"
         let signature = Self.mac(stringToSign, key: signingKey(day)).hexadecimal
-        return "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
+        return
+            "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
     }
 
     private func signingKey(_ day: String) -> [UInt8] {
@@ -46,7 +47,8 @@ struct SignatureV4: Sendable, Hashable {
     }
 
     private static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
-        query.map { (encoded($0.name), encoded($0.value)) }.sorted { $0 < $1 }.map { "\($0.0)=\($0.1)" }.joined(separator: "&")
+        query.map { (encoded($0.name), encoded($0.value)) }.sorted { $0 < $1 }.map { "\($0.0)=\($0.1)" }.joined(
+            separator: "&")
     }
 
     /// Runs of blanks count as one.
@@ -54,12 +56,15 @@ struct SignatureV4: Sendable, Hashable {
         value.split(separator: " ").joined(separator: " ")
     }
 
-    /// As AWS wants it: everything but A-Z, a-z, 0-9, '-', '.', '_' and '~' (and what else is asked for) in percent signs.
+    /// As AWS wants it: everything but A-Z, a-z, 0-9, '-', '.', '_' and '~' (and what else is asked for) in percent
+    /// signs.
     static func encoded(_ text: String, except plain: Set<Character> = []) -> String {
         text.utf8.reduce(into: "") { result, byte in
             let character = Character(UnicodeScalar(byte))
-            let isUnreserved = character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))
-            result += isUnreserved || plain.contains(character) ? String(character) : "%" + byte.hexadecimal.uppercased()
+            let isUnreserved =
+                character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))
+            result +=
+                isUnreserved || plain.contains(character) ? String(character) : "%" + byte.hexadecimal.uppercased()
         }
     }
 }

@@ -313,8 +313,10 @@ private actor Sleeper {
     init(loop: EventLoop) { self.loop = loop }
 
     func sleep(for delay: Duration) async {
-        guard !isWoken else { return }
         await withCheckedContinuation { continuation in
+            // Looked at here: a task without the loop as its preference lets others run at every `await`, this one
+            // included.
+            if isWoken { return continuation.resume() }
             waiting = continuation
             timer = loop.schedule(after: delay) { self.assumeIsolated { $0.wake() } }
         }

@@ -47,6 +47,14 @@ extension Duration {
         return overflowed ? (seconds < 0 ? .min : .max) : sum
     }
 
+    /// For logs and messages, as `Settings` reads it: `250ms`, `3s`, `12.5s`.
+    public var inWords: String {
+        let milliseconds = nanosecondsClamped / 1_000_000
+        if milliseconds < 1000 { return "\(milliseconds)ms" }
+        let tenths = milliseconds % 1000 / 100
+        return tenths == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds / 1000).\(tenths)s"
+    }
+
     public var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
 

@@ -3,8 +3,9 @@ public import EventLoops
 
 /// HTTP/1.1 and HTTP/2 over libcurl, many exchanges at a time on one event loop, connections kept for the next request.
 ///
-/// Redirects are not followed, cookies not kept, bodies not decompressed: what the server says is what the caller gets. The usual
-/// proxy variables (`https_proxy`, `no_proxy`, ...) apply. A process that speaks TLS should ignore SIGPIPE.
+/// Redirects are not followed, cookies not kept, bodies not decompressed: what the server says is what the caller
+/// gets. The usual proxy variables (`https_proxy`, `no_proxy`, ...) apply. A process that speaks TLS should ignore
+/// SIGPIPE.
 public actor HTTPClient {
     public struct Configuration: Sendable {
         /// More requests to one host wait for a free connection; their timeout runs meanwhile. 0 means no limit.
@@ -45,26 +46,34 @@ public actor HTTPClient {
     /// libcurl's own set-up happens once a process, before any handle is made.
     private static let globalState: CURLcode = curl_global_init(Int(CURL_GLOBAL_SSL | CURL_GLOBAL_WIN32))
 
-    /// Sends the request and waits for the complete response. Cancelling the task ends the exchange at once (`cancelled`).
+    /// Sends the request and waits for the complete response. Cancelling the task ends the exchange at once
+    /// (`cancelled`).
     public func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
-        guard !Task.isCancelled else { throw HTTPError(.cancelled, "the task was cancelled") }
         let transfer = try Transfer(request, certificateAuthorities: configuration.certificateAuthorities)
-        let multi = try startedMulti()
         lastNumber += 1
         let number = lastNumber
         let result: Result<HTTPResponse, HTTPError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                exchanges[number] = Exchange(transfer: transfer, continuation: continuation)
-                numbers[UInt(bitPattern: transfer.easy)] = number
-                let status = multi.add(transfer.easy)
-                if status != CURLM_OK {
-                    end(number, .failure(HTTPError(.invalidRequest, String(cString: curl_multi_strerror(status)))))
-                }
-            }
+            await withCheckedContinuation { begin(number, Exchange(transfer: transfer, continuation: $0)) }
         } onCancel: {
             Task { await self.cancel(number) }
         }
         return try result.get()
+    }
+
+    /// Everything that may change at an `await` is looked at here, where there is none.
+    private func begin(_ number: UInt64, _ exchange: Exchange) {
+        exchanges[number] = exchange
+        numbers[UInt(bitPattern: exchange.transfer.easy)] = number
+        // `cancel` may have come and gone before there was anything to cancel.
+        guard !Task.isCancelled else { return cancel(number) }
+        do throws(HTTPError) {
+            let status = try startedMulti().add(exchange.transfer.easy)
+            guard status == CURLM_OK else {
+                throw HTTPError(.invalidRequest, String(cString: curl_multi_strerror(status)))
+            }
+        } catch {
+            end(number, .failure(error))
+        }
     }
 
     /// Ends every exchange with `stopped` and closes the connections. Later requests end the same way.

@@ -39,7 +39,8 @@ final class Transfer {
             throw HTTPError(.invalidRequest, "header \(field.name.debugDescription) has a character that HTTP forbids")
         }
         guard request.maximumResponseBytes >= 0 else {
-            throw HTTPError(.invalidRequest, "maximumResponseBytes is \(request.maximumResponseBytes), expected 0 or more")
+            throw HTTPError(
+                .invalidRequest, "maximumResponseBytes is \(request.maximumResponseBytes), expected 0 or more")
         }
         for limit in [request.timeout, request.connectTimeout] {
             guard let limit, limit < .milliseconds(1) else { continue }
@@ -92,7 +93,8 @@ final class Transfer {
     }
 
     private func setHeaders(_ request: HTTPRequest) {
-        // A server that ignores `Expect: 100-continue` costs a second per large body. A body has no type unless the caller says so.
+        // A server that ignores `Expect: 100-continue` costs a second per large body. A body has no type unless the
+        // caller says so.
         var lines = ["Expect:"]
         if request.headers["Content-Type"] == nil { lines.append("Content-Type:") }
         if request.headers["User-Agent"] == nil { lines.append("User-Agent: troupe") }
@@ -173,7 +175,8 @@ extension HTTPError.Code {
             case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .resolve
             case CURLE_COULDNT_CONNECT, CURLE_PROXY: .connect
             case CURLE_OPERATION_TIMEDOUT: .timeout
-            case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
+            case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+                CURLE_SSL_CERTPROBLEM,
                 CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_PINNEDPUBKEYNOTMATCH,
                 CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
                 .tls

@@ -4,7 +4,8 @@ internal import Logging
 internal import Telemetry
 internal import Transports
 
-/// Carries out what `DeliveryMachine` decides: deliveries in, the runtime called, results and reports out, settled at last.
+/// Carries out what `DeliveryMachine` decides: deliveries in, the runtime called, results and reports out, settled at
+/// last.
 ///
 /// One task a delivery, all of them on one event loop; the broker's prefetch bounds their number.
 public actor Sidecar {
@@ -22,7 +23,8 @@ public actor Sidecar {
     private let queuePrefix: String
     private let onRuntimeHang: @Sendable () -> Void
 
-    /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must be replaced.
+    /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
+    ///   be replaced.
     init(
         _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
         metrics: SidecarMetrics, on loop: EventLoop, logger: Logger, onRuntimeHang: @escaping @Sendable () -> Void
@@ -47,8 +49,11 @@ public actor Sidecar {
         await runtime.waitUntilReachable()
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         await withDiscardingTaskGroup { group in
+            var waitingSince = MonotonicTime.now
             for await delivery in deliveries {
+                metrics.receive.observe(waitingSince.duration(to: .now).inSeconds)
                 group.addTask { await self.process(delivery) }
+                waitingSince = .now
             }
         }
     }
@@ -56,7 +61,7 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
-        var machine = DeliveryMachine(policy, body: delivery.body) { TraceParent.random().traceID }
+        var machine = DeliveryMachine(policy, body: delivery.body)
         var action = machine.begin(now: arrival)
         while true {
             switch action {
@@ -97,11 +102,11 @@ public actor Sidecar {
         if delay > .zero { await loop.sleep(for: delay) }
     }
 
+    /// Nobody waits for these, not even one for the other: the loop starts them in order, so they are sent in order,
+    /// and before anything that the call causes.
     private func post(_ reports: [StatusReport]) {
-        guard !reports.isEmpty else { return }
-        // In order, and nobody waits: the loop runs these one behind the other.
-        Task(executorPreference: loop) { [reporter] in
-            for report in reports { await reporter.post(report) }
+        for report in reports {
+            Task(executorPreference: loop) { [reporter] in await reporter.post(report) }
         }
     }
 
@@ -136,7 +141,8 @@ public actor Sidecar {
             return .success(())
         } catch {
             if case .message(let message, _) = outgoing {
-                metrics.failed(message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
+                metrics.failed(
+                    message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
             }
             logger.warning("not sent", metadata: ["reason": "\(error)"])
             return .failure(error)

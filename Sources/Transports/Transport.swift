@@ -7,12 +7,14 @@ public protocol Transport: Sendable {
     /// Makes sure that the source's queue exists, so that others can publish to it; waits while the broker is away.
     func declare(_ source: Source) async
 
-    /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost connections: what was
-    /// unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
+    /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost
+    /// connections: what was unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>
 
-    /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at most.
-    /// - Throws: `.unroutable` when no queue takes it, `.refused` when the broker says no, `.connectionLost` when the connection
+    /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at
+    /// most.
+    /// - Throws: `.unroutable` when no queue takes it, `.refused` when the broker says no, `.connectionLost` when the
+    /// connection
     ///   ended before the confirm (it may or may not have arrived), `.timeout`, `.stopped`.
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError)
 
@@ -86,11 +88,15 @@ public struct Message: Sendable {
     /// The broker's `message_id`: the envelope's id.
     public var id: String
     public var body: [UInt8]
+    /// How long the broker keeps it before the actor's queue gets it: 50 ms to 30 days, kept to within 100 ms or 10 %.
+    /// Less than 25 ms is no delay; more than 30 days is 30 days. Only messages to actors wait.
+    public var delay: Duration
 
-    public init(to destination: Destination, id: String, body: [UInt8]) {
+    public init(to destination: Destination, id: String, body: [UInt8], delay: Duration = .zero) {
         self.destination = destination
         self.id = id
         self.body = body
+        self.delay = delay
     }
 }
 

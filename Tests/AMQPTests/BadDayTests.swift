@@ -17,7 +17,10 @@ struct BadDayTests {
         at broker: FakeBroker, heartbeat: Int = 0, on loop: EventLoop,
         onEnd: @escaping @Sendable (AMQPError) -> Void = { _ in }
     ) async throws -> Publisher {
-        try await Publisher.open(broker.endpoint(heartbeat: heartbeat), on: loop, setUp: { _ in }, onEnd: onEnd)
+        let publisher = try await Publisher.open(
+            broker.endpoint(heartbeat: heartbeat), on: loop, setUp: { _ in }, onEnd: onEnd)
+        await publisher.start()
+        return publisher
     }
 
     /// A loop that still turns answers soon; a blocked one not before the broker reads again.

@@ -45,6 +45,7 @@ struct BrokerTests {
             publisher = try await Publisher.open(
                 endpoint, on: loop, setUp: { _ in }, onEnd: { publisherEnd.yield($0) })
             await consumer.start()
+            await publisher.start()
             (self.queue, self.loop, self.messages) = (queue, loop, messages)
             (self.consumerEnds, self.publisherEnds) = (consumerEnds, publisherEnds)
         }

@@ -54,14 +54,17 @@ def wrong_commands(blocks: list[str], folder: Path) -> list[str]:
         return ["README.md: no block is marked <!-- tested -->"]
     with demo_pipeline.started(folder, REPOSITORY / ".build" / "debug") as pipeline:
         address = pipeline.gateway_url.removeprefix("http://")
-        return [complaint for block in blocks for complaint in run(block, address)]
+        # One shell for all of them, as a reader has one terminal: what a block exports or starts is there for the next.
+        script = "\n".join(blocks).replace("/tmp/greet", str(folder / "greet"))
+        return [*run(script, address, {"TROUPE_RABBITMQ_URL": pipeline.servers.rabbitmq_url})]
 
 
-def run(block: str, address: str) -> Iterator[str]:
+def run(block: str, address: str, settings: dict[str, str]) -> Iterator[str]:
     script = re.sub(r"\b(localhost|127\.0\.0\.1):8080\b", address, block)
     print(f"--- running:\n{script}", flush=True)
     try:
-        code = subprocess.run(["bash", "-euo", "pipefail", "-c", script], timeout=LIMIT).returncode
+        code = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], timeout=LIMIT, env={**os.environ, **settings}).returncode
     except subprocess.TimeoutExpired:
         code = None
     if code != 0:

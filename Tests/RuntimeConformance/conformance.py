@@ -9,7 +9,6 @@ of its own; TROUPE_HANDLER is handlers.<name> (see handlers.py). Standard librar
 """
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -441,11 +440,12 @@ def stale_files(options):
     with options.runtime() as runtime:
         runtime.process.kill()
         runtime.process.wait()
-        assert os.path.exists(runtime.ready_path) and os.path.exists(runtime.socket_path)
+        assert os.path.exists(runtime.socket_path)
+        os.utime(runtime.ready_path, (0, 0))
         runtime.start()
-        with connected(runtime) as connection:
+        until(lambda: os.path.exists(runtime.ready_path) and os.stat(runtime.ready_path).st_mtime > 0, "readiness")
+        with runtime.connect() as connection:
             assert connection.call_json(standard_envelope(1)) == [reply_item(1)]
-        until(lambda: os.path.exists(runtime.ready_path), "the readiness file")
 
 
 @check("a second runtime on the same socket is refused, the first one goes on")
@@ -654,21 +654,6 @@ def stop_takes_no_more(options):
 
 
 # ---------------------------------------------------------------- Start
-
-
-@contextlib.contextmanager
-def connected(runtime):
-    """A connection to a runtime of which only the socket tells whether it is up."""
-    connections = []
-
-    def connects():
-        with contextlib.suppress(OSError):
-            connections.append(runtime.connect())
-        return connections
-
-    until(connects, "the socket")
-    with connections[0] as connection:
-        yield connection
 
 
 class Options:

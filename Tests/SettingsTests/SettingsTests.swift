@@ -20,12 +20,14 @@ struct SettingsTests {
         let duration = settings.duration("D", default: .seconds(3), in: .zero ... .seconds(60))
         #expect(values == (1, 2) && flag && choice == .blue && duration == .seconds(3))
         _ = settings.required("R", "the name of something")
-        #expect(settings.problems.map(\.setting) == ["TROUPE_N", "ASYA_M", "TROUPE_F", "TROUPE_C", "TROUPE_D", "TROUPE_R"])
+        #expect(
+            settings.problems.map(\.setting) == ["TROUPE_N", "ASYA_M", "TROUPE_F", "TROUPE_C", "TROUPE_D", "TROUPE_R"])
         #expect(settings.problems[3].description == "TROUPE_C: 'green' is none of: red, blue")
     }
 
     @Test(arguments: [
-        ("250ms", Duration.milliseconds(250)), ("1.5s", .milliseconds(1500)), ("5m", .seconds(300)), ("1h30m", .seconds(5400)),
+        ("250ms", Duration.milliseconds(250)), ("1.5s", .milliseconds(1500)), ("5m", .seconds(300)),
+        ("1h30m", .seconds(5400)),
         ("42", .seconds(42)), ("0", .zero), ("2d", .seconds(172_800)),
     ])
     func readsTimeSpans(text: String, expected: Duration) {

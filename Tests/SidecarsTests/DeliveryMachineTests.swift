@@ -9,17 +9,22 @@ import Transports
 struct DeliveryMachineTests {
     let policy = DeliveryPolicy(actorName: "b")
     let now = MonotonicTime(nanoseconds: 1_000_000_000)
+    let surroundings = DeliverySurroundings(
+        makeID: { "made-up" }, timestamp: { $0 == .zero ? "now" : "in \($0.inWords)" }, random: { 0.5 })
 
     func machine(_ body: String, _ policy: DeliveryPolicy? = nil) -> DeliveryMachine {
-        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8)) { "made-up" }
+        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), surroundings: surroundings)
     }
 
-    static let body = #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
+    static let body =
+        #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"n":12345678901234567890},"deadline":"d"}"#
 
     /// Gives the machine a reply and returns what it sends then.
     func sent(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
         guard case .call = machine.begin(now: now) else { throw Unexpected() }
-        guard case .send(let outgoing, .zero) = machine.called(.success(Array(reply.utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, .zero) = machine.called(.success(Array(reply.utf8)), now: now) else {
+            throw Unexpected()
+        }
         return outgoing
     }
 
@@ -40,15 +45,19 @@ struct DeliveryMachineTests {
     @Test func oneResultGoesToTheNextActorWithEverythingThatTravels() throws {
         var machine = machine(Self.body)
         let outgoing = try sent(
-            &machine, reply: #"[{"payload":{"r":1.10},"route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}}}]"#)
+            &machine,
+            reply: #"[{"payload":{"r":1.10},"route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}}}]"#)
         let message = try #require(messages(outgoing).first)
         #expect(message.destination == .actor("c"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#
+        )
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "completed" && report.currentActorIndex == 2)
-        guard case .settle(.acknowledge) = machine.sent([.success(()), .success(())], isLive: true) else { throw Unexpected() }
+        guard case .settle(.acknowledge) = machine.sent([.success(()), .success(())], isLive: true) else {
+            throw Unexpected()
+        }
         #expect(machine.outcome == .success)
     }
 
@@ -75,7 +84,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         let message = try #require(messages(sent(&machine, reply: "[]")).first)
         #expect(message.destination == .actor("happy-end"))
-        #expect(message.body == Array(Self.body.utf8))
+        var expected = try Envelope(parsing: Array(Self.body.utf8))
+        expected.headers["troupe-ended-at"] = RawJSON(string: "now")
+        #expect(try envelope(message) == expected)
         #expect(machine.outcome == .emptyResponse)
     }
 
@@ -97,9 +108,13 @@ struct DeliveryMachineTests {
         #expect(try messages(sent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
-        var later = DeliveryMachine(DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body) { "x" }
+        var later = DeliveryMachine(
+            DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, surroundings: surroundings)
         let more = try sent(
-            &later, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#)
+            &later,
+            reply:
+                #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#
+        )
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
     }
 
@@ -112,17 +127,21 @@ struct DeliveryMachineTests {
     @Test(arguments: [#"["a","c"]"#, #"["b","b","c"]"#, #"["a"]"#])
     func theRouteBehindMayNot(actors: String) throws {
         var machine = machine(Self.body)
-        let message = try #require(messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":\#(actors),"current":1}}]"#)).first)
+        let message = try #require(
+            messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":\#(actors),"current":1}}]"#)).first)
         #expect(message.destination == .actor("error-end"))
         let details = try #require(try envelope(message).payload["details"]?["message"]?.string)
         #expect(details.contains("Route modification error: already-processed actors cannot be erased"))
     }
 
     @Test func aHandlerMayChangeHeadersButNotLoseTheTrace() throws {
-        let traced = #"{"id":"e","route":{"actors":["b"],"current":0},"headers":{"traceparent":"t","gone":1},"payload":1}"#
+        let traced =
+            #"{"id":"e","route":{"actors":["b"],"current":0},"headers":{"traceparent":"t","gone":1},"payload":1}"#
         var machine = machine(traced)
         let message = try #require(
-            messages(sent(&machine, reply: #"[{"payload":1,"route":{"actors":["b"],"current":1},"headers":{"new":2}}]"#)).first)
+            messages(
+                sent(&machine, reply: #"[{"payload":1,"route":{"actors":["b"],"current":1},"headers":{"new":2}}]"#)
+            ).first)
         let headers = try envelope(message).headers
         #expect(headers["new"]?.integer == 2 && headers["traceparent"]?.string == "t" && headers["gone"] == nil)
     }
@@ -131,26 +150,30 @@ struct DeliveryMachineTests {
 
     @Test func aHandlersErrorEndsTheEnvelopeWithTheWholeReason() throws {
         var machine = machine(Self.body)
-        let reply = #"[{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."}}]"#
+        let reply =
+            #"[{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."}}]"#
         let message = try #require(messages(sent(&machine, reply: reply)).first)
         #expect(message.destination == .actor("error-end"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#)
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
+        )
         #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
     }
 
     @Test func oneErrorAmongResultsFailsAllOfThem() throws {
         var machine = machine(Self.body)
         let outgoing = try sent(
-            &machine, reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"error":"processing_error"}]"#)
+            &machine,
+            reply: #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"error":"processing_error"}]"#)
         #expect(messages(outgoing).map(\.destination) == [.actor("error-end")])
         #expect(reports(outgoing).isEmpty)
     }
 
     @Test(arguments: [
         ("", "not JSON"), ("{}", "must be a list"), ("[1]", "element 0"), ("[{}]", "Missing required field 'payload'"),
-        ("[{\"payload\":1,\"route\":7}]", "'route' must be an object"), ("[{\"payload\":1,\"route\":{}}]", "'route.actors'"),
+        ("[{\"payload\":1,\"route\":7}]", "'route' must be an object"),
+        ("[{\"payload\":1,\"route\":{}}]", "'route.actors'"),
         ("[{\"payload\":1,\"headers\":[]}]", "'headers' must be a dict"), ("[{\"payload\":1", "not JSON"),
     ])
     func aReplyThatIsNoneIsARuntimeError(reply: String, reason: String) throws {
@@ -175,7 +198,8 @@ struct DeliveryMachineTests {
     @Test(arguments: [
         (#"{"route":{"actors":["b"]},"payload":1}"#, "made-up", "Envelope missing required 'id' field"),
         (#"{"id":7,"route":{"actors":["b"]},"payload":1}"#, "made-up", "'id' must be a non-empty string"),
-        (#"{"id":"e","payload":1}"#, "e", "'route'"), (#"{"id":"e","route":{"actors":[]},"payload":1}"#, "e", "cannot be empty"),
+        (#"{"id":"e","payload":1}"#, "e", "'route'"),
+        (#"{"id":"e","route":{"actors":[]},"payload":1}"#, "e", "cannot be empty"),
         (#"{"id":"e","route":{"actors":["b"]}}"#, "e", "'payload'"), ("[1,2]", "made-up", "must be a JSON object"),
         (#"{"id":"e","route":{"actors":["b"],"current":"0"},"payload":1}"#, "e", "'route.current' must be an integer"),
         (#"{"id":"e","id":"f","route":{"actors":["b"]},"payload":1}"#, "f", "stands twice"),
@@ -196,11 +220,30 @@ struct DeliveryMachineTests {
     @Test(arguments: ["", "not json", "{\"id\":", "\u{7B}\"a\":01}", "nul"])
     func whatIsNotJSONGoesToTheDeadLettersUnchanged(body: String) throws {
         var machine = machine(body)
-        guard case .send(let outgoing, _) = machine.begin(now: now), let message = messages(outgoing).first else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.begin(now: now), let message = messages(outgoing).first else {
+            throw Unexpected()
+        }
         guard case .deadLetters("b", let reason) = message.destination else { throw Unexpected() }
         #expect(message.body == Array(body.utf8))
         #expect(reason.contains("byte"))
         #expect(machine.outcome == .failed(.parseError))
+    }
+
+    @Test(
+        arguments: [
+            ([0xFF, 0xFE, 0x00], "expected a value"), (Array("\"".utf8) + [0xC3, 0x28, 0x22], "not UTF-8"),
+            (Array(String(repeating: "[", count: 2000).utf8), "more than 512 levels of nesting"),
+            (Array("{\"id\":\"\(String(repeating: "x", count: 5000))\"}".utf8), "at most 4096 are allowed"),
+        ] as [([UInt8], String)])
+    func hostileBytesGoToTheDeadLettersToo(body: [UInt8], expected: String) throws {
+        var policy = policy
+        policy.limits = JSONLimits(size: 4096)
+        var machine = DeliveryMachine(policy, body: body, surroundings: surroundings)
+        guard case .send(let outgoing, _) = machine.begin(now: now),
+            case .deadLetters(_, let reason)? = messages(outgoing).first?.destination
+        else { throw Unexpected() }
+        #expect(reason.contains(expected))
+        #expect(messages(outgoing).first?.body == body)
     }
 
     // MARK: The runtime fails
@@ -208,7 +251,9 @@ struct DeliveryMachineTests {
     @Test func aTimeoutIsAnErrorAndTheRuntimeMustGo() throws {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
-        guard case .send(let outgoing, _) = machine.called(.failure(.timeout(.seconds(3))), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.failure(.timeout(.seconds(3))), now: now) else {
+            throw Unexpected()
+        }
         let payload = try envelope(try #require(messages(outgoing).first)).payload
         #expect(payload["error"]?.string == "timeout")
         #expect(payload["details"]?["message"]?.string == "Runtime timeout exceeded after 3s")
@@ -219,9 +264,13 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
         for _ in 1..<policy.crashAttempts {
-            guard case .call([], let delay) = machine.called(.failure(.closed("gone")), now: now), delay > .zero else { throw Unexpected() }
+            guard case .call([], let delay) = machine.called(.failure(.closed("gone")), now: now), delay > .zero else {
+                throw Unexpected()
+            }
         }
-        guard case .send(let outgoing, _) = machine.called(.failure(.closed("gone")), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.failure(.closed("gone")), now: now) else {
+            throw Unexpected()
+        }
         let payload = try envelope(try #require(messages(outgoing).first)).payload
         #expect(payload["error"]?.string == "runtime_error")
         #expect(payload["details"]?["message"]?.string == "gone, 3 times in a row")
@@ -233,6 +282,83 @@ struct DeliveryMachineTests {
         guard case .settle(.requeue) = machine.called(.failure(.draining), now: now) else { throw Unexpected() }
     }
 
+    // MARK: Retries and delays
+
+    static let failing = #"[{"error":"processing_error","details":{"message":"boom","type":"ValueError"}}]"#
+
+    @Test func aFailedEnvelopeComesAgainLaterAndFinallyFailsWithEveryAttempt() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 3, initialDelay: .seconds(2), factor: 3)
+        var body = Self.body
+        for (attempt, delay) in [(1, Duration.seconds(1)), (2, .seconds(3))] {
+            var machine = machine(body, policy)
+            let outgoing = try sent(&machine, reply: Self.failing)
+            let message = try #require(messages(outgoing).first)
+            // Half of the full step: the jitter that these surroundings draw.
+            #expect(message.destination == .actor("b") && message.delay == delay)
+            let report = try #require(reports(outgoing).first)
+            #expect(report.status == "retrying" && report.attempt == attempt)
+            #expect(report.nextAttemptAt == "in \(delay.inWords)")
+            #expect(
+                report.message == "Attempt \(attempt) of 3 failed: ValueError: boom; next in \(delay.inWords)")
+            #expect(machine.outcome == .retried)
+            body = String(decoding: message.body, as: UTF8.self)
+        }
+        var machine = machine(body, policy)
+        let message = try #require(messages(sent(&machine, reply: Self.failing)).first)
+        #expect(message.destination == .actor("error-end") && message.delay == .zero)
+        let failed = try envelope(message)
+        #expect(failed.payload["original_payload"]?["n"]?.description == "12345678901234567890")
+        let attempts = try #require(failed.headers["troupe-attempts"]).elements
+        #expect(attempts.map { $0["attempt"]?.integer } == [1, 2, 3])
+        #expect(attempts.allSatisfy { $0["error"]?.string == "ValueError" && $0["at"]?.string == "now" })
+    }
+
+    @Test func aSuccessForgetsTheAttempts() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 2)
+        var first = machine(Self.body, policy)
+        let again = try #require(messages(sent(&first, reply: Self.failing)).first)
+        var second = DeliveryMachine(policy, body: again.body, surroundings: surroundings)
+        let next = try #require(
+            messages(sent(&second, reply: #"[{"payload":1,"route":{"actors":["a","b","c"],"current":2}}]"#)).first)
+        #expect(next.destination == .actor("c"))
+        #expect(try envelope(next).headers["troupe-attempts"] == nil)
+        #expect(try envelope(next).headers["h"]?.description == "1e400")
+    }
+
+    @Test func theRouteMayHaveItsOwnPolicy() throws {
+        let body =
+            #"{"id":"e","route":{"actors":["b"]},"headers":{"troupe-retry":{"attempts":2,"#
+            + #""initial_delay_ms":500,"jitter":false,"attempts_of_others":1}},"payload":1}"#
+        var machine = machine(body)
+        let message = try #require(messages(sent(&machine, reply: Self.failing)).first)
+        #expect(message.destination == .actor("b") && message.delay == .milliseconds(500))
+    }
+
+    @Test func crashesAndTimeoutsAreTriedAgainTooButNotWhatNeverFits() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 2)
+        var hung = machine(Self.body, policy)
+        _ = hung.begin(now: now)
+        guard case .send(let outgoing, _) = hung.called(.failure(.timeout(.seconds(1))), now: now) else {
+            throw Unexpected()
+        }
+        #expect(messages(outgoing).first?.destination == .actor("b") && hung.runtimeHangs)
+
+        var strange = machine(#"{"id":"e","route":{"actors":["x"]},"payload":1}"#, policy)
+        guard case .send(let refused, _) = strange.begin(now: now) else { throw Unexpected() }
+        #expect(messages(refused).first?.destination == .actor("error-end"))
+    }
+
+    @Test func aHandlerMayPauseItsRouteAndLoop() throws {
+        var machine = machine(Self.body)
+        let reply = #"[{"payload":1,"route":{"actors":["a","b","c"],"current":1},"headers":{"troupe-delay-ms":1500}}]"#
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        #expect(message.destination == .actor("b") && message.delay == .milliseconds(1500))
+        #expect(try envelope(message).headers["troupe-delay-ms"] == nil)
+    }
+
     // MARK: The broker fails
 
     func failure(_ code: TransportError.Code) -> Result<Void, TransportError> { .failure(TransportError(code, "why")) }
@@ -240,7 +366,9 @@ struct DeliveryMachineTests {
     @Test func anUnroutableActorBecomesAnErrorWithItsName() throws {
         var machine = machine(Self.body)
         _ = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
-        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else { throw Unexpected() }
+        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else {
+            throw Unexpected()
+        }
         let message = try #require(messages(outgoing).first)
         #expect(outgoing.count == 1 && message.destination == .actor("error-end"))
         let failed = try envelope(message)
@@ -251,7 +379,8 @@ struct DeliveryMachineTests {
 
     @Test func oneUnroutableChildFailsAloneAndTheOthersAreNotSentAgain() throws {
         var machine = machine(Self.body)
-        let reply = #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
+        let reply =
+            #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
         let outgoing = try sent(&machine, reply: reply)
         #expect(outgoing.count == 4)
         guard
@@ -266,7 +395,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         _ = try sent(&machine, reply: #"[{"error":"processing_error"}]"#)
         for _ in 0..<100 {
-            guard case .send(let outgoing, let delay) = machine.sent([failure(.unroutable)], isLive: true) else { throw Unexpected() }
+            guard case .send(let outgoing, let delay) = machine.sent([failure(.unroutable)], isLive: true) else {
+                throw Unexpected()
+            }
             #expect(outgoing.count == 1 && delay > .zero && delay <= .seconds(10))
         }
         guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
@@ -276,7 +407,9 @@ struct DeliveryMachineTests {
     func whatIsNotConfirmedIsSentAgainWhileTheDeliveryIsOurs(code: TransportError.Code) throws {
         var machine = machine(Self.body)
         let outgoing = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
-        guard case .send(let again, let delay) = machine.sent([.success(()), failure(code)], isLive: true) else { throw Unexpected() }
+        guard case .send(let again, let delay) = machine.sent([.success(()), failure(code)], isLive: true) else {
+            throw Unexpected()
+        }
         #expect(delay > .zero && messages(again).map(\.body) == messages(outgoing).map(\.body))
         guard case .abandon = machine.sent([failure(code)], isLive: false) else { throw Unexpected() }
     }
@@ -293,7 +426,9 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body, DeliveryPolicy(actorName: "happy-end", isEndActor: true))
         guard case .call(let first, _) = machine.begin(now: now) else { throw Unexpected() }
         #expect(first.isEmpty)
-        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
         let report = try #require(reports(outgoing).first)
         #expect(messages(outgoing).isEmpty)
         #expect(report.kind == .final && report.status == "succeeded")
@@ -302,10 +437,13 @@ struct DeliveryMachineTests {
     }
 
     @Test func errorEndReportsTheFailureAndWhoFailed() throws {
-        let failed = #"{"id":"e","route":{"actors":["a","b"],"current":1},"payload":{"error":"processing_error","details":{"message":"not text","type":"ValueError"},"original_payload":1}}"#
+        let failed =
+            #"{"id":"e","route":{"actors":["a","b"],"current":1},"payload":{"error":"processing_error","details":{"message":"not text","type":"ValueError"},"original_payload":1}}"#
         var machine = machine(failed, DeliveryPolicy(actorName: "error-end", isEndActor: true))
         _ = machine.begin(now: now)
-        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "failed" && report.currentActorName == "b" && report.error == "ValueError: not text")
     }
@@ -314,9 +452,12 @@ struct DeliveryMachineTests {
         let policy = DeliveryPolicy(actorName: "happy-end", isEndActor: true, endActorAttempts: 3)
         var machine = machine(Self.body, policy)
         _ = machine.begin(now: now)
-        let error = Array(#"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
+        let error = Array(
+            #"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
         for _ in 1..<3 {
-            guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else { throw Unexpected() }
+            guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else {
+                throw Unexpected()
+            }
         }
         guard case .send(let outgoing, _) = machine.called(.success(error), now: now) else { throw Unexpected() }
         let message = try #require(messages(outgoing).first)
@@ -328,7 +469,9 @@ struct DeliveryMachineTests {
 
     @Test func whatAnEndActorCannotReadIsNeverSentInACircle() throws {
         var machine = machine(#"{"id":"e"}"#, DeliveryPolicy(actorName: "error-end", isEndActor: true))
-        guard case .send(let outgoing, _) = machine.begin(now: now), case .deadLetters? = messages(outgoing).first?.destination else {
+        guard case .send(let outgoing, _) = machine.begin(now: now),
+            case .deadLetters? = messages(outgoing).first?.destination
+        else {
             throw Unexpected()
         }
     }

@@ -21,23 +21,30 @@ final class SidecarHarness: @unchecked Sendable {
     /// - Parameter handler: Python source with a function `process(payload)`.
     init(handler: String, settings: [String: String] = [:]) async throws {
         let unique = "s\(UInt32.random(in: 0 ... .max))"
-        broker = RabbitMQSettings(endpoint: try Endpoint(url: TestServers.rabbitMQURL), exchange: unique, queuePrefix: "\(unique)-")
-        transport = RabbitMQTransport(broker, on: EventLoop(name: unique), logger: Logger(label: unique) { _ in SwiftLogNoOpLogHandler() })
+        broker = RabbitMQSettings(
+            endpoint: try Endpoint(url: TestServers.rabbitMQURL), exchange: unique, queuePrefix: "\(unique)-")
+        transport = RabbitMQTransport(
+            broker, on: EventLoop(name: unique), logger: Logger(label: unique) { _ in SwiftLogNoOpLogHandler() })
         folder = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(unique)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         handlerSource = handler
         probes = Int.random(in: 32_000...32_700)
         self.settings = [
-            "TROUPE_ACTOR_NAME": name, "TROUPE_RABBITMQ_URL": try TestServers.rabbitMQURL, "TROUPE_RABBITMQ_EXCHANGE": unique,
-            "TROUPE_QUEUE_PREFIX": "\(unique)-", "TROUPE_SOCKET_DIR": folder.path, "TROUPE_METRICS_ADDR": "127.0.0.1:\(probes)",
+            "TROUPE_ACTOR_NAME": name, "TROUPE_RABBITMQ_URL": try TestServers.rabbitMQURL,
+            "TROUPE_RABBITMQ_EXCHANGE": unique,
+            "TROUPE_QUEUE_PREFIX": "\(unique)-", "TROUPE_SOCKET_DIR": folder.path,
+            "TROUPE_METRICS_ADDR": "127.0.0.1:\(probes)",
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin",
         ].merging(settings) { $1 }
         try handlerSource.write(to: folder.appendingPathComponent("handler.py"), atomically: true, encoding: .utf8)
     }
 
-    static var programs: URL { URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent() }
+    static var programs: URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    }
     static var sources: URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
     }
 
     func startHandler() throws {
@@ -45,7 +52,8 @@ final class SidecarHarness: @unchecked Sendable {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", Self.sources.appendingPathComponent("actors/runtime/troupe_runtime.py").path]
         process.environment = settings.merging([
-            "TROUPE_HANDLER": "handler.process", "PYTHONPATH": folder.path, "HITS": folder.appendingPathComponent("hits").path,
+            "TROUPE_HANDLER": "handler.process", "PYTHONPATH": folder.path,
+            "HITS": folder.appendingPathComponent("hits").path,
         ]) { $1 }
         process.standardError = try log("handler.log")
         try process.run()
@@ -63,7 +71,9 @@ final class SidecarHarness: @unchecked Sendable {
 
     private func log(_ name: String) throws -> FileHandle {
         let file = folder.appendingPathComponent(name)
-        if !FileManager.default.fileExists(atPath: file.path) { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: file.path) {
+            _ = FileManager.default.createFile(atPath: file.path, contents: nil)
+        }
         let handle = try FileHandle(forWritingTo: file)
         try handle.seekToEnd()
         return handle
@@ -108,12 +118,17 @@ final class SidecarHarness: @unchecked Sendable {
     }
 
     func submit(_ number: Int, payload: String? = nil) async throws {
-        let body = #"{"id":"e\#(number)","route":{"actors":["worker"],"current":0},"payload":\#(payload ?? String(number))}"#
-        try await transport.publish(Message(to: .actor(name), id: "e\(number)", body: Array(body.utf8)), timeout: .seconds(20))
+        let body =
+            #"{"id":"e\#(number)","route":{"actors":["worker"],"current":0},"payload":\#(payload ?? String(number))}"#
+        try await transport.publish(
+            Message(to: .actor(name), id: "e\(number)", body: Array(body.utf8)), timeout: .seconds(20))
     }
 
-    /// What arrives at an actor's queue, settled as it comes, until `count` different ids were seen; then a little longer for doubles.
-    func collect(_ actor: String, _ count: Int, within limit: Duration = .seconds(40)) async throws -> [String: [Envelope]] {
+    /// What arrives at an actor's queue, settled as it comes, until `count` different ids were seen; then a little
+    /// longer for doubles.
+    func collect(_ actor: String, _ count: Int, within limit: Duration = .seconds(40)) async throws -> [String:
+        [Envelope]]
+    {
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 100)
         let transport = transport
         return try await TestSupport.within(limit, "\(count) envelopes at \(actor)") {
@@ -128,9 +143,30 @@ final class SidecarHarness: @unchecked Sendable {
         }
     }
 
+    /// Bodies that lie in the actor's dead-letter queue.
+    func deadLetters(_ count: Int) async throws -> [[UInt8]] {
+        let (bodies, body) = AsyncStream<[UInt8]>.makeStream()
+        let consumer = try await Consumer.open(
+            broker.endpoint, queue: "\(broker.queuePrefix)\(name)-dlq", prefetch: 100, on: EventLoop(name: "dead"),
+            setUp: { _ in },
+            handler: { if case .message(let message) = $0 { body.yield(message.body) } })
+        await consumer.start()
+        let seen = try await TestSupport.within(.seconds(20), "\(count) dead letters") {
+            var seen: [[UInt8]] = []
+            for await body in bodies {
+                seen.append(body)
+                if seen.count == count { break }
+            }
+            return seen
+        }
+        await consumer.close()
+        return seen
+    }
+
     /// Queues of happy-end and error-end exist before anything is sent to them.
     func declareEnds() async throws {
-        let other = RabbitMQTransport(broker, on: EventLoop(name: "ends"), logger: Logger(label: "ends") { _ in SwiftLogNoOpLogHandler() })
+        let other = RabbitMQTransport(
+            broker, on: EventLoop(name: "ends"), logger: Logger(label: "ends") { _ in SwiftLogNoOpLogHandler() })
         for end in ["happy-end", "error-end"] { _ = await other.deliveries(from: .actor(end), prefetch: 1) }
         try await eventually("queues of the ends") { await other.impediment() == nil }
         await other.shutdown()

@@ -33,7 +33,9 @@ struct SidecarProcessTests {
             try await harness.declareEnds()
             try await body(harness)
         } catch {
-            print("sidecar.log:\n\(harness.text(of: "sidecar.log").suffix(4000))\nhandler.log:\n\(harness.text(of: "handler.log").suffix(2000))")
+            print(
+                "sidecar.log:\n\(harness.text(of: "sidecar.log").suffix(4000))\nhandler.log:\n\(harness.text(of: "handler.log").suffix(2000))"
+            )
             await harness.stop()
             throw error
         }
@@ -59,8 +61,13 @@ struct SidecarProcessTests {
             #expect(bad["e2"]?.first?.payload["details"]?["traceback"]?.string?.contains("handler.py") == true)
 
             let metrics = try await harness.get("/metrics").body
-            #expect(metrics.contains("troupe_actor_messages_received_total{queue=\"\(harness.broker.queuePrefix)worker\",transport=\"rabbitmq\"} 5"))
-            #expect(metrics.contains("messages_failed_total{queue=\"\(harness.broker.queuePrefix)worker\",reason=\"runtime_error\"} 1"))
+            #expect(
+                metrics.contains(
+                    "troupe_actor_messages_received_total{queue=\"\(harness.broker.queuePrefix)worker\",transport=\"rabbitmq\"} 5"
+                ))
+            #expect(
+                metrics.contains(
+                    "messages_failed_total{queue=\"\(harness.broker.queuePrefix)worker\",reason=\"runtime_error\"} 1"))
             #expect(metrics.contains("troupe_actor_active_messages 0"))
             #expect(try await harness.get("/healthz").status == 200)
         }
@@ -132,7 +139,8 @@ struct SidecarProcessTests {
             try await harness.submit(1, payload: "{\"sleep\":30}")
             let failed = try await harness.collect("error-end", 1)
             #expect(failed["e1"]?.first?.payload["error"]?.string == "timeout")
-            #expect(failed["e1"]?.first?.payload["details"]?["message"]?.string == "Runtime timeout exceeded after 500ms")
+            #expect(
+                failed["e1"]?.first?.payload["details"]?["message"]?.string == "Runtime timeout exceeded after 500ms")
             let sidecar = try #require(harness.sidecar)
             try await eventually("the sidecar has ended") { !sidecar.isRunning }
             #expect(sidecar.terminationStatus == 1)
@@ -167,9 +175,10 @@ struct SidecarProcessTests {
     @Test func readinessSaysWhatIsMissing() async throws {
         try await withHarness { harness in
             try harness.startSidecar()
-            try await eventually("an answer") { try await harness.get("/readyz").status == 503 }
-            let answer = try await harness.get("/readyz")
-            #expect(answer.body.contains("is the handler running?"))
+            try await eventually("the reason") {
+                let answer = try await harness.get("/readyz")
+                return answer.status == 503 && answer.body.contains("is the handler running?")
+            }
             // What comes meanwhile waits in the queue.
             try await eventually("the queue is there") {
                 do {
@@ -183,17 +192,59 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test func whatIsNoJSONWaitsInTheDeadLettersWithItsReason() async throws {
+        try await withHarness { harness in
+            try await harness.start()
+            let garbage: [[UInt8]] = [[], [0xFF, 0x00], Array("{\"id\":\"e\",".utf8)]
+            for body in garbage {
+                try await harness.transport.publish(
+                    Message(to: .actor(harness.name), id: "junk", body: body), timeout: .seconds(20))
+            }
+            try await harness.submit(1)
+            _ = try await harness.collect("happy-end", 1)
+            let dead = try await harness.deadLetters(garbage.count)
+            #expect(Set(dead) == Set(garbage))
+        }
+    }
+
+    @Test func aFailingHandlerIsTriedAgainAndSucceeds() async throws {
+        let flaky = """
+            import os
+            def process(payload):
+                with open(os.environ["HITS"], "a") as f:
+                    f.write("x\\n")
+                if len(open(os.environ["HITS"]).readlines()) < 3:
+                    raise ValueError("not yet")
+                return "at last"
+            """
+        let settings = ["TROUPE_RETRY_ATTEMPTS": "5", "TROUPE_RETRY_INITIAL_DELAY": "300ms"]
+        try await withHarness(flaky, settings) { harness in
+            try await harness.start()
+            try await harness.submit(1)
+            let done = try await harness.collect("happy-end", 1)
+            #expect(done["e1"]?.first?.payload.string == "at last")
+            #expect(done["e1"]?.first?.headers["troupe-attempts"] == nil)
+            #expect(harness.hits == 3)
+            let metrics = try await harness.get("/metrics").body
+            #expect(metrics.contains("troupe_actor_messages_retried_total{"))
+        }
+    }
+
     @Test func wrongSettingsAreRefusedByName() async throws {
         let process = Process()
         process.executableURL = SidecarHarness.programs.appendingPathComponent("troupe-sidecar")
-        process.environment = ["TROUPE_CONCURRENCY": "many", "ASYA_RABBITMQ_URL": "http://secret@x", "TROUPE_RUNTIME_TIMEOUT": "soon"]
+        process.environment = [
+            "TROUPE_CONCURRENCY": "many", "ASYA_RABBITMQ_URL": "http://secret@x", "TROUPE_RUNTIME_TIMEOUT": "soon",
+        ]
         let pipe = Pipe()
         process.standardError = pipe
         try process.run()
         let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         #expect(process.terminationStatus == 78)
-        for name in ["TROUPE_ACTOR_NAME", "TROUPE_CONCURRENCY: 'many'", "TROUPE_RABBITMQ_URL", "TROUPE_RUNTIME_TIMEOUT: 'soon'"] {
+        for name in [
+            "TROUPE_ACTOR_NAME", "TROUPE_CONCURRENCY: 'many'", "TROUPE_RABBITMQ_URL", "TROUPE_RUNTIME_TIMEOUT: 'soon'",
+        ] {
             #expect(text.contains(name))
         }
         #expect(!text.contains("secret"))

@@ -44,6 +44,11 @@ struct RabbitMQTransportTests {
         try await Self.suite(type).holdsToThePrefetch("prefetch")
     }
 
+    @Test(arguments: RabbitMQSettings.QueueType.allCases)
+    func holdsDelayedMessagesBackAndNoneBehindAnother(type: RabbitMQSettings.QueueType) async throws {
+        try await Self.suite(type).holdsDelayedMessagesBackAndNoneBehindAnother("later")
+    }
+
     @Test func saysWhenNoQueueTakesAMessage() async throws {
         try await Self.suite(.quorum).saysWhenNoQueueTakesAMessage("missing")
     }

@@ -76,8 +76,10 @@ LARGEST_LENGTH = 0xFFFFFFFF
 STALL_SECONDS = 30
 # How long the rest of a refused frame is read and thrown away, so that the peer gets to its reply.
 DRAIN_SECONDS = 5
-# A worker process that has a connection already leaves a new one this long to those that have none.
-PATIENCE_SECONDS = 0.05
+# How long a start waits for a runtime that is still listening, for it may be about to end.
+TAKEOVER_SECONDS = 2
+# A worker process that has left a new connection to those that have none looks again after this time.
+PATIENCE_SECONDS = 0.1
 # A reply up to this size is copied once, to send it in a single call.
 SMALL_REPLY = 65536
 
@@ -684,17 +686,18 @@ class Connections:
     Only one worker waits in the selector at a time, the others for the lock. A connection is out of the selector while
     it is served. The workers of one process share all of this, worker processes share the listening socket only: a
     connection stays with the process that took it. So that each process gets one, a process that has a connection
-    already leaves a new one to the others for a moment, and until they are all there.
+    already leaves a new one to the others for a moment (in which the end of an old one, or of a process, is noticed),
+    and then until each of them has one, too.
     """
 
-    def __init__(self, listener: socket.socket, stop_fds: tuple, others_have_some: Callable | None = None):
+    def __init__(self, listener: socket.socket, stop_fds: tuple, seat: Seat | None = None):
         self.listener = listener
         self.stop_fds = stop_fds
-        self.others_have_some = others_have_some  # None: there are no other processes
+        self.seat = seat  # None: there are no other processes
         self.open = set()
         self.waiting = collections.deque()  # those with a request
         self.stopping = False
-        self.accept_at = None  # when a connection that was left to others is taken after all
+        self.look_again_at = None  # when a connection was left to others
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
         for source in stop_fds + (listener,):
@@ -708,7 +711,7 @@ class Connections:
             return self.waiting.popleft() if self.waiting else None
 
     def wait(self) -> None:
-        left = None if self.accept_at is None else max(0, self.accept_at - time.monotonic())
+        left = None if self.look_again_at is None else max(0, self.look_again_at - time.monotonic())
         ready = [key.fileobj for key, _ in self.selector.select(left)]
         for source in ready:
             if source in self.stop_fds:
@@ -718,17 +721,17 @@ class Connections:
             else:
                 self.selector.unregister(source)
                 self.waiting.append(source)
-        if self.accept_at is not None and time.monotonic() >= self.accept_at:
-            self.accept_at = None
+        if self.look_again_at is not None and time.monotonic() >= self.look_again_at:
+            self.look_again_at = None
             self.selector.register(self.listener, selectors.EVENT_READ)
-            if self.others_have_some():
+            if self.seat.all_are_taken():
                 self.accept()
 
     def accept_or_leave(self) -> None:
-        if self.others_have_some is None or not self.open:
+        if self.seat is None or not self.open:
             self.accept()
         else:
-            self.accept_at = time.monotonic() + PATIENCE_SECONDS
+            self.look_again_at = time.monotonic() + PATIENCE_SECONDS
             self.selector.unregister(self.listener)
 
     def accept(self) -> None:
@@ -741,6 +744,7 @@ class Connections:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.open.add(connection)
+        self.note_seat()
         self.give_back(connection)
 
     def give_back(self, connection: socket.socket) -> None:
@@ -749,10 +753,15 @@ class Connections:
 
     def close(self, connection: socket.socket) -> None:
         self.open.discard(connection)
+        self.note_seat()
         # A process that the handler started may hold a copy: only a shutdown tells the peer for certain.
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
         connection.close()
+
+    def note_seat(self) -> None:
+        if self.seat is not None:
+            self.seat.take(bool(self.open))
 
     def close_all(self) -> None:
         self.selector.close()
@@ -838,11 +847,13 @@ class Endpoint:
             return
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise OSError("something else than a socket is there already")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(path) == 0:
+        end = time.monotonic() + TAKEOVER_SECONDS
+        while is_listening(path):
+            if time.monotonic() > end:
                 raise OSError("another runtime is listening there")
-        os.unlink(path)
+            time.sleep(0.1)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
     def announce(self) -> None:
         with self.creating("the readiness file " + self.settings.ready_path):
@@ -870,6 +881,12 @@ class Endpoint:
             yield
         except OSError as error:
             raise StartError("can't create %s: %s" % (what, error.strerror or error), EXIT_CANNOT_CREATE) from None
+
+
+def is_listening(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(path) == 0
 
 
 class Signals:
@@ -940,15 +957,29 @@ def run_in_threads(workers: list) -> None:
 # ---------------------------------------------------------------- Processes
 
 
+class Seat:
+    """A worker process's place in a table of bytes that all of them share: 1 where one has a connection."""
+
+    def __init__(self, table: mmap.mmap, number: int):
+        self.table = table
+        self.number = number
+
+    def take(self, taken: bool) -> None:
+        self.table[self.number] = int(taken)
+
+    def all_are_taken(self) -> bool:
+        return 0 not in self.table[:]
+
+
 class Supervisor:
     """Keeps as many worker processes as TROUPE_CONCURRENCY says."""
 
     def __init__(self, settings: Settings, endpoint: Endpoint):
         self.settings = settings
         self.endpoint = endpoint
-        self.workers = {}  # pid -> when it was started
+        self.workers = {}  # pid -> (its seat, when it was started)
         self.ready = set()  # the pids that have loaded the handler
-        self.all_ready = mmap.mmap(-1, 1)  # one byte of memory that the workers share: 1 when nobody is missing
+        self.table = mmap.mmap(-1, settings.concurrency)
         self.announced = False
         self.exit_code = None  # set when it is time to stop
         # Workers stop when the other end of this pipe is closed: also when the supervisor was killed.
@@ -963,8 +994,8 @@ class Supervisor:
         self.selector.register(signals.fd, selectors.EVENT_READ)
         self.selector.register(self.ready_fd, selectors.EVENT_READ)
         try:
-            for _ in range(self.settings.concurrency):
-                self.start()
+            for number in range(self.settings.concurrency):
+                self.start(Seat(self.table, number))
             while self.exit_code is None:
                 self.turn(signals)
         finally:
@@ -986,8 +1017,7 @@ class Supervisor:
             self.note_ready()
             if found:
                 self.bury(pid, status)
-        self.all_ready[0] = len(self.ready) == self.settings.concurrency
-        if self.all_ready[0] and not self.announced:
+        if len(self.ready) == self.settings.concurrency and not self.announced:
             self.endpoint.announce()
             self.announced = True
 
@@ -999,7 +1029,7 @@ class Supervisor:
                 log.info("worker process %d is ready", pid)
 
     def bury(self, pid: int, status: int) -> None:
-        lived = time.monotonic() - self.workers.pop(pid)
+        seat, started = self.workers.pop(pid)
         how = "exit code %d" % os.WEXITSTATUS(status)
         if os.WIFSIGNALED(status):
             how = "killed by " + signal.Signals(os.WTERMSIG(status)).name
@@ -1009,24 +1039,25 @@ class Supervisor:
                 log.error("worker process %d ended before it was ready (%s): stopping", pid, how)
             return
         self.ready.discard(pid)
-        self.all_ready[0] = 0
+        seat.take(False)
         log.error("worker process %d died (%s): starting another", pid, how)
-        time.sleep(max(0, 1 - lived))  # one that dies at once mustn't be started a thousand times a second
-        self.start()
+        # One that dies at once mustn't be started a thousand times a second.
+        time.sleep(max(0, started + 1 - time.monotonic()))
+        self.start(seat)
 
-    def start(self) -> None:
+    def start(self, seat: Seat) -> None:
         pid = os.fork()
         if pid == 0:
-            self.become_worker()
-        self.workers[pid] = time.monotonic()
+            self.become_worker(seat)
+        self.workers[pid] = (seat, time.monotonic())
 
-    def become_worker(self) -> None:
+    def become_worker(self, seat: Seat) -> None:
         """Never returns: what stands on the stack belongs to the supervisor."""
         code = EXIT_SOFTWARE
         try:
             os.close(self.life)
             self.selector.close()
-            code = self.work()
+            code = self.work(seat)
         except StartError as error:
             code = report(error)
         except BaseException:
@@ -1037,12 +1068,12 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def work(self) -> int:
+    def work(self, seat: Seat) -> int:
         answering = Answering(self.settings, load_handler(self.settings))
         signals = Signals(lambda: None)
         os.write(self.ready_write, HEADER.pack(os.getpid()))
         stop_fds = (signals.fd, self.life_fd)
-        connections = Connections(self.endpoint.listener, stop_fds, lambda: self.all_ready[0] == 1)
+        connections = Connections(self.endpoint.listener, stop_fds, seat)
         Worker(answering, connections).run()
         connections.close_all()
         return 0

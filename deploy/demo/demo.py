@@ -3,7 +3,8 @@
 
 Everything runs on private servers in a throw-away folder, and is gone afterwards. From the environment:
 ONCE=1 ends after the table even on a terminal, KEEP=1 keeps the folder, LIMIT is the most seconds that the documents
-may take (180), CHAOS=1 kills a handler or sidecar every 1.5 s meanwhile, NO_COLOR is respected.
+may take (180), CHAOS=1 kills a handler or sidecar every 1.5 s meanwhile, REPORTS=http has sidecars report to the
+gateway by HTTP instead of over the broker, NO_COLOR is respected.
 """
 
 import argparse
@@ -115,6 +116,7 @@ look around:
     one envelope      {pipeline.gateway_url}/envelopes/{id}
     its stream        {pipeline.gateway_url}/envelopes/{id}/stream
     sidecar metrics   {pipeline.metrics_urls['keywords']}/metrics
+    broker            {pipeline.servers.rabbitmq_url}
     logs              {pipeline.logs}
 
 Ctrl-C stops all of it.""", flush=True)

@@ -1,6 +1,7 @@
 """The demo's pipeline: split (Python) -> keywords (Python) -> summary (Swift), the crew, the gateway, the servers."""
 
 import contextlib
+import os
 import socket
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ def started(folder: Path, programs: Path, gateway_port: Optional[int] = None) ->
     check_programs(*(programs / name for name in ("troupe", "troupe-sidecar", "summary")))
     with servers.started(folder, durable=True) as running:
         pipeline = Pipeline(
-            actors(folder, programs), running, folder, programs, REPOSITORY / "deploy/demo/tools.yaml", gateway_port)
+            actors(folder, programs), running, folder, programs, REPOSITORY / "deploy/demo/tools.yaml", gateway_port,
+            reports_by_http=os.environ.get("REPORTS") == "http")
         try:
             pipeline.start()
             yield pipeline

@@ -30,7 +30,7 @@ class Actor:
 class Pipeline:
     def __init__(
         self, actors: Sequence[Actor], servers: Servers, folder: Path, programs: Path, tools: Path,
-        gateway_port: Optional[int] = None,
+        gateway_port: Optional[int] = None, reports_by_http: bool = False,
     ):
         self.folder = folder
         self.logs = folder / "logs"
@@ -39,6 +39,7 @@ class Pipeline:
         self.base = environment_without("TROUPE_", "ASYA_")
         port = gateway_port or free_port()
         self.gateway_url = f"http://127.0.0.1:{port}"
+        self.reports_by_http = reports_by_http
         self.metrics_urls: dict[str, str] = {}
         self.gateway = self.child("gateway", [programs / "troupe", "gateway"], {
             "TROUPE_GATEWAY_PORT": str(port),
@@ -71,6 +72,7 @@ class Pipeline:
             "TROUPE_METRICS_ADDR": address,
             "TROUPE_CONCURRENCY": str(actor.concurrency),
             **({"TROUPE_IS_END_ACTOR": "true"} if actor.is_end else {}),
+            **({"TROUPE_GATEWAY_URL": self.gateway_url} if self.reports_by_http else {}),
         })
 
     def socket_folder(self, actor: Actor) -> Path:

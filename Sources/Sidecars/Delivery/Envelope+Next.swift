@@ -3,8 +3,8 @@ internal import Envelopes
 extension Envelope {
     /// The envelope that goes on with one of a handler's results.
     ///
-    /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the handler in the
-    /// route cannot be changed any more.
+    /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the
+    /// handler in the route cannot be changed any more.
     /// - Throws: `HandlerError` `runtime_error` for a result that cannot go on.
     func next(_ result: RuntimeReply.Result, index: Int, of count: Int) throws(RuntimeReply.HandlerError) -> Envelope {
         func invalid(_ reason: String) -> RuntimeReply.HandlerError {
@@ -20,13 +20,16 @@ extension Envelope {
 
         guard next.route.actors.starts(with: route.actors.prefix(route.current + 1)) else {
             throw invalid(
-                "Route modification error: already-processed actors cannot be erased (they are \(route.actors.prefix(route.current + 1)))")
+                "Route modification error: already-processed actors cannot be erased (they are \(route.actors.prefix(route.current + 1)))"
+            )
         }
         for member in result.unknown {
             guard let name = member.name else { continue }
             next.unknown.removeAll { $0.isNamed(name) }
             next.unknown.append(member)
         }
+        // They belong to the step that has now succeeded.
+        next.headers["troupe-attempts"] = nil
         if count > 1 {
             next.id = childID(index)
             next.parentID = index == 0 ? parentID : id

@@ -24,8 +24,11 @@ public struct CustomMetric: Sendable, Hashable {
     }
 
     private init(_ json: RawJSON, _ index: Int) throws {
-        guard let name = json["name"]?.string, let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
-            name.utf8.allSatisfy({ byte in Character(Unicode.Scalar(byte)).isLetter || byte == 95 || (48...57).contains(byte) })
+        guard let name = json["name"]?.string, let first = name.utf8.first,
+            !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
+            name.utf8.allSatisfy({ byte in
+                Character(Unicode.Scalar(byte)).isLetter || byte == 95 || (48...57).contains(byte)
+            })
         else { throw Problem("element \(index) needs a 'name' of letters, digits and _") }
         guard let type = json["type"]?.string, let kind = Kind(rawValue: type) else {
             throw Problem("'type' of '\(name)' must be one of: counter, gauge, histogram")

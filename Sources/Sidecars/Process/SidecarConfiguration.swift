@@ -31,7 +31,8 @@ public struct SidecarConfiguration: Sendable {
         if !name.isEmpty && !Self.isActorName(name) {
             settings.problem(
                 "TROUPE_ACTOR_NAME",
-                "'\(name)' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq")
+                "'\(name)' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq"
+            )
         }
         policy = DeliveryPolicy(
             actorName: name, happyEnd: settings.text("ACTOR_HAPPY_END", default: "happy-end"),
@@ -39,6 +40,7 @@ public struct SidecarConfiguration: Sendable {
             isEndActor: settings.flag("IS_END_ACTOR", default: false),
             crashAttempts: settings.integer("CRASH_ATTEMPTS", default: 3, in: 1...100),
             endActorAttempts: settings.integer("END_ACTOR_ATTEMPTS", default: 5, in: 1...100),
+            retries: RetryPolicy(&settings),
             limits: JSONLimits(
                 size: settings.integer("MAX_MESSAGE_BYTES", default: 64 << 20, in: 1024...(1 << 30)),
                 nesting: settings.integer("MAX_NESTING", default: 512, in: 1...4096)))
@@ -46,7 +48,8 @@ public struct SidecarConfiguration: Sendable {
         concurrency = settings.integer("CONCURRENCY", default: 1, in: 1...1024)
         prefetch = settings.integer("RABBITMQ_PREFETCH", default: 2 * concurrency, in: 1...65535)
         socketPath = Self.socketPath(&settings)
-        runtimeTimeout = settings.duration("RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
+        runtimeTimeout = settings.duration(
+            "RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
         shutdownGrace = settings.duration("SHUTDOWN_GRACE", default: .seconds(30), in: .zero ... .seconds(3600))
         reports = settings.choice("STATUS_REPORTS", default: .broker)
         gatewayURL = settings.text("GATEWAY_URL")
@@ -70,16 +73,19 @@ public struct SidecarConfiguration: Sendable {
             default: false
             }
         }
-        return allowed && (1...100).contains(name.utf8.count) && !name.hasSuffix("-dlq") && !"._-".contains(name.prefix(1))
+        return allowed && (1...100).contains(name.utf8.count) && !name.hasSuffix("-dlq")
+            && !"._-".contains(name.prefix(1))
     }
 
     private static func socketPath(_ settings: inout Settings) -> String {
         let directory = settings.text("SOCKET_DIR", default: "/var/run/troupe")
         // Asya's images name the socket differently, and say so by setting the folder in their own way.
         let isAsya = settings.foreign("TROUPE_SOCKET_DIR") == nil && settings.foreign("ASYA_SOCKET_DIR") != nil
-        let path = "\(directory)/\(settings.text("SOCKET_NAME", default: isAsya ? "asya-runtime.sock" : "runtime.sock"))"
+        let path =
+            "\(directory)/\(settings.text("SOCKET_NAME", default: isAsya ? "asya-runtime.sock" : "runtime.sock"))"
         if path.utf8.count > 107 {
-            settings.problem("TROUPE_SOCKET_DIR", "'\(path)' is longer than the 107 bytes that a socket's path may have")
+            settings.problem(
+                "TROUPE_SOCKET_DIR", "'\(path)' is longer than the 107 bytes that a socket's path may have")
         }
         return path
     }
@@ -89,7 +95,8 @@ public struct SidecarConfiguration: Sendable {
         let name = text.lowercased() == "warn" ? "warning" : text.lowercased()
         guard let level = Logger.Level(rawValue: name) else {
             settings.problem(
-                "TROUPE_LOG_LEVEL", "'\(text)' is none of: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+                "TROUPE_LOG_LEVEL",
+                "'\(text)' is none of: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
             return .info
         }
         return level
@@ -103,5 +110,34 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         "wrong settings:\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+    }
+}
+
+extension RetryPolicy {
+    fileprivate init(_ settings: inout Settings) {
+        let delays = Duration.zero...Duration.seconds(30 * 86_400)
+        self.init(
+            attempts: settings.integer("RETRY_ATTEMPTS", default: 1, in: 1...1000),
+            initialDelay: settings.duration("RETRY_INITIAL_DELAY", default: .seconds(1), in: delays),
+            factor: Double(settings.integer("RETRY_FACTOR", default: 2, in: 1...100)),
+            ceiling: settings.duration("RETRY_MAX_DELAY", default: .seconds(300), in: delays),
+            hasJitter: settings.flag("RETRY_JITTER", default: true))
+        retried = Self.patterns(settings.text("RETRY_ON"), "TROUPE_RETRY_ON", &settings)
+        final = Self.patterns(settings.text("RETRY_NOT_ON"), "TROUPE_RETRY_NOT_ON", &settings)
+    }
+
+    /// Separated by commas.
+    private static func patterns(_ list: String?, _ name: String, _ settings: inout Settings) -> [String] {
+        let patterns = (list ?? "").split(separator: ",").map { $0.trimmingSpaces }
+        for pattern in patterns where !isPattern(pattern) {
+            settings.problem(name, "'\(pattern)' is no error type or POSIX regular expression")
+        }
+        return patterns
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }

@@ -11,6 +11,7 @@ struct SidecarMetrics: Sendable {
     let processing: Histogram
     let runtimeExecution: Histogram
     let redelivered: Counter
+    let receive: Histogram
     private let queue: String
     private let receivedSize: Histogram
     private let sentSize: Histogram
@@ -22,6 +23,9 @@ struct SidecarMetrics: Sendable {
             "messages_received_total", "Deliveries taken from the queue.", ["queue": queue, "transport": "rabbitmq"])
         redelivered = registry.counter(
             "messages_redelivered_total", "Deliveries that the broker had delivered before.", ["queue": queue])
+        receive = registry.histogram(
+            "queue_receive_duration_seconds", "Time spent waiting for the next delivery.",
+            ["queue": queue, "transport": "rabbitmq"], buckets: Histogram.seconds)
         active = registry.gauge("active_messages", "Deliveries that are not settled yet.")
         processing = registry.histogram(
             "processing_duration_seconds", "From a delivery's arrival to its settlement.", ["queue": queue],
@@ -46,26 +50,36 @@ struct SidecarMetrics: Sendable {
         active.add(-1)
         processing.observe(duration.inSeconds)
         if let code = machine.errorCode {
-            registry.counter("runtime_errors_total", "Errors by their code.", ["queue": queue, "error_type": code]).increment()
+            registry.counter("runtime_errors_total", "Errors by their code.", ["queue": queue, "error_type": code])
+                .increment()
         }
         let status: String
         switch machine.outcome {
         case .success: status = "success"
         case .emptyResponse: status = "empty_response"
         case .endConsumed: status = "end_consumed"
+        case .retried:
+            return registry.counter(
+                "messages_retried_total", "Deliveries that failed and are tried again.",
+                ["queue": queue, "error_type": machine.errorCode ?? "unknown"]
+            ).increment()
         case .failed(let reason): return failed(reason.rawValue)
         case nil: return
         }
         registry.counter(
-            "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status]).increment()
+            "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status]
+        ).increment()
     }
 
     func failed(_ reason: String) {
-        registry.counter("messages_failed_total", "Deliveries that failed.", ["queue": queue, "reason": reason]).increment()
+        registry.counter("messages_failed_total", "Deliveries that failed.", ["queue": queue, "reason": reason])
+            .increment()
     }
 
     /// - Parameter destinationQueue: of an actor.
-    func sent(_ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration) {
+    func sent(
+        _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration
+    ) {
         let type = actor == policy.errorEnd ? "error_end" : actor == policy.happyEnd ? "happy_end" : "routing"
         registry.counter(
             "messages_sent_total", "Messages confirmed by the broker.",

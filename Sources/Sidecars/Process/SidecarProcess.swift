@@ -10,8 +10,8 @@ internal import Transports
 
 /// The life of a sidecar process: settings, probes, serving, drain.
 public enum SidecarProcess {
-    /// Runs until SIGTERM or SIGINT and returns the exit code (sysexits): 0 after a drain, 1 when the runtime hung and must be
-    /// replaced, 78 for wrong settings, 69 when the probes' address is taken.
+    /// Runs until SIGTERM or SIGINT and returns the exit code (sysexits): 0 after a drain, 1 when the runtime hung and
+    /// must be replaced, 78 for wrong settings, 69 when the probes' address is taken.
     public static func run(_ settings: Settings) -> Int32 {
         Signals.block([SIGTERM, SIGINT])
         let configuration: SidecarConfiguration
@@ -48,7 +48,8 @@ public enum SidecarProcess {
 
         let (endings, ending) = AsyncStream<Int32>.makeStream()
         let sidecar = Sidecar(
-            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics, on: loop, logger: logger
+            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics, on: loop,
+            logger: logger
         ) {
             logger.error("the runtime hangs: ending, so that both are started anew")
             ending.yield(EXIT_FAILURE)
@@ -73,10 +74,11 @@ public enum SidecarProcess {
         return code
     }
 
-    /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the rest to the
-    /// broker.
+    /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the
+    /// rest to the broker.
     private static func drain(
-        _ serving: Task<Void, Never>, _ transport: RabbitMQTransport, _ runtime: Runtime, grace: Duration, on loop: EventLoop
+        _ serving: Task<Void, Never>, _ transport: RabbitMQTransport, _ runtime: Runtime, grace: Duration,
+        on loop: EventLoop
     ) async {
         await transport.stopConsuming()
         await runtime.drain()
@@ -88,7 +90,8 @@ public enum SidecarProcess {
             group.addTask { _ = await finished.value }
             group.addTask { await loop.sleep(for: grace) }
             await group.next()
-            // A task that waits for another does not hear of its own cancellation; the transport's end ends what it waits for.
+            // A task that waits for another does not hear of its own cancellation; the transport's end ends what it
+            // waits for.
             await transport.shutdown()
             serving.cancel()
             group.cancelAll()
@@ -114,9 +117,12 @@ public enum SidecarProcess {
             routes: [
                 "/healthz": { .init(body: "ok\n") },
                 "/readyz": {
-                    if let impediment = await transport.impediment() { return .init(status: 503, body: impediment + "\n") }
+                    if let impediment = await transport.impediment() {
+                        return .init(status: 503, body: impediment + "\n")
+                    }
                     guard await runtime.probe() else {
-                        return .init(status: 503, body: "nobody listens on the runtime's socket: is the handler running?\n")
+                        return .init(
+                            status: 503, body: "nobody listens on the runtime's socket: is the handler running?\n")
                     }
                     return .init(body: "ready\n")
                 },

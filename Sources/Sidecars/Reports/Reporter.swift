@@ -36,8 +36,8 @@ public struct NoReporter: Reporter {
 
 /// Three calls a hop, as the seed's gateway expects them.
 ///
-/// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower than that. A
-/// final report or a child's birth is sent again until the gateway has answered.
+/// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower
+/// than that. A final report or a child's birth is sent again until the gateway has answered.
 public actor HTTPReporter: Reporter {
     nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -81,7 +81,8 @@ public actor HTTPReporter: Reporter {
                 if (400..<500).contains(response.status) && response.status != 429 {
                     // The gateway knows no such envelope: nobody waits for this report.
                     logger.warning(
-                        "report refused", metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])
+                        "report refused",
+                        metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])
                     return
                 }
                 reason = "status \(response.status)"
@@ -89,7 +90,7 @@ public actor HTTPReporter: Reporter {
             let wait = backoff.next()
             logger.warning(
                 "report not delivered",
-                metadata: ["envelope_id": "\(report.envelopeID)", "reason": "\(reason)", "retry_in": "\(wait)"])
+                metadata: ["envelope_id": "\(report.envelopeID)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }

@@ -3,7 +3,8 @@ public import EventLoops
 
 /// The user's handler behind its Unix socket, with as many connections as calls may run at a time.
 ///
-/// Connections stay open from call to call; one that the runtime closes after its reply (as Asya's does) is replaced. A runtime that is not there is waited for: nothing is wrong with the message.
+/// Connections stay open from call to call; one that the runtime closes after its reply (as Asya's does) is replaced. A
+/// runtime that is not there is waited for: nothing is wrong with the message.
 public actor Runtime {
     public enum Failure: Error, Sendable, Hashable {
         /// No reply in time. The connection is closed, which is how the runtime hears of it.
@@ -35,6 +36,10 @@ public actor Runtime {
         freeSlots = connections
     }
 
+    isolated deinit {
+        for connection in idle { connection.close() }
+    }
+
     /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
     public func call(_ request: [UInt8], timeout: Duration) async -> Result<[UInt8], Failure> {
         guard await takeSlot() else { return .failure(.draining) }
@@ -48,10 +53,11 @@ public actor Runtime {
                 idle.append(connection)
                 return .success(body)
             case .oversize(let length):
-                return .failure(.invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
+                return .failure(
+                    .invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
             case .closed(afterBytes: 0) where isReused:
-                // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a fresh
-                // connection there is no such doubt.
+                // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a
+                // fresh connection there is no such doubt.
                 continue
             case .closed(let count):
                 return .failure(
@@ -71,7 +77,8 @@ public actor Runtime {
     /// Whether somebody listens on the socket right now.
     public func probe() -> Bool {
         if freeSlots == 0 && isReachable == true { return true }
-        isReachable = !idle.isEmpty || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
+        isReachable =
+            idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
         return isReachable == true
     }
 
@@ -88,6 +95,9 @@ public actor Runtime {
         _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
     ) async -> RuntimeConnection.Ending? {
         let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
+            guard connection.isOpen else {
+                return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0)))
+            }
             var waiter: CheckedContinuation<EndingBox, Never>? = continuation
             let timer = loop.schedule(after: timeout) {
                 connection.close()
@@ -101,11 +111,7 @@ public actor Runtime {
             }
             connection.send(request)
         }
-        let identity = ObjectIdentifier(connection)
-        connection.onEnding = { [weak self] _ in
-            // Closed while idle.
-            self?.assumeIsolated { runtime in runtime.idle.removeAll { ObjectIdentifier($0) == identity } }
-        }
+        connection.onEnding = nil
         return ending.ending
     }
 
@@ -114,12 +120,17 @@ public actor Runtime {
     // MARK: Slots and connections
 
     private func takeSlot() async -> Bool {
-        if isDraining { return false }
-        if freeSlots > 0 {
-            freeSlots -= 1
-            return true
+        await withCheckedContinuation { waiter in
+            // Looked at in here: others may run between an `await` and what it waits for.
+            if isDraining {
+                waiter.resume(returning: false)
+            } else if freeSlots > 0 {
+                freeSlots -= 1
+                waiter.resume(returning: true)
+            } else {
+                waiting.append(waiter)
+            }
         }
-        return await withCheckedContinuation { waiting.append($0) }
     }
 
     private func giveSlot() {
@@ -129,7 +140,8 @@ public actor Runtime {
     private func connect() async -> RuntimeConnection? {
         var backoff = Backoff(initial: .milliseconds(20), ceiling: .seconds(1))
         while true {
-            if let connection = idle.popLast() { return connection }
+            // One that has closed while idle has closed itself; this is where it is let go.
+            while let connection = idle.popLast() { if connection.isOpen { return connection } }
             if let connection = RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) {
                 isReachable = true
                 return connection

@@ -4,7 +4,7 @@ internal import Glibc
 
 /// One connection to the runtime's socket: a request out, its reply in, one pair at a time. Lives on the loop's thread.
 final class RuntimeConnection {
-    /// What ended a call, or a connection while it was idle.
+    /// What ended a call.
     enum Ending {
         case reply([UInt8])
         /// The peer closed, or could not be written to, before a whole reply was here.
@@ -15,7 +15,7 @@ final class RuntimeConnection {
     private let descriptor: Int32
     private let loop: EventLoop
     private let maximumReply: Int
-    /// Is told once for each call how it ended, and of a connection that closes while idle.
+    /// Is told once for each call how it ended.
     var onEnding: ((Ending) -> Void)?
     /// Whether a reply has come over it before.
     private(set) var isReused = false
@@ -25,7 +25,7 @@ final class RuntimeConnection {
     private var sent = 0
     private var isBusy = false
     private var reply = ReplyFrame()
-    private var isClosed = false
+    private(set) var isOpen = true
 
     /// `nil` when nobody listens there (yet).
     init?(path: String, loop: EventLoop, maximumReply: Int) {
@@ -37,7 +37,8 @@ final class RuntimeConnection {
     }
 
     private static func connect(_ path: String) -> Int32? {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -57,8 +58,8 @@ final class RuntimeConnection {
     deinit { close() }
 
     func close() {
-        guard !isClosed else { return }
-        isClosed = true
+        guard isOpen else { return }
+        isOpen = false
         loop.unwatch(descriptor)
         Glibc.close(descriptor)
     }
@@ -74,7 +75,7 @@ final class RuntimeConnection {
 
     private func ready(_ readiness: EventLoop.Readiness) {
         if readiness.contains(.writable) { write() }
-        if !isClosed && !readiness.isDisjoint(with: [.readable, .closed]) { read() }
+        if isOpen && !readiness.isDisjoint(with: [.readable, .closed]) { read() }
     }
 
     private func write() {

@@ -41,7 +41,8 @@ public enum RuntimeReply: Sendable, Hashable {
         public var message: String? { details?["message"]?.string }
     }
 
-    /// - Throws: `HandlerError` `runtime_error` for bytes that are no reply. A reply with an error among its results is an error as
+    /// - Throws: `HandlerError` `runtime_error` for bytes that are no reply. A reply with an error among its results is
+    /// an error as
     ///   a whole: half a fan-out is worth nothing.
     public init(parsing bytes: [UInt8], limits: JSONLimits) throws(HandlerError) {
         let json: RawJSON
@@ -55,7 +56,8 @@ public enum RuntimeReply: Sendable, Hashable {
         for (index, element) in json.elements.enumerated() {
             guard element.kind == .object else {
                 throw HandlerError(
-                    code: "runtime_error", message: "element \(index) of the runtime's reply must be an object, is \(element.kind)")
+                    code: "runtime_error",
+                    message: "element \(index) of the runtime's reply must be an object, is \(element.kind)")
             }
             let members = element.members
             if let error = members.last(where: { $0.isNamed("error") })?.value, let code = error.string {

@@ -11,11 +11,13 @@ public struct RabbitMQSettings: Sendable {
     public var queueType: QueueType
     /// Whether queues that are not there are declared.
     public var createsQueues: Bool
-    /// Deliveries of one message before a quorum queue gives it to the dead letters: the backstop against what kills its consumer.
+    /// Deliveries of one message before a quorum queue gives it to the dead letters: the backstop against what kills
+    /// its consumer.
     public var deliveryLimit: Int
 
     public init(
-        endpoint: Endpoint, exchange: String = "troupe", queuePrefix: String = "troupe-", queueType: QueueType = .quorum,
+        endpoint: Endpoint, exchange: String = "troupe", queuePrefix: String = "troupe-",
+        queueType: QueueType = .quorum,
         createsQueues: Bool = true, deliveryLimit: Int = 20
     ) {
         self.endpoint = endpoint
@@ -48,17 +50,20 @@ public struct RabbitMQSettings: Sendable {
         switch (settings.text("RABBITMQ_CERT_FILE"), settings.text("RABBITMQ_KEY_FILE")) {
         case (let certificate?, let key?): endpoint.tls?.identity = .init(certificate: certificate, key: key)
         case (nil, nil): break
-        default: settings.problem("TROUPE_RABBITMQ_CERT_FILE", "goes with TROUPE_RABBITMQ_KEY_FILE: set both or neither")
+        default:
+            settings.problem("TROUPE_RABBITMQ_CERT_FILE", "goes with TROUPE_RABBITMQ_KEY_FILE: set both or neither")
         }
         endpoint.connectionName = connectionName
-        endpoint.heartbeatSeconds = settings.integer("RABBITMQ_HEARTBEAT", default: endpoint.heartbeatSeconds, in: 1...3600)
+        endpoint.heartbeatSeconds = settings.integer(
+            "RABBITMQ_HEARTBEAT", default: endpoint.heartbeatSeconds, in: 1...3600)
         self.init(
             endpoint: endpoint, exchange: settings.text("RABBITMQ_EXCHANGE", default: "troupe"),
             queuePrefix: settings.text("QUEUE_PREFIX", default: "troupe-"),
             queueType: settings.choice("RABBITMQ_QUEUE_TYPE", default: .quorum),
             createsQueues: settings.flag("QUEUE_AUTO_CREATE", default: true),
             deliveryLimit: settings.integer("DELIVERY_LIMIT", default: 20, in: 1...1_000_000))
-        for (name, value) in [("RABBITMQ_EXCHANGE", exchange), ("QUEUE_PREFIX", queuePrefix)] where value.utf8.count > 50 {
+        for (name, value) in [("RABBITMQ_EXCHANGE", exchange), ("QUEUE_PREFIX", queuePrefix)]
+        where value.utf8.count > 50 {
             settings.problem("TROUPE_\(name)", "is longer than 50 bytes")
         }
     }

@@ -3,10 +3,11 @@ internal import Envelopes
 public import EventLoops
 public import Logging
 
-/// Envelopes over RabbitMQ: one connection that consumes each source, one that publishes. Lost ones are dialed again, with backoff.
+/// Envelopes over RabbitMQ: one connection that consumes each source, one that publishes. Lost ones are dialed again,
+/// with backoff.
 ///
-/// Two connections, because the broker may block a publishing one for as long as its memory or disk is short; deliveries can still be
-/// settled then.
+/// Two connections, because the broker may block a publishing one for as long as its memory or disk is short;
+/// deliveries can still be settled then.
 public actor RabbitMQTransport: Transport {
     public nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -22,6 +23,7 @@ public actor RabbitMQTransport: Transport {
     private var waitingForPublisher: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var lastWaiter: UInt64 = 0
     private var isStopped = false
+    private var delayLevels: Set<DelayLevel> = []
 
     private struct Subscription {
         var deliveries: AsyncStream<Delivery>.Continuation
@@ -39,24 +41,35 @@ public actor RabbitMQTransport: Transport {
     // MARK: Consuming
 
     public func declare(_ source: Source) async {
+        // It ends when the transport stops; whoever declares is stopping then too.
+        try? await declare(topology.queue(of: source), until: nil) { [topology] (link) throws(AMQPError) in
+            try topology.declare(source, on: link)
+        }
+    }
+
+    /// Runs `setUp` on a connection of its own, again and again until it works.
+    private func declare(
+        _ what: String, until deadline: MonotonicTime?, _ setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void
+    ) async throws(TransportError) {
         var backoff = Backoff()
-        let topology = topology
+        let endpoint = topology.settings.endpoint
         while !isStopped {
             let result = await BlockingThread.run { () -> Result<Void, AMQPError> in
                 do throws(AMQPError) {
-                    let link = try Link.dial(topology.settings.endpoint)
-                    try topology.declare(source, on: link)
+                    let link = try Link.dial(endpoint)
+                    try setUp(link)
                     link.close()
                     return .success(())
                 } catch { return .failure(error) }
             }
             guard case .failure(let reason) = result else { return }
+            if let deadline, deadline <= .now { throw TransportError(.timeout, "\(what) not declared: \(reason)") }
             let wait = backoff.next()
             logger.warning(
-                "queue not declared",
-                metadata: ["queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait)"])
+                "not declared", metadata: ["what": "\(what)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
+        throw TransportError(.stopped, "the transport has been shut down")
     }
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
@@ -66,7 +79,9 @@ public actor RabbitMQTransport: Transport {
             return stream
         }
         subscriptions[source] = Subscription(deliveries: continuation, trouble: "not connected yet")
-        subscriptions[source]?.task = Task(executorPreference: loop) { await self.keepConsuming(source, prefetch: prefetch) }
+        subscriptions[source]?.task = Task(executorPreference: loop) {
+            await self.keepConsuming(source, prefetch: prefetch)
+        }
         return stream
     }
 
@@ -80,17 +95,23 @@ public actor RabbitMQTransport: Transport {
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
             var reason: AMQPError
             do throws(AMQPError) {
-                let consumer = try await Consumer.open(topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop) {
-                    (link) throws(AMQPError) in try topology.declare(source, on: link)
+                let consumer = try await Consumer.open(
+                    topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop
+                ) {
+                    (link) throws(AMQPError) in
+                    try topology.declare(source, on: link)
                 } handler: { [weak self] event in
                     switch event {
                     case .message(let message):
                         self?.assumeIsolated { $0.deliver(message, from: source, generation: generation) }
-                    case .ended(let error): end.yield(error)
+                    case .ended(let error):
+                        self?.assumeIsolated { $0.consumers[generation] = nil }
+                        end.yield(error)
                     }
                 }
                 guard !Task.isCancelled else { return await consumer.close() }
                 logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
+                // Known before its first delivery comes, which may be settled at once.
                 consumers[generation] = consumer
                 subscriptions[source]?.trouble = nil
                 backoff.reset()
@@ -100,13 +121,12 @@ public actor RabbitMQTransport: Transport {
                     reason = error
                     break
                 }
-                consumers[generation] = nil
             } catch { reason = error }
             guard !Task.isCancelled else { return }
             let wait = backoff.next()
             subscriptions[source]?.trouble = reason.message
             logger.warning(
-                "not consuming", metadata: ["queue": "\(queue)", "reason": "\(reason)", "retry_in": "\(wait)"])
+                "not consuming", metadata: ["queue": "\(queue)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }
@@ -132,7 +152,8 @@ public actor RabbitMQTransport: Transport {
         for consumer in consumers.values { await consumer.cancel() }
         for source in subscriptions.keys {
             subscriptions[source]?.deliveries.finish()
-            // A consumer that is open stays, so that its deliveries can be settled; one that is being dialed is not wanted any more.
+            // A consumer that is open stays, so that its deliveries can be settled; one that is being dialed is not
+            // wanted any more.
             if subscriptions[source]?.trouble != nil { subscriptions[source]?.task?.cancel() }
         }
     }
@@ -141,7 +162,12 @@ public actor RabbitMQTransport: Transport {
 
     public func publish(_ message: Message, timeout: Duration? = nil) async throws(TransportError) {
         let deadline = timeout.map { MonotonicTime.now.advanced(by: $0) }
-        let amqpMessage = try amqpMessage(message)
+        var amqpMessage = try amqpMessage(message)
+        if message.delay >= DelayLevel.shortest / 2, case .actor = message.destination {
+            let level = DelayLevel(nearest: message.delay)
+            try await prepare(level, until: deadline)
+            amqpMessage.exchange = topology.delayExchange(level)
+        }
         let publisher = try await connectedPublisher(until: deadline)
         let outcome = await publisher.publish(
             amqpMessage, timeout: deadline.map { max(.zero, MonotonicTime.now.duration(to: $0)) })
@@ -162,19 +188,31 @@ public actor RabbitMQTransport: Transport {
         switch message.destination {
         case .actor(let name):
             guard topology.queue(of: name).utf8.count <= 255 else {
-                throw TransportError(.unroutable, "no queue can have a name as long as this actor's: \(name.prefix(40))...")
+                throw TransportError(
+                    .unroutable, "no queue can have a name as long as this actor's: \(name.prefix(40))...")
             }
             return Publisher.Message(
-                exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id, body: message.body)
+                exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id,
+                body: message.body)
         case .statusReports(let kind):
             // Not mandatory: where no gateway has ever been, nobody wants reports.
             return Publisher.Message(
-                exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body, isMandatory: false)
+                exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body,
+                isMandatory: false)
         case .deadLetters(let actor, let reason):
             return Publisher.Message(
                 exchange: topology.deadLetterExchange, routingKey: topology.routingKey(of: actor), messageID: id,
                 body: message.body, headers: ["x-troupe-reason": .string(reason.truncated(toUTF8Bytes: 2048))])
         }
+    }
+
+    /// Declares a level's queue before the first message for it.
+    private func prepare(_ level: DelayLevel, until deadline: MonotonicTime?) async throws(TransportError) {
+        if delayLevels.contains(level) { return }
+        try await declare("delay queue", until: deadline) { [topology] (link) throws(AMQPError) in
+            try topology.declare(level, on: link)
+        }
+        delayLevels.insert(level)
     }
 
     private func connectedPublisher(until deadline: MonotonicTime?) async throws(TransportError) -> Publisher {
@@ -194,6 +232,8 @@ public actor RabbitMQTransport: Transport {
         lastWaiter += 1
         let number = lastWaiter
         await withCheckedContinuation { continuation in
+            // It may have come while we were on our way here.
+            if publisher != nil || isStopped { return continuation.resume() }
             waitingForPublisher[number] = continuation
             if let deadline {
                 loop.schedule(after: MonotonicTime.now.duration(to: deadline)) { [weak self] in
@@ -210,25 +250,29 @@ public actor RabbitMQTransport: Transport {
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
             var reason = AMQPError(.connectionLost, "stopped")
             do throws(AMQPError) {
-                let opened = try await Publisher.open(topology.settings.endpoint, on: loop) { (link) throws(AMQPError) in
+                let opened = try await Publisher.open(topology.settings.endpoint, on: loop) {
+                    (link) throws(AMQPError) in
                     try topology.declareExchanges(on: link)
-                } onEnd: {
-                    end.yield($0)
+                } onEnd: { [weak self] error in
+                    self?.assumeIsolated { $0.publisher = nil }
+                    end.yield(error)
                 }
                 guard !Task.isCancelled else { return await opened.close() }
                 publisher = opened
+                // Somebody may have deleted their queues meanwhile.
+                delayLevels = []
                 backoff.reset()
+                await opened.start()
                 wakeWaiters()
                 for await error in ends {
                     reason = error
                     break
                 }
-                publisher = nil
             } catch { reason = error }
             guard !Task.isCancelled else { return }
             let wait = backoff.next()
             publisherTrouble = reason.message
-            logger.warning("not publishing", metadata: ["reason": "\(reason)", "retry_in": "\(wait)"])
+            logger.warning("not publishing", metadata: ["reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
     }
@@ -243,7 +287,9 @@ public actor RabbitMQTransport: Transport {
 
     /// Connects the publisher ahead of the first publish.
     public func connect() {
-        if publisherTask == nil && !isStopped { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
+        if publisherTask == nil && !isStopped {
+            publisherTask = Task(executorPreference: loop) { await self.keepPublisher() }
+        }
     }
 
     public func shutdown() async {

@@ -15,6 +15,8 @@ struct Topology: Sendable {
     /// Queues are bound with exactly the key that publishers use.
     func routingKey(of actor: String) -> String { actor }
 
+    func delayExchange(_ level: DelayLevel) -> String { "\(settings.exchange).delay.\(level.milliseconds)" }
+
     func queue(of source: Source) -> String {
         switch source {
         case .actor(let name): queue(of: name)
@@ -33,7 +35,8 @@ struct Topology: Sendable {
         switch source {
         case .actor(let name):
             try declareQueue(deadLetterQueue(of: name), arguments: typeArguments, on: link)
-            try link.bindQueue(deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
+            try link.bindQueue(
+                deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
             try declareQueue(queue(of: name), arguments: actorArguments(name), on: link)
             try link.bindQueue(queue(of: name), exchange: exchange, routingKey: routingKey(of: name))
         case .statusReports:
@@ -42,12 +45,31 @@ struct Topology: Sendable {
         }
     }
 
-    /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over, not fought.
+    /// An exchange that gives everything to the level's queue, whose messages go on to the exchange of actors when they
+    /// have waited, with the routing key that they came with.
+    func declare(_ level: DelayLevel, on link: Link) throws(AMQPError) {
+        let name = delayExchange(level)
+        try link.declareExchange(name, type: "fanout")
+        // Quorum whatever the setting: only there is a copy confirmed before the original goes. At once where the
+        // actor's queue is missing then, the message stays until it is there.
+        try declareQueue(
+            name,
+            arguments: [
+                "x-queue-type": "quorum", "x-message-ttl": .integer(level.milliseconds),
+                "x-dead-letter-exchange": .string(exchange), "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            ], on: link)
+        try link.bindQueue(name, exchange: name, routingKey: "")
+    }
+
+    /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over,
+    /// not fought.
     private func declareQueue(_ name: String, arguments: [String: Field], on link: Link) throws(AMQPError) {
         if try link.queueExists(name) { return }
         guard settings.createsQueues else {
             throw AMQPError(
-                .notFound, "queue '\(name)' does not exist and TROUPE_QUEUE_AUTO_CREATE is false: create it, or set it to true")
+                .notFound,
+                "queue '\(name)' does not exist and TROUPE_QUEUE_AUTO_CREATE is false: create it, or set it to true")
         }
         do { try link.declareQueue(name, arguments: arguments) } catch {
             // Another replica may have been quicker, with settings of its own.
@@ -63,7 +85,8 @@ struct Topology: Sendable {
         arguments["x-dead-letter-routing-key"] = .string(routingKey(of: name))
         if settings.queueType == .quorum {
             arguments["x-delivery-limit"] = .integer(Int64(settings.deliveryLimit))
-            // Dead-lettering is only safe with both: a copy is confirmed before the original goes, and a full queue says no.
+            // Dead-lettering is only safe with both: a copy is confirmed before the original goes, and a full queue
+            // says no.
             arguments["x-dead-letter-strategy"] = "at-least-once"
             arguments["x-overflow"] = "reject-publish"
         }

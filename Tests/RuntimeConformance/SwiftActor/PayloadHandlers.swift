@@ -23,7 +23,9 @@ struct Fail: Handler {
 struct Grow: Handler {
     struct Input: Decodable { var bytes: Int }
     struct Output: Encodable { var text: String }
-    func handle(_ input: Input, _ context: Context) -> Output { Output(text: String(repeating: "x", count: input.bytes)) }
+    func handle(_ input: Input, _ context: Context) -> Output {
+        Output(text: String(repeating: "x", count: input.bytes))
+    }
 }
 
 struct Printing: Handler {

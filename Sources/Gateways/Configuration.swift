@@ -1,0 +1,67 @@
+public import Settings
+
+/// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport.
+public struct Configuration: Sendable {
+    public var host = "127.0.0.1"
+    public var port = 8080
+    public var databaseURL = ""
+    public var databasePoolSize = 10
+    public var databaseConnectTimeout = Duration.seconds(5)
+    public var databaseStatementTimeout = Duration.seconds(30)
+    public var usesPreparedStatements = true
+    /// A YAML file of tools, or a folder of such files.
+    public var configPath: String?
+    /// Bytes.
+    public var maxBody = 16 << 20
+    /// Levels of objects and arrays.
+    public var maxNesting = 512
+    public var idleTimeout = Duration.seconds(75)
+    public var keepAlive = Duration.seconds(15)
+    public var streamPoll = Duration.seconds(5)
+    public var publishTimeout = Duration.seconds(10)
+    public var outboxGrace = Duration.seconds(15)
+    public var outboxInterval = Duration.seconds(1)
+    public var reportPrefetch = 500
+    public var drainTimeout = Duration.seconds(20)
+
+    public init(databaseURL: String) { self.databaseURL = databaseURL }
+
+    /// Reads `TROUPE_*`, `ASYA_*` where that isn't set; mistakes go to `settings.problems`.
+    public init(_ settings: inout Settings) {
+        host = settings.text("GATEWAY_HOST", default: host)
+        port = settings.integer("GATEWAY_PORT", default: port, in: 0...65535)
+        databaseURL = settings.required("DATABASE_URL", "postgresql://user:password@host:5432/database")
+        databasePoolSize = settings.integer("DATABASE_POOL_SIZE", default: databasePoolSize, in: 1...1000)
+        databaseConnectTimeout = settings.duration(
+            "DATABASE_CONNECT_TIMEOUT", default: databaseConnectTimeout, in: .milliseconds(100)...(.seconds(300)))
+        databaseStatementTimeout = settings.duration(
+            "DATABASE_STATEMENT_TIMEOUT", default: databaseStatementTimeout, in: .milliseconds(100)...(.seconds(3600)))
+        usesPreparedStatements = settings.flag("DATABASE_PREPARED_STATEMENTS", default: usesPreparedStatements)
+        configPath = settings.text("CONFIG_PATH")
+        maxBody = settings.integer("GATEWAY_MAX_BODY", default: maxBody, in: 1024...(1 << 30))
+        maxNesting = settings.integer("GATEWAY_MAX_NESTING", default: maxNesting, in: 1...4096)
+        idleTimeout = settings.duration(
+            "GATEWAY_IDLE_TIMEOUT", default: idleTimeout, in: .seconds(1)...(.seconds(3600)))
+        keepAlive = settings.duration(
+            "GATEWAY_KEEPALIVE", default: keepAlive, in: .milliseconds(100)...(.seconds(3600)))
+        streamPoll = settings.duration(
+            "GATEWAY_STREAM_POLL", default: streamPoll, in: .milliseconds(100)...(.seconds(3600)))
+        publishTimeout = settings.duration(
+            "GATEWAY_PUBLISH_TIMEOUT", default: publishTimeout, in: .milliseconds(100)...(.seconds(300)))
+        outboxGrace = settings.duration(
+            "GATEWAY_OUTBOX_GRACE", default: outboxGrace, in: .milliseconds(100)...(.seconds(3600)))
+        outboxInterval = settings.duration(
+            "GATEWAY_OUTBOX_INTERVAL", default: outboxInterval, in: .milliseconds(10)...(.seconds(300)))
+        reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
+        drainTimeout = settings.duration(
+            "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
+        if publishTimeout >= outboxGrace {
+            settings.problem(
+                "TROUPE_GATEWAY_PUBLISH_TIMEOUT",
+                "must be shorter than TROUPE_GATEWAY_OUTBOX_GRACE, or messages are sent twice")
+        }
+        if !databaseURL.isEmpty, let problem = databaseURLProblem {
+            settings.problem("TROUPE_DATABASE_URL", "is no connection string for PostgreSQL: \(problem)")
+        }
+    }
+}

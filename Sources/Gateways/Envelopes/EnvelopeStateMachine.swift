@@ -1,0 +1,58 @@
+internal import Envelopes
+
+/// How an envelope's state answers to reports. Pure: the rule in one place, to read and to test.
+///
+/// The store carries the same rule out as one SQL statement (`ApplyChanges`), since many gateways write at once; a test plays random
+/// reports against both and compares.
+struct EnvelopeStateMachine: Sendable, Hashable {
+    private(set) var status: EnvelopeStatus
+    private(set) var percent: Double = 0
+    private(set) var actors: [String]
+    private(set) var actorIndex = 0
+    private(set) var actorName: String?
+    private(set) var message: String
+    private(set) var result: RawJSON?
+    private(set) var error: String?
+    private var seenEvents: Set<String> = []
+
+    init(status: EnvelopeStatus = .pending, actors: [String], message: String = "") {
+        self.status = status
+        self.actors = actors
+        self.message = message
+        actorName = actors.first
+    }
+
+    var actorsCompleted: Int { status == .succeeded ? actors.count : min(actorIndex, actors.count) }
+
+    enum Action: Sendable, Hashable {
+        /// Writes an update into the history, with the envelope's status and percent after the change.
+        case log(status: EnvelopeStatus, percent: Double)
+        case ignore(Reason)
+    }
+
+    enum Reason: String, Sendable, Hashable {
+        /// The envelope has ended: late progress and second ends change nothing.
+        case isFinal
+        /// The report has been counted before.
+        case isRepeated
+    }
+
+    mutating func apply(_ change: EnvelopeChange) -> Action {
+        if status.isFinal { return .ignore(.isFinal) }
+        if let eventID = change.eventID, !seenEvents.insert(eventID).inserted { return .ignore(.isRepeated) }
+
+        // A report from an actor that the envelope has left behind is history, but no news.
+        let isNews = change.status.isFinal || (change.actorIndex ?? actorIndex) >= actorIndex
+        percent = max(percent, change.percent)
+        if isNews {
+            status = change.status
+            if !change.actors.isEmpty { actors = change.actors }
+            actorIndex = max(actorIndex, change.actorIndex ?? 0)
+            actorName = change.actorName ?? actorName
+            message = change.message
+            error = change.error ?? error
+        }
+        if change.status.isFinal { result = change.result }
+        return .log(status: status, percent: percent)
+    }
+}

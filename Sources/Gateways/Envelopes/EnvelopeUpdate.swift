@@ -1,0 +1,43 @@
+internal import Envelopes
+internal import PostgreSQL
+
+/// One entry of an envelope's history: an event of its stream.
+struct EnvelopeUpdate: Sendable {
+    /// Grows in the order of commits for one envelope.
+    var id: Int64
+    var envelopeID: String
+    var status: EnvelopeStatus
+    var message: String
+    var percent: Double?
+    var actor: String?
+    var actors: [String]
+    var actorIndex: Int?
+    var phase: String?
+    var error: String?
+    var timestamp: Int64
+    var result: [UInt8]?
+
+    /// One line of JSON: no member holds a raw line feed, as JSON escapes them in strings, and stored results lose theirs here.
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 256 + (result?.count ?? 0))
+        writer.beginObject()
+        writer.member("id", envelopeID)
+        writer.member("status", status.rawValue)
+        writer.member("message", message)
+        writer.member("progress_percent", number: percent)
+        writer.member("actor", actor)
+        if !actors.isEmpty {
+            writer.name("actors")
+            writer.beginArray()
+            for actor in actors { writer.append(string: actor) }
+            writer.endArray()
+        }
+        writer.member("current_actor_idx", number: actorIndex.map(Double.init))
+        writer.member("envelope_state", phase)
+        if let result { writer.member("result", stored: result.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }) }
+        writer.member("error", error)
+        writer.member("timestamp", time: timestamp)
+        writer.endObject()
+        return writer.bytes
+    }
+}

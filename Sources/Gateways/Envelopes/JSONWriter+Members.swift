@@ -1,0 +1,49 @@
+internal import Envelopes
+
+extension JSONWriter {
+    /// Leaves the member out where there is no text.
+    mutating func member(_ name: String, _ text: String?) {
+        guard let text else { return }
+        self.name(name)
+        append(string: text)
+    }
+
+    /// Leaves the member out where there is no number. Whole numbers come without a fraction.
+    mutating func member(_ name: String, number: Double?) {
+        guard let number else { return }
+        self.name(name)
+        if let integer = Int(exactly: number) { append(integer) } else { append(number) }
+    }
+
+    /// ISO 8601. Leaves the member out where there is no time.
+    /// - Parameter time: microseconds since 1970.
+    mutating func member(_ name: String, time: Int64?) {
+        guard let time else { return }
+        member(name, iso8601(microseconds: time))
+    }
+
+    /// JSON as the database returned it, byte for byte; `null` where there is none.
+    mutating func member(_ name: String, stored json: [UInt8]?) {
+        self.name(name)
+        append(json.map { RawJSON(stored: $0) } ?? .null)
+    }
+}
+
+/// - Parameter microseconds: since 1970.
+func iso8601(microseconds: Int64) -> String {
+    var seconds = microseconds / 1_000_000
+    var rest = microseconds % 1_000_000
+    if rest < 0 {
+        seconds -= 1
+        rest += 1_000_000
+    }
+    return Timestamp.text(seconds: seconds, microseconds: rest)
+}
+
+extension RawJSON {
+    /// What a `json` column held. PostgreSQL has checked it when it was written; what is nested deeper than we ever accept reads as
+    /// `null`.
+    init(stored bytes: [UInt8]) {
+        self = (try? RawJSON(bytes, limits: JSONLimits(size: .max, nesting: 4096))) ?? .null
+    }
+}

@@ -1,0 +1,149 @@
+internal import EventLoops
+public import Logging
+internal import PostgreSQL
+public import ServiceLifecycle
+public import Transports
+
+/// The front door: submits envelopes, knows their state, streams their history.
+///
+/// Any number of gateways may run on one database and one broker.
+public struct Gateway: Service {
+    let configuration: Configuration
+    private let transport: any Transport
+    let logger: Logger
+    let onRunning: @Sendable (Int) async -> Void
+
+    /// - Parameters:
+    ///   - transport: shut down by the caller, after `run` has returned.
+    ///   - onRunning: called with the port once requests are answered.
+    public init(
+        configuration: Configuration, transport: any Transport, logger: Logger,
+        onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.transport = transport
+        self.logger = logger
+        self.onRunning = onRunning
+    }
+
+    /// Runs until graceful shutdown: then no new requests, streams end, and what is under way is brought to its end, for
+    /// `drainTimeout` at most.
+    /// - Throws: `GatewayStartError`.
+    public func run() async throws {
+        let tools = try readTools()
+        logger.info(
+            "starting",
+            metadata: [
+                "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
+                "pool": "\(configuration.databasePoolSize)", "max_body": "\(configuration.maxBody)",
+            ])
+        let loop = EventLoop(name: "gateway-db")
+        defer { loop.stop() }
+        let pool = Pool(
+            PoolSettings(
+                connection: configuration.connectionSettings(applicationName: "troupe-gateway"),
+                size: configuration.databasePoolSize),
+            on: loop)
+        do {
+            try await checkSchema(pool)
+            try await serve(tools, pool, loop)
+        } catch {
+            await pool.close()
+            throw error
+        }
+        await pool.close()
+    }
+
+    private func readTools() throws(GatewayStartError) -> ToolCatalogue {
+        guard let path = configuration.configPath else { return ToolCatalogue() }
+        do throws(ToolFileErrors) {
+            return try ToolCatalogue.read(path)
+        } catch {
+            throw GatewayStartError(.configuration, "TROUPE_CONFIG_PATH:\n\(error)")
+        }
+    }
+
+    /// Waits for a database that is only just starting.
+    private func checkSchema(_ pool: Pool) async throws {
+        let deadline = MonotonicTime.now.advanced(by: .seconds(30))
+        var backoff = Backoff()
+        while true {
+            do throws(PostgreSQLError) {
+                let finding = try await SchemaVersion.check(pool)
+                guard let advice = SchemaVersion.advice(for: finding) else { return }
+                throw PostgreSQLError(.unexpectedResult, advice)
+            } catch {
+                if error.code == .unexpectedResult { throw GatewayStartError(.configuration, error.message) }
+                guard error.isUnavailable else {
+                    throw GatewayStartError(.configuration, "TROUPE_DATABASE_URL: the database refused: \(error)")
+                }
+                guard .now < deadline else {
+                    throw GatewayStartError(.unavailable, "TROUPE_DATABASE_URL: no database for 30 seconds: \(error)")
+                }
+                logger.warning("waiting for the database", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: backoff.next())
+        }
+    }
+
+    private func serve(_ tools: ToolCatalogue, _ pool: Pool, _ loop: EventLoop) async throws {
+        let metrics = GatewayMetrics()
+        let store = EnvelopeStore(pool: pool)
+        let hub = UpdateHub(
+            listener: NotificationListener(
+                configuration.connectionSettings(applicationName: "troupe-gateway-listener"),
+                channel: "troupe_envelope_updates",
+                on: loop),
+            settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
+        let outbox = OutboxPublisher(
+            store: store, transport: transport,
+            settings: .init(
+                publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
+                interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+        let ingest = ReportIngest(
+            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
+        )
+        let router = GatewayRouter(
+            store: store, transport: transport, outbox: outbox, hub: hub, tools: tools, metrics: metrics,
+            reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
+            outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, logger: logger)
+
+        let listening = Task { await hub.run() }
+        let background = Task {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await outbox.run() }
+                group.addTask { await ingest.run() }
+            }
+        }
+        let result: Result<Void, any Error>
+        do {
+            try await withGracefulShutdownHandler {
+                try await runServer(router)
+            } onGracefulShutdown: {
+                // The server waits for open connections: streams would keep it for ever.
+                hub.finish()
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        hub.finish()
+        listening.cancel()
+        outbox.stop()
+        await drain(background)
+        await listening.value
+        try result.get()
+    }
+
+    /// The server takes no more requests: send what is accepted, write what has been reported.
+    private func drain(_ background: Task<Void, Never>) async {
+        await transport.stopConsuming()
+        let limit = Task {
+            try await Task.sleep(for: configuration.drainTimeout)
+            logger.warning("not everything ended in time; it stays in the database and in the broker")
+            background.cancel()
+        }
+        await background.value
+        limit.cancel()
+    }
+}

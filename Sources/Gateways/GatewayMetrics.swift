@@ -1,0 +1,56 @@
+internal import Telemetry
+internal import Transports
+
+/// What `/metrics` shows.
+struct GatewayMetrics: Sendable {
+    let registry: MetricsRegistry
+    let published: Counter
+    let outboxLength: Gauge
+    let submitted: Counter
+    let streams: Gauge
+
+    enum ReportOutcome: String, CaseIterable {
+        case applied, ignored, unknown, invalid
+    }
+
+    init(namespace: String = "troupe_gateway") {
+        registry = MetricsRegistry(namespace: namespace)
+        published = registry.counter("outbox_published_total", "Messages that the broker has confirmed")
+        outboxLength = registry.gauge("outbox_messages", "Accepted envelopes that the broker has not confirmed yet")
+        submitted = registry.counter("envelopes_submitted_total", "Envelopes accepted")
+        streams = registry.gauge("sse_streams", "Open event streams")
+        // Series are there from the start: a rate over the first event is right then.
+        for status in EnvelopeStatus.allCases where status.isFinal { _ = finished(status) }
+        for outcome in ReportOutcome.allCases { _ = reports(outcome) }
+        for code in [TransportError.Code.unroutable, .refused, .connectionLost, .timeout] { _ = publishFailures(code) }
+    }
+
+    func finished(_ status: EnvelopeStatus) -> Counter {
+        registry.counter(
+            "envelopes_finished_total", "Envelopes whose end this gateway has written, by status",
+            ["status": status.rawValue])
+    }
+
+    func publishFailures(_ code: TransportError.Code) -> Counter {
+        registry.counter("outbox_failures_total", "Messages not confirmed, by reason", ["reason": code.rawValue])
+    }
+
+    func reports(_ outcome: ReportOutcome) -> Counter {
+        registry.counter(
+            "status_reports_total", "Reports from actors, by what became of them", ["outcome": outcome.rawValue])
+    }
+
+    func request(method: String, route: String, status: Int) -> Counter {
+        registry.counter(
+            "http_requests_total", "Requests answered", ["method": method, "route": route, "status": String(status)])
+    }
+
+    func requestDuration(route: String) -> Histogram {
+        registry.histogram(
+            "http_request_duration_seconds", "Time to the answer's head", ["route": route], buckets: Histogram.seconds)
+    }
+
+    func databaseConnections(_ state: String) -> Gauge {
+        registry.gauge("database_connections", "Connections of the pool, and calls that wait for one", ["state": state])
+    }
+}

@@ -1,0 +1,55 @@
+internal import HTTPTypes
+
+/// What can be wrong with a request: stable codes that clients may rely on, each with its HTTP status.
+enum ErrorCode: String, Sendable, CaseIterable {
+    case invalidJSON = "invalid_json"
+    case nestingTooDeep = "nesting_too_deep"
+    case bodyTooLarge = "body_too_large"
+    case invalidRequest = "invalid_request"
+    case invalidID = "invalid_id"
+    case invalidRoute = "invalid_route"
+    case invalidDeadline = "invalid_deadline"
+    case invalidReport = "invalid_report"
+    case duplicateID = "duplicate_id"
+    case unknownEnvelope = "unknown_envelope"
+    case unknownTool = "unknown_tool"
+    case notFound = "not_found"
+    case methodNotAllowed = "method_not_allowed"
+    case databaseUnavailable = "database_unavailable"
+    case internalError = "internal_error"
+
+    var status: HTTPResponse.Status {
+        switch self {
+        case .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidID, .invalidRoute, .invalidDeadline,
+            .invalidReport:
+            .badRequest
+        case .bodyTooLarge: .contentTooLarge
+        case .duplicateID: .conflict
+        case .unknownEnvelope, .unknownTool, .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .databaseUnavailable: .serviceUnavailable
+        case .internalError: .internalServerError
+        }
+    }
+
+    /// The same for every problem of the code (RFC 9457).
+    var title: String {
+        switch self {
+        case .invalidJSON: "The body is not JSON"
+        case .nestingTooDeep: "The body is nested too deep"
+        case .bodyTooLarge: "The body is too large"
+        case .invalidRequest: "The request has a missing or wrong member"
+        case .invalidID: "The id can't be used"
+        case .invalidRoute: "The route can't be taken"
+        case .invalidDeadline: "The deadline can't be read"
+        case .invalidReport: "The status report can't be read"
+        case .duplicateID: "There is an envelope of this id already"
+        case .unknownEnvelope: "There is no such envelope"
+        case .unknownTool: "There is no such tool"
+        case .notFound: "There is nothing at this path"
+        case .methodNotAllowed: "This path doesn't know the method"
+        case .databaseUnavailable: "The database is away"
+        case .internalError: "Something went wrong in the gateway"
+        }
+    }
+}

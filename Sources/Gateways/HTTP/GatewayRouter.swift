@@ -1,0 +1,56 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import PostgreSQL
+internal import Transports
+
+/// All that the endpoints share, and which endpoints there are.
+struct GatewayRouter: Sendable {
+    typealias Context = BasicRequestContext
+
+    let store: EnvelopeStore
+    let transport: any Transport
+    let outbox: OutboxPublisher
+    let hub: UpdateHub
+    let tools: ToolCatalogue
+    let metrics: GatewayMetrics
+    let reading: RequestReading
+    let outboxGrace: Duration
+    let keepAliveInterval: Duration
+    let logger: Logger
+
+    typealias Handler = @Sendable (Request, Context) async throws -> Response
+
+    func router() -> Router<Context> {
+        let router = Router(context: Context.self)
+        router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
+        add("/tools", [.get: listTools], to: router)
+        add("/tools/call", [.post: callTool], to: router)
+        add("/envelopes", [.post: postEnvelope, .get: listEnvelopes], to: router)
+        add("/envelopes/:id", [.get: getEnvelope], to: router)
+        add("/envelopes/:id/stream", [.get: streamEnvelope], to: router)
+        add("/envelopes/:id/active", [.get: isActive], to: router)
+        add("/envelopes/:id/progress", [.post: postProgress], to: router)
+        add("/envelopes/:id/final", [.post: postFinal], to: router)
+        add("/health", [.get: health, .head: health], to: router)
+        add("/healthz", [.get: health, .head: health], to: router)
+        add("/readyz", [.get: readiness, .head: readiness], to: router)
+        add("/metrics", [.get: metricsText], to: router)
+        return router
+    }
+
+    /// Adds the handlers of a path, and 405 for every other method.
+    private func add(_ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler], to router: Router<Context>) {
+        for (method, handler) in handlers { router.on(path, method: method, use: handler) }
+        let allowed = handlers.keys.map(\.rawValue).sorted().joined(separator: ", ")
+        let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .patch, .options]
+        for method in all where handlers[method] == nil {
+            router.on(path, method: method) { request, _ -> Response in
+                var problem = Problem(
+                    .methodNotAllowed, "\(request.method.rawValue) is not for this path; known are: \(allowed)")
+                problem.headers[.allow] = allowed
+                throw problem
+            }
+        }
+    }
+}

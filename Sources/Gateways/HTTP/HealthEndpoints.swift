@@ -1,0 +1,38 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import PostgreSQL
+internal import Telemetry
+internal import Transports
+
+extension GatewayRouter {
+    /// `GET` and `HEAD /health`, `/healthz`: the process answers.
+    func health(_ request: Request, _ context: Context) async throws -> Response {
+        Response(text: "OK")
+    }
+
+    /// `GET /readyz`: 503 with the reasons while the database or the broker is away.
+    func readiness(_ request: Request, _ context: Context) async throws -> Response {
+        var reasons: [String] = []
+        do throws(PostgreSQLError) {
+            _ = try await store.pool.query("SELECT 1", timeout: .seconds(2))
+        } catch {
+            reasons.append("database: \(error)")
+        }
+        if let impediment = await transport.impediment() { reasons.append("broker: \(impediment)") }
+        return reasons.isEmpty
+            ? Response(text: "OK") : Response(status: .serviceUnavailable, text: reasons.joined(separator: "\n") + "\n")
+    }
+
+    /// `GET /metrics`: Prometheus text.
+    func metricsText(_ request: Request, _ context: Context) async throws -> Response {
+        let statistics = await store.pool.statistics
+        metrics.databaseConnections("idle").set(statistics.idle)
+        metrics.databaseConnections("lent").set(statistics.lent)
+        metrics.databaseConnections("waiting").set(statistics.waiting)
+        // Counted by the relay too; here so that a scrape sees it as it is.
+        if let length = try? await store.outboxLength() { metrics.outboxLength.set(length) }
+        var response = Response(text: metrics.registry.exposition())
+        response.headers[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
+        return response
+    }
+}

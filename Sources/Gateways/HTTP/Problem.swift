@@ -1,0 +1,53 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+internal import PostgreSQL
+
+/// An error that a client gets to see, as a problem document (RFC 9457).
+struct Problem: Error, Sendable, Hashable {
+    var code: ErrorCode
+    /// What is wrong with this request; quotes no payload.
+    var detail: String
+    /// JSON Pointer to the member that is wrong.
+    var pointer: String?
+    var headers: HTTPFields = [:]
+
+    init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil) {
+        self.code = code
+        self.detail = detail
+        self.pointer = pointer
+    }
+
+    init(_ error: JSONError) {
+        switch error.code {
+        case .tooDeep: self.init(.nestingTooDeep, error.description)
+        case .tooLarge: self.init(.bodyTooLarge, error.message)
+        default: self.init(.invalidJSON, error.description)
+        }
+    }
+
+    init(_ error: PostgreSQLError) {
+        if error.isUnavailable || error.isRetryable || error.code == .closed {
+            self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon")
+            headers[.retryAfter] = "1"
+        } else {
+            self.init(.internalError, "The database refused a statement; the gateway's log has the reason")
+        }
+    }
+
+    var response: Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("type", "urn:troupe:problem:\(code.rawValue)")
+        writer.member("title", code.title)
+        writer.member("status", number: Double(code.status.code))
+        writer.member("code", code.rawValue)
+        writer.member("detail", detail)
+        writer.member("pointer", pointer)
+        writer.endObject()
+        var response = Response(status: code.status, json: writer.bytes)
+        response.headers[.contentType] = "application/problem+json"
+        for field in headers { response.headers[field.name] = field.value }
+        return response
+    }
+}

@@ -1,0 +1,44 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+
+/// What sidecars tell over HTTP. The same reports over the broker take the same way from `ReportWriter` on.
+extension GatewayRouter {
+    /// `POST /envelopes/{id}/progress`
+    func postProgress(_ request: Request, _ context: Context) async throws -> Response {
+        let percent = try await write(.progress, request, context)
+        return Response { writer in
+            writer.beginObject()
+            writer.member("status", "ok")
+            writer.member("progress_percent", number: percent)
+            writer.endObject()
+        }
+    }
+
+    /// `POST /envelopes/{id}/final`
+    func postFinal(_ request: Request, _ context: Context) async throws -> Response {
+        _ = try await write(.final, request, context)
+        return Response { writer in
+            writer.beginObject()
+            writer.member("status", "ok")
+            writer.endObject()
+        }
+    }
+
+    private func write(_ kind: StatusReport.Kind, _ request: Request, _ context: Context) async throws -> Double {
+        let id = try reading.envelopeID(context)
+        let body = try await reading.bytes(of: request)
+        // Its grammar first: a broken text is another mistake than a wrong report.
+        do throws(JSONError) { _ = try RawJSON(body, limits: reading.limits) } catch { throw Problem(error) }
+        let report: ReadReport
+        do throws(StatusReportError) {
+            report = try ReadReport(StatusReport(parsing: body, kind: kind, envelopeID: id, limits: reading.limits))
+        } catch {
+            throw Problem(.invalidReport, error.message)
+        }
+        switch try await ReportWriter(store: store, metrics: metrics, logger: logger).write([report]).first {
+        case .applied(let percent), .ignored(let percent): return percent
+        case .unknown, nil: throw unknownEnvelope(id)
+        }
+    }
+}

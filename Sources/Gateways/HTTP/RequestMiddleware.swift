@@ -1,0 +1,67 @@
+internal import EventLoops
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import PostgreSQL
+internal import Telemetry
+
+/// Around every request: turns errors into problem documents, counts, and logs what went wrong on our side.
+struct RequestMiddleware: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    let metrics: GatewayMetrics
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let start = MonotonicTime.now
+        let response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            response = problem(for: error, request).response
+        }
+        // The path's pattern: ids would make a series each.
+        let route = context.endpointPath ?? "none"
+        let duration = start.duration(to: .now).inSeconds
+        metrics.request(method: knownMethod(request), route: route, status: response.status.code).increment()
+        metrics.requestDuration(route: route).observe(duration)
+        logger.log(
+            level: response.status.code >= 500 ? .warning : .debug, "request",
+            metadata: [
+                "method": "\(request.method.rawValue)", "path": "\(request.uri.path.prefix(300))",
+                "status": "\(response.status.code)", "ms": "\(Int(duration * 1000))",
+            ])
+        return response
+    }
+
+    private func problem(for error: any Error, _ request: Request) -> Problem {
+        switch error {
+        case let problem as Problem: return problem
+        case let error as PostgreSQLError:
+            let problem = Problem(error)
+            if problem.code == .internalError {
+                logger.error(
+                    "statement refused", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
+            }
+            return problem
+        case let error as HTTPError where error.status == .notFound:
+            return Problem(.notFound, "\(request.method.rawValue) \(request.uri.path.prefix(300)) leads nowhere")
+        case let error as HTTPError where error.status == .contentTooLarge:
+            return Problem(.bodyTooLarge, "the body is larger than this gateway takes")
+        case let error as HTTPError where (400..<500).contains(error.status.code):
+            return Problem(.invalidRequest, error.body ?? error.status.reasonPhrase)
+        default:
+            logger.error(
+                "unexpected error", metadata: ["path": "\(request.uri.path.prefix(300))", "error": "\(error)"])
+            return Problem(.internalError, "The gateway's log has the reason")
+        }
+    }
+
+    /// Methods are free text on the wire; unknown ones share a series.
+    private func knownMethod(_ request: Request) -> String {
+        let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .patch, .options]
+        return known.contains(request.method) ? request.method.rawValue : "other"
+    }
+}

@@ -1,0 +1,91 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+internal import PostgreSQL
+internal import Telemetry
+
+extension GatewayRouter {
+    /// `POST /envelopes`: with `parent_id` registers a child of a fan-out, else submits by route.
+    func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
+        let members = try await reading.members(of: request)
+        if let parentID = try members.string("parent_id") { return try await registerChild(members, parentID) }
+        let id = try await submit(SubmissionRequest(members), from: request)
+        var response = Response(status: .accepted) { writer in
+            writer.beginObject()
+            writer.member("id", id)
+            writer.member("status", EnvelopeStatus.pending.rawValue)
+            writer.member("status_url", "/envelopes/\(id)")
+            writer.member("stream_url", "/envelopes/\(id)/stream")
+            writer.endObject()
+        }
+        response.headers[.location] = "/envelopes/\(id)"
+        return response
+    }
+
+    /// Accepts an envelope: when this returns it is in the database and will be sent.
+    /// - Returns: its id.
+    func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> String {
+        var submissionRequest = submissionRequest
+        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
+            TraceParent.init)
+        let submission = try submissionRequest.submission()
+        let rowID: Int64?
+        do throws(PostgreSQLError) {
+            rowID = try await store.submit(submission, grace: outboxGrace)
+        } catch {
+            // 22007, 22008: a date that there isn't, like the 31st of June.
+            if ["22007", "22008"].contains(error.sqlState?.rawValue) {
+                throw Problem(.invalidDeadline, "'deadline' is no point in time", at: "/deadline")
+            }
+            throw error
+        }
+        guard let rowID else { throw Problem(.duplicateID, "envelope '\(submission.id)' is there already", at: "/id") }
+        metrics.submitted.increment()
+        outbox.offer(
+            OutboxMessage(
+                rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "", body: submission.message,
+                attempts: 0))
+        return submission.id
+    }
+
+    private func registerChild(_ members: [RawJSON.Member], _ parentID: String) async throws -> Response {
+        guard let id = try members.string("id") else { throw Problem(.invalidRequest, "'id' is missing", at: "/id") }
+        for (name, value) in [("id", id), ("parent_id", parentID)]
+        where !EnvelopeID.isAcceptable(value, lengthLimit: EnvelopeID.childLengthLimit) {
+            throw Problem(
+                .invalidID, "'\(name)' must have 1 to \(EnvelopeID.childLengthLimit) characters of A-Z a-z 0-9 . _ : -",
+                at: "/\(name)")
+        }
+        let route = try childRoute(members)
+        try await store.register([
+            FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
+        ])
+        return Response(status: .created) { writer in
+            writer.beginObject()
+            writer.member("status", "created")
+            writer.member("id", id)
+            writer.endObject()
+        }
+    }
+
+    /// Sidecars of the original send `actors` and `current` beside the id, ours a `route`.
+    private func childRoute(_ members: [RawJSON.Member]) throws(Problem) -> Route {
+        do throws(EnvelopeError) {
+            if let route = members["route"], route.kind != .null { return try Route(route) }
+            guard let actors = members["actors"], actors.kind != .null else { return Route(actors: []) }
+            return try Route(
+                RawJSON { writer in
+                    writer.beginObject()
+                    writer.name("actors")
+                    writer.append(actors)
+                    if let current = members["current"] ?? members["current_actor_idx"] {
+                        writer.name("current")
+                        writer.append(current)
+                    }
+                    writer.endObject()
+                })
+        } catch {
+            throw Problem(.invalidRoute, error.message, at: "/route")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+
+extension GatewayRouter {
+    /// `GET /tools`, in the form of MCP's `tools/list`.
+    func listTools(_ request: Request, _ context: Context) async throws -> Response {
+        Response { writer in
+            writer.beginObject()
+            writer.name("tools")
+            writer.beginArray()
+            for tool in tools.tools { tool.write(to: &writer) }
+            writer.endArray()
+            writer.endObject()
+        }
+    }
+
+    /// `POST /tools/call`: answers with MCP's CallToolResult, also when an argument is missing or wrong.
+    func callTool(_ request: Request, _ context: Context) async throws -> Response {
+        let members = try await reading.members(of: request)
+        guard let name = try members.string("name"), !name.isEmpty else {
+            throw Problem(.invalidRequest, "'name' is missing", at: "/name")
+        }
+        guard let tool = tools[name] else { throw Problem(.unknownTool, "there is no tool '\(name)'", at: "/name") }
+        let arguments = members["arguments"].flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
+        guard arguments.kind == .object else {
+            throw Problem(.invalidRequest, "'arguments' must be an object, is \(arguments.kind)", at: "/arguments")
+        }
+        let payload: RawJSON
+        do throws(ArgumentProblem) {
+            payload = try tool.payload(for: arguments)
+        } catch {
+            return toolResult(error.message, isError: true)
+        }
+        let id = try await submit(
+            SubmissionRequest(route: tool.route, payload: payload, timeoutSeconds: tool.timeoutSeconds), from: request)
+
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("envelope_id", id)
+        writer.member("message", "Envelope created successfully")
+        writer.member("status_url", "/envelopes/\(id)")
+        writer.member("stream_url", tool.reportsProgress ? "/envelopes/\(id)/stream" : nil)
+        if let metadata = tool.metadata {
+            writer.name("metadata")
+            writer.append(metadata)
+        }
+        writer.endObject()
+        return toolResult(String(decoding: writer.bytes, as: UTF8.self), isError: false)
+    }
+
+    private func toolResult(_ text: String, isError: Bool) -> Response {
+        Response { writer in
+            writer.beginObject()
+            writer.name("content")
+            writer.beginArray()
+            writer.beginObject()
+            writer.member("type", "text")
+            writer.member("text", text)
+            writer.endObject()
+            writer.endArray()
+            writer.name("isError")
+            writer.append(isError)
+            writer.endObject()
+        }
+    }
+}

@@ -1,0 +1,34 @@
+internal import Logging
+internal import PostgreSQL
+
+/// Deletes confirmed messages from the outbox, many with one statement: what is confirmed while a deletion is under way goes with the
+/// next one.
+actor OutboxDeletions {
+    private let store: EnvelopeStore
+    private let logger: Logger
+    private var confirmed: [Int64] = []
+    private var isDeleting = false
+
+    init(store: EnvelopeStore, logger: Logger) {
+        self.store = store
+        self.logger = logger
+    }
+
+    func delete(_ rowID: Int64) async {
+        confirmed.append(rowID)
+        guard !isDeleting else { return }
+        isDeleting = true
+        while !confirmed.isEmpty {
+            let batch = confirmed
+            confirmed.removeAll(keepingCapacity: true)
+            do throws(PostgreSQLError) {
+                try await store.deleteMessages(batch)
+            } catch {
+                // They are sent once more when their grace is over: at least once.
+                logger.warning(
+                    "confirmed messages stay in the outbox", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+            }
+        }
+        isDeleting = false
+    }
+}

@@ -1,0 +1,157 @@
+internal import Envelopes
+internal import EventLoops
+internal import Logging
+internal import PostgreSQL
+internal import Synchronization
+internal import Telemetry
+internal import Transports
+
+/// Brings accepted envelopes to the broker: those of this gateway right after the answer, and those that a crash or an absent broker
+/// has left behind once they are due.
+///
+/// A message leaves the outbox when the broker has confirmed it, so it is sent at least once.
+final class OutboxPublisher: Sendable {
+    private let store: EnvelopeStore
+    private let transport: any Transport
+    private let settings: Settings
+    private let metrics: GatewayMetrics
+    private let logger: Logger
+    private let deletions: OutboxDeletions
+    private let fresh: AsyncStream<OutboxMessage>
+    private let freshContinuation: AsyncStream<OutboxMessage>.Continuation
+    private let freshBytes = Atomic<Int>(0)
+
+    struct Settings: Sendable {
+        var publishTimeout: Duration
+        /// How long a message is left to whoever has taken it.
+        var grace: Duration
+        var interval: Duration
+        /// Tries before an envelope whose first actor has no queue fails; about half a minute.
+        var unroutableLimit = 6
+    }
+
+    /// Messages under way at the same time.
+    private static let concurrency = 64
+    /// What waits beyond that stays in the table only.
+    private static let freshBytesLimit = 64 << 20
+
+    init(
+        store: EnvelopeStore, transport: any Transport, settings: Settings, metrics: GatewayMetrics, logger: Logger
+    ) {
+        self.store = store
+        self.transport = transport
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+        deletions = OutboxDeletions(store: store, logger: logger)
+        (fresh, freshContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1024))
+    }
+
+    /// Publishes soon. What doesn't fit is published by the relay when its grace is over.
+    func offer(_ message: OutboxMessage) {
+        let size = message.body.count
+        guard freshBytes.load(ordering: .relaxed) + size <= Self.freshBytesLimit || size > Self.freshBytesLimit else {
+            return
+        }
+        freshBytes.wrappingAdd(size, ordering: .relaxed)
+        if case .enqueued = freshContinuation.yield(message) { return }
+        freshBytes.wrappingSubtract(size, ordering: .relaxed)
+    }
+
+    /// Takes in no more messages; `run` returns when those under way are done.
+    func stop() { freshContinuation.finish() }
+
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.relay() }
+            await publishFresh()
+            group.cancelAll()
+        }
+    }
+
+    private func publishFresh() async {
+        await withTaskGroup(of: Void.self) { group in
+            var count = 0
+            for await message in fresh {
+                if count == Self.concurrency {
+                    await group.next()
+                    count -= 1
+                }
+                count += 1
+                group.addTask {
+                    await self.publish(message)
+                    self.freshBytes.wrappingSubtract(message.body.count, ordering: .relaxed)
+                }
+            }
+        }
+    }
+
+    // MARK: The relay
+
+    private func relay() async {
+        while !Task.isCancelled {
+            var isMore = false
+            do throws(PostgreSQLError) {
+                let messages = try await store.takeDueMessages(limit: 16, lease: settings.grace)
+                isMore = messages.count == 16
+                await withDiscardingTaskGroup { group in
+                    for message in messages { group.addTask { await self.publish(message) } }
+                }
+                metrics.outboxLength.set(try await store.outboxLength())
+            } catch {
+                if error.code != .cancelled { logger.debug("outbox not read", metadata: ["error": "\(error)"]) }
+            }
+            if !isMore { try? await Task.sleep(for: settings.interval) }
+        }
+    }
+
+    // MARK: One message
+
+    private func publish(_ message: OutboxMessage) async {
+        do throws(TransportError) {
+            try await transport.publish(
+                Message(to: .actor(message.actor), id: message.envelopeID, body: message.body),
+                timeout: settings.publishTimeout)
+        } catch {
+            return await handleFailure(of: message, error)
+        }
+        metrics.published.increment()
+        await deletions.delete(message.rowID)
+    }
+
+    private func handleFailure(of message: OutboxMessage, _ error: TransportError) async {
+        metrics.publishFailures(error.code).increment()
+        logger.warning(
+            "envelope not sent",
+            metadata: [
+                "envelope_id": "\(message.envelopeID)", "actor": "\(message.actor)",
+                "attempt": "\(message.attempts + 1)",
+                "error": "\(error)",
+            ])
+        do throws(PostgreSQLError) {
+            if error.code == .unroutable && message.attempts + 1 >= settings.unroutableLimit {
+                try await giveUp(message)
+            } else {
+                var backoff = Backoff(initial: .seconds(1), ceiling: .seconds(30))
+                for _ in 0..<min(message.attempts, 10) { _ = backoff.next() }
+                try await store.postponeMessage(message.rowID, by: backoff.next())
+            }
+        } catch {
+            // The row is due again when its grace is over.
+            logger.debug("outbox not written", metadata: ["envelope_id": "\(message.envelopeID)", "error": "\(error)"])
+        }
+    }
+
+    /// Nobody has made a queue for the first actor: the envelope fails with that reason rather than wait for ever.
+    private func giveUp(_ message: OutboxMessage) async throws(PostgreSQLError) {
+        let reason = "no queue for actor '\(message.actor)': is it deployed, and its name right?"
+        let report = StatusReport(
+            kind: .final, eventID: "", envelopeID: message.envelopeID, status: EnvelopeStatus.failed.rawValue,
+            actors: [],
+            currentActorIndex: 0, currentActorName: message.actor, error: reason)
+        guard let change = try? EnvelopeChange(report) else { return }
+        _ = try await store.apply([change])
+        try await store.deleteMessages([message.rowID])
+        metrics.finished(.failed).increment()
+    }
+}

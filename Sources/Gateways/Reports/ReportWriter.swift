@@ -1,0 +1,68 @@
+internal import Envelopes
+internal import Logging
+internal import PostgreSQL
+internal import Telemetry
+
+/// A report sorted by what it asks for.
+enum ReadReport: Sendable {
+    case child(FanOutChild)
+    case change(EnvelopeChange)
+
+    init(_ report: StatusReport) throws(StatusReportError) {
+        guard !report.envelopeID.isEmpty, report.envelopeID.utf8.count <= 1000 else {
+            throw StatusReportError("'id' must have 1 to 1000 bytes")
+        }
+        if report.kind == .created {
+            guard let child = FanOutChild(report) else {
+                throw StatusReportError("a report of kind 'created' needs 'parent_id'")
+            }
+            self = .child(child)
+        } else {
+            self = .change(try EnvelopeChange(report))
+        }
+    }
+
+    var envelopeID: String {
+        switch self {
+        case .child(let child): child.id
+        case .change(let change): change.envelopeID
+        }
+    }
+}
+
+/// Writes reports, wherever they came from, and counts what became of them.
+struct ReportWriter: Sendable {
+    let store: EnvelopeStore
+    let metrics: GatewayMetrics
+    let logger: Logger
+
+    /// - Returns: the outcomes of the changes among them, in order.
+    @discardableResult
+    func write(_ reports: [ReadReport]) async throws(PostgreSQLError) -> [ChangeOutcome] {
+        var children: [FanOutChild] = []
+        var changes: [EnvelopeChange] = []
+        for report in reports {
+            switch report {
+            case .child(let child): children.append(child)
+            case .change(let change): changes.append(change)
+            }
+        }
+        try await store.register(children)
+        metrics.reports(.applied).increment(by: children.count)
+        guard !changes.isEmpty else { return [] }
+
+        let outcomes = try await store.apply(changes)
+        for (change, outcome) in zip(changes, outcomes) {
+            switch outcome {
+            case .applied:
+                metrics.reports(.applied).increment()
+                if change.status.isFinal { metrics.finished(change.status).increment() }
+            case .ignored: metrics.reports(.ignored).increment()
+            case .unknown:
+                metrics.reports(.unknown).increment()
+                logger.debug("report of an unknown envelope", metadata: ["envelope_id": "\(change.envelopeID)"])
+            }
+        }
+        return outcomes
+    }
+}

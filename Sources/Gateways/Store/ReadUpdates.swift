@@ -1,0 +1,43 @@
+internal import PostgreSQL
+
+/// A piece of an envelope's history.
+struct UpdatePage: Sendable {
+    /// In order, all with ids above the one that was asked for.
+    var updates: [EnvelopeUpdate]
+    /// Whether there may be more.
+    var isFull: Bool
+    /// Whether the envelope had ended when the page was read: then a page that isn't full is the last.
+    var isFinal: Bool
+}
+
+extension EnvelopeStore {
+    /// One statement, so one snapshot: an envelope that reads as ended has its final update in the same page or in an earlier one.
+    /// - Returns: `nil` when there is no such envelope.
+    func updates(of id: String, after last: Int64, limit: Int) async throws(PostgreSQLError) -> UpdatePage? {
+        let rows = try await query(
+            """
+            SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
+                   u.current_actor_idx, u.envelope_state, u.error, u.timestamp,
+                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) THEN e.result END)
+            FROM envelopes e LEFT JOIN LATERAL (
+                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
+            ) u ON true
+            WHERE e.id = $1
+            ORDER BY u.id
+            """, [.text(id), .integer(Int(last)), .integer(limit)])
+        guard let first = rows.first else { return nil }
+        var updates: [EnvelopeUpdate] = []
+        for row in rows where !row.isNull(1) {
+            updates.append(
+                EnvelopeUpdate(
+                    id: Int64(try row.integer(1)), envelopeID: id,
+                    status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown,
+                    message: try row.string(3), percent: try row.optionalDouble(4), actor: try row.optionalString(5),
+                    actors: try row.strings(6), actorIndex: try row.optionalInteger(7),
+                    phase: try row.optionalString(8),
+                    error: try row.optionalString(9), timestamp: try row.microseconds(10),
+                    result: try row.optionalBytes(11)))
+        }
+        return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: try first.boolean(0))
+    }
+}

@@ -1,0 +1,14 @@
+/// The wire form of an event stream (WHATWG HTML, "Server-sent events").
+enum ServerSentEvent {
+    static let keepAlive: [UInt8] = Array(": keepalive\n\n".utf8)
+
+    static func update(_ update: EnvelopeUpdate) -> [UInt8] {
+        Array("id: \(update.id)\nevent: update\ndata: ".utf8) + update.json + [UInt8(ascii: "\n"), UInt8(ascii: "\n")]
+    }
+
+    /// The number in a `Last-Event-ID`; `nil` when it is none of ours.
+    static func parse(lastEventID: String) -> Int64? {
+        guard let number = Int64(lastEventID), number >= 0 else { return nil }
+        return number
+    }
+}

@@ -1,0 +1,59 @@
+internal import EventLoops
+
+/// What an event stream does next. Pure: pages of history, wake-ups and time in, actions out.
+struct UpdateStreamMachine: Sendable, Hashable {
+    /// The last update that was sent, 0 for none.
+    private(set) var lastID: Int64
+    /// After how much silence a comment is sent, so that nobody on the way takes the connection for dead.
+    private let quietLimit: Duration
+    private var lastSent: MonotonicTime
+
+    init(after lastID: Int64, quietLimit: Duration, now: MonotonicTime) {
+        self.lastID = lastID
+        self.quietLimit = quietLimit
+        lastSent = now
+    }
+
+    enum Action: Sendable, Hashable {
+        /// Read the history after this update.
+        case read(after: Int64)
+        case sendKeepAlive
+        case wait
+        case finish
+    }
+
+    /// A page has been read and sent.
+    struct Page: Sendable, Hashable {
+        /// Of its updates, in order.
+        var ids: [Int64]
+        /// There may be more.
+        var isFull: Bool
+        /// The envelope had ended when the page was read.
+        var isFinal: Bool
+        /// The final update is among them.
+        var endsInPage: Bool
+    }
+
+    /// The stream has subscribed: whatever is written from now on wakes it. Or it was woken: something may have been written, or it
+    /// is time to look.
+    func woken() -> Action { .read(after: lastID) }
+
+    mutating func sent(_ page: Page, now: MonotonicTime) -> Action {
+        lastID = max(lastID, page.ids.last ?? lastID)
+        if !page.ids.isEmpty { lastSent = now }
+        if page.endsInPage || (page.isFinal && !page.isFull) { return .finish }
+        return page.isFull ? .read(after: lastID) : quiet(now: now)
+    }
+
+    /// The history can't be read just now.
+    func databaseIsAway(now: MonotonicTime) -> Action { quiet(now: now) }
+
+    mutating func sentKeepAlive(now: MonotonicTime) -> Action {
+        lastSent = now
+        return .wait
+    }
+
+    private func quiet(now: MonotonicTime) -> Action {
+        lastSent.duration(to: now) >= quietLimit ? .sendKeepAlive : .wait
+    }
+}

@@ -1,0 +1,62 @@
+internal import Envelopes
+
+/// A named entry into a route, with arguments that are checked.
+struct Tool: Sendable, Hashable {
+    var name: String
+    var description: String
+    var parameters: [ToolParameter.Named]
+    var route: [String]
+    /// Whether callers are told of the event stream.
+    var reportsProgress: Bool
+    var timeoutSeconds: Double?
+    var metadata: RawJSON?
+
+    /// The payload: the arguments as they came, with defaults for what is missing. Arguments that aren't declared pass through.
+    /// - Parameter arguments: an object.
+    /// - Throws: the reason, in words for the caller.
+    func payload(for arguments: RawJSON) throws(ArgumentProblem) -> RawJSON {
+        let members = arguments.members
+        var missing: [ToolParameter.Named] = []
+        for named in parameters {
+            if let member = members.last(where: { $0.isNamed(named.name) }) {
+                // An explicit null is as good as no argument where none is needed.
+                if member.value.kind == .null && !named.parameter.isRequired { continue }
+                if let problem = named.parameter.problem(with: member.value, name: named.name) {
+                    throw ArgumentProblem(problem)
+                }
+            } else if named.parameter.fallback != nil {
+                missing.append(named)
+            } else if named.parameter.isRequired {
+                throw ArgumentProblem("missing required parameter: \(named.name)")
+            }
+        }
+        guard !missing.isEmpty else { return arguments }
+        return RawJSON { writer in
+            writer.beginObject()
+            for member in members { writer.append(member) }
+            for named in missing {
+                writer.name(named.name)
+                writer.append(named.parameter.fallback ?? .null)
+            }
+            writer.endObject()
+        }
+    }
+
+    /// As MCP's `tools/list` describes a tool.
+    func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("name", name)
+        writer.member("description", description)
+        writer.name("inputSchema")
+        writer.beginObject()
+        writer.member("type", "object")
+        ToolParameter.writeProperties(parameters, to: &writer)
+        writer.endObject()
+        writer.endObject()
+    }
+}
+
+struct ArgumentProblem: Error, Hashable, Sendable {
+    let message: String
+    init(_ message: String) { self.message = message }
+}

@@ -1,0 +1,91 @@
+import Envelopes
+import PostgreSQL
+import Testing
+
+@testable import Gateways
+
+@Suite("Reports over the broker", .serialized)
+struct ReportIngestTests {
+    private func report(
+        _ kind: StatusReport.Kind, _ id: String, _ status: String, at index: Int = 0, event: String,
+        parent: String? = nil
+    ) -> StatusReport {
+        StatusReport(
+            kind: kind, eventID: event, envelopeID: id, parentID: parent, status: status, actors: ["a", "b"],
+            currentActorIndex: index,
+            result: kind == .final ? RawJSON(integer: 42) : nil)
+    }
+
+    @Test("take an envelope to its end, each counted once")
+    func life() async throws {
+        try await withGateway { gateway, database in
+            _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
+            let reports = [
+                report(.progress, "e", "received", event: "1"), report(.progress, "e", "received", event: "1"),
+                report(.progress, "e", "processing", event: "2"),
+                report(.progress, "e", "completed", at: 1, event: "3"),
+                report(.final, "e", "succeeded", at: 2, event: "4"),
+                report(.final, "e", "succeeded", at: 2, event: "4"),
+                report(.progress, "nobody", "received", event: "1"),
+            ]
+            for report in reports { gateway.transport.report(report) }
+            try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == reports.count }
+            let envelope = try await gateway.client.get("/envelopes/e")
+            #expect(envelope["status"]?.string == "succeeded")
+            #expect(envelope["result"]?.integer == 42)
+            let events = await (try gateway.client.events("/envelopes/e/stream")).all()
+            #expect(events.map { $0["envelope_state"]?.string } == [nil, "received", "processing", "completed", nil])
+            #expect(try await gateway.client.get("/envelopes/nobody").status == 404)
+        }
+    }
+
+    @Test("make children known, in whatever order they come")
+    func children() async throws {
+        try await withGateway { gateway, _ in
+            gateway.transport.report(report(.final, "p-2", "succeeded", at: 2, event: "9", parent: "p"))
+            gateway.transport.report(report(.created, "p-1", "pending", at: 1, event: "1", parent: "p"))
+            gateway.transport.report(report(.created, "p-2", "pending", at: 1, event: "2", parent: "p"))
+            gateway.transport.report(report(.created, "p-1", "pending", at: 1, event: "1", parent: "p"))
+            try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 4 }
+            let list = try #require(try await gateway.client.get("/envelopes?parent=p")["envelopes"]).elements
+            let statuses = Dictionary(
+                uniqueKeysWithValues: list.map { ($0["id"]?.string ?? "", $0["status"]?.string ?? "") })
+            #expect(statuses == ["p-1": "pending", "p-2": "succeeded"])
+        }
+    }
+
+    @Test("what can't be read is acknowledged and holds nobody up")
+    func unreadable() async throws {
+        try await withGateway { gateway, _ in
+            _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
+            let bodies = [
+                "", "{", "[]", "{}", #"{"kind":"progress"}"#, #"{"kind":"nothing","id":"e","status":"received"}"#,
+                #"{"kind":"progress","id":"","status":"received"}"#, #"{"kind":"progress","id":"e","status":"lost"}"#,
+                #"{"kind":"created","id":"c","status":"pending"}"#, #"{"kind":"final","id":7,"status":"failed"}"#,
+                #"{"kind":"progress","id":"e\u0000","status":"received"}"#,
+            ]
+            for body in bodies { gateway.transport.report(Array(body.utf8)) }
+            gateway.transport.report([0xFF, 0x00])
+            gateway.transport.report(report(.progress, "e", "received", event: "\u{0}"))
+            try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == bodies.count + 2 }
+            #expect(try await gateway.client.get("/envelopes/e")["status"]?.string == "running")
+        }
+    }
+
+    @Test("thousands are taken in batches")
+    func many() async throws {
+        try await withGateway { gateway, database in
+            for number in 0..<20 {
+                _ = try await gateway.client.post(
+                    "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a","b"]},"payload":1}"#)
+            }
+            for step in 0..<100 {
+                for number in 0..<20 {
+                    gateway.transport.report(report(.progress, "e\(number)", "processing", event: "\(step)"))
+                }
+            }
+            try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 2000 }
+            #expect(try await database.pool.query("SELECT count(*) FROM envelope_updates")[0].integer(0) == 2020)
+        }
+    }
+}

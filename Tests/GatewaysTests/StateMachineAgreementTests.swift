@@ -1,0 +1,86 @@
+import Envelopes
+import PostgreSQL
+import Testing
+
+@testable import Gateways
+
+/// Plays the same random reports against the state machine and against the SQL.
+@Suite("State machine and SQL agree", .serialized)
+struct StateMachineAgreementTests {
+    @Test("thousands of random reports leave both in the same state")
+    func random() async throws {
+        try await withDatabase { database in
+            let store = database.store
+            var generator = SystemRandomNumberGenerator()
+            for round in 0..<60 {
+                let actors = (0..<Int.random(in: 1...4, using: &generator)).map { "actor\($0)" }
+                let id = "e\(round)"
+                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(
+                    id: id)
+                _ = try await store.submit(submission, grace: .zero)
+                var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")
+                var logged: [String] = ["running 0.0"]
+                for step in 0..<40 {
+                    let change = try EnvelopeChange(randomReport(id, actors, step, &generator))
+                    let action = machine.apply(change)
+                    let outcome = try await store.apply([change])[0]
+                    switch (action, outcome) {
+                    case (.log(let status, let percent), .applied(let stored)):
+                        #expect(percent == stored)
+                        logged.append("\(status) \(percent)")
+                    case (.ignore, .ignored(let stored)): #expect(stored == machine.percent)
+                    default: Issue.record("\(action) but \(outcome) for \(change)")
+                    }
+                }
+                try await compare(machine, logged, id, store)
+            }
+        }
+    }
+
+    private func randomReport(
+        _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
+    ) -> StatusReport {
+        let isFinal = Int.random(in: 0..<30, using: &generator) == 0
+        let status =
+            isFinal
+            ? ["succeeded", "failed", "cancelled"].randomElement(using: &generator)
+            : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
+        // Routes grow and are left out; indexes jump back and forth; events repeat.
+        let longer = actors + ["more"]
+        return StatusReport(
+            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
+            envelopeID: id,
+            status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
+            currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
+            currentActorName: Bool.random(using: &generator) ? "named" : nil,
+            result: Bool.random(using: &generator) ? RawJSON(integer: step) : nil,
+            error: Bool.random(using: &generator) ? "error \(step)" : nil)
+    }
+
+    private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
+        async throws
+    {
+        let envelope = try #require(try await store.envelope(id))
+        #expect(envelope.status == machine.status)
+        #expect(envelope.percent == machine.percent)
+        #expect(envelope.actors == machine.actors)
+        #expect(envelope.actorIndex == machine.actorIndex)
+        #expect(envelope.routeCurrent == machine.actorIndex)
+        #expect(envelope.actorName == machine.actorName)
+        #expect(envelope.message == machine.message)
+        #expect(envelope.error == machine.error)
+        #expect(envelope.result.map { String(decoding: $0, as: UTF8.self) } == machine.result?.description)
+        #expect(envelope.actorsCompleted == machine.actorsCompleted)
+        #expect(envelope.totalActors == machine.actors.count)
+        let history = try #require(try await store.updates(of: id, after: 0, limit: 1000)).updates
+        #expect(history.map { "\($0.status) \($0.percent ?? -1)" } == logged)
+    }
+}
+
+extension SubmissionRequest {
+    func submission(id: String) throws -> Submission {
+        var request = self
+        request.id = id
+        return try request.submission()
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import Gateways
+
+/// A gateway on a real port.
+struct TestGateway {
+    let transport: RecordingTransport
+    let client: TestClient
+    private let group: ServiceGroup
+    private let task: Task<Void, any Error>
+
+    static func start(
+        _ databaseURL: String, transport: RecordingTransport = RecordingTransport(),
+        configure: (inout Configuration) -> Void = { _ in }
+    ) async throws -> TestGateway {
+        var configuration = Configuration(databaseURL: databaseURL)
+        configuration.port = 0
+        configuration.databasePoolSize = 4
+        configuration.outboxInterval = .milliseconds(50)
+        configure(&configuration)
+        let (ports, port) = AsyncStream<Int>.makeStream()
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let gateway = Gateway(configuration: configuration, transport: transport, logger: logger) { port.yield($0) }
+        let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
+        let task = Task {
+            defer { port.finish() }
+            try await group.run()
+        }
+        for await number in ports {
+            return TestGateway(transport: transport, client: TestClient(port: number), group: group, task: task)
+        }
+        try await task.value
+        throw CancellationError()
+    }
+
+    func stop() async throws {
+        await group.triggerGracefulShutdown()
+        try await task.value
+    }
+}
+
+/// A gateway on a database of its own.
+func withGateway(
+    configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, TestDatabase) async throws -> Void
+) async throws {
+    try await withDatabase { database in
+        let gateway = try await TestGateway.start(database.url, configure: configure)
+        do {
+            try await body(gateway, database)
+        } catch {
+            try? await gateway.stop()
+            throw error
+        }
+        try await gateway.stop()
+    }
+}

@@ -1,0 +1,7 @@
+-- Revert troupe-gateway:envelopes from pg
+
+BEGIN;
+
+DROP TABLE envelopes;
+
+COMMIT;

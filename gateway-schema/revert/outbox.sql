@@ -1,0 +1,7 @@
+-- Revert troupe-gateway:outbox from pg
+
+BEGIN;
+
+DROP TABLE outbox;
+
+COMMIT;
