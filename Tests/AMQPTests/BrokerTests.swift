@@ -31,21 +31,26 @@ struct BrokerTests {
             let (messages, message) = AsyncStream<Consumer.Message>.makeStream()
             let (consumerEnds, consumerEnd) = AsyncStream<AMQPError>.makeStream()
             let (publisherEnds, publisherEnd) = AsyncStream<AMQPError>.makeStream()
-            consumer = try await Consumer.open(endpoint, queue: queue, prefetch: prefetch, on: loop) {
-                (link) throws(AMQPError) in
-                try link.declareQueue(queue, arguments: ["x-expires": 120_000])
-            } handler: { event in
-                switch event {
-                case .message(let received): message.yield(received)
-                case .ended(let error):
-                    consumerEnd.yield(error)
-                    message.finish()
+            // On the loop, as a sidecar does it: between its steps a task of the shared threads may have to wait for
+            // longer than a heartbeat takes.
+            (consumer, publisher) = try await Task(executorPreference: loop) {
+                let consumer = try await Consumer.open(endpoint, queue: queue, prefetch: prefetch, on: loop) {
+                    (link) throws(AMQPError) in
+                    try link.declareQueue(queue, arguments: ["x-expires": 120_000])
+                } handler: { event in
+                    switch event {
+                    case .message(let received): message.yield(received)
+                    case .ended(let error):
+                        consumerEnd.yield(error)
+                        message.finish()
+                    }
                 }
-            }
-            publisher = try await Publisher.open(
-                endpoint, on: loop, setUp: { _ in }, onEnd: { publisherEnd.yield($0) })
-            await consumer.start()
-            await publisher.start()
+                await consumer.start()
+                let publisher = try await Publisher.open(
+                    endpoint, on: loop, setUp: { _ in }, onEnd: { publisherEnd.yield($0) })
+                await publisher.start()
+                return (consumer, publisher)
+            }.value
             (self.queue, self.loop, self.messages) = (queue, loop, messages)
             (self.consumerEnds, self.publisherEnds) = (consumerEnds, publisherEnds)
         }

@@ -45,6 +45,13 @@ final class ProbeClient: Sendable {
         }
     }
 
+    /// Resets the connection.
+    func abort() {
+        var nobody = sockaddr()
+        nobody.sa_family = sa_family_t(AF_UNSPEC)
+        _ = Foundation.connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
     func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// All that comes until the server closes; throws when it resets the connection, or falls silent.
