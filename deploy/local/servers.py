@@ -19,6 +19,9 @@ class Servers:
     database_url: str
     rabbitmqctl: Path
     s3_endpoint: Optional[str]
+    # For whoever stops and starts them.
+    rabbitmq: RabbitMQ
+    postgresql: PostgreSQL
 
     def settings(self) -> dict[str, str]:
         """What tests read to find them."""
@@ -50,4 +53,5 @@ def started(folder: Path, with_s3: bool = False, durable: bool = False) -> Itera
             f"PostgreSQL on 127.0.0.1:{postgresql.port}{'' if deployed else ' (no schema to deploy)'}"
             + (f", S3 on {servers[2].endpoint}" if with_s3 else ""))
         yield Servers(
-            rabbitmq.url, postgresql.url, rabbitmq.control, servers[2].endpoint if with_s3 else None)
+            rabbitmq.url, postgresql.url, rabbitmq.control, servers[2].endpoint if with_s3 else None, rabbitmq,
+            postgresql)
