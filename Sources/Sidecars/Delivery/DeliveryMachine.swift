@@ -50,6 +50,7 @@ public struct DeliveryMachine: Sendable {
     private var envelope: Envelope?
     private var calledAt = MonotonicTime.now
     private var attempts = 0
+    private var unroutableAttempts = 0
     private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
     private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
     private var pending: [Outgoing] = []
@@ -135,10 +136,15 @@ public struct DeliveryMachine: Sendable {
     public mutating func sent(_ results: [Result<Void, TransportError>], isLive: Bool) -> Action {
         var remaining: [Outgoing] = []
         var mustWait = false
+        // A queue that was deleted under its consumer is back in a moment.
+        if results.contains(where: { $0.isUnroutable }) { unroutableAttempts += 1 }
+        let isUnroutableForGood = unroutableAttempts >= policy.unroutableAttempts
         for (outgoing, result) in zip(pending, results) {
             guard case .failure(let error) = result else { continue }
             if error.code == .stopped { return .abandon }
-            if error.code == .unroutable, let replacement = errorEnvelope(insteadOf: outgoing, error) {
+            if isUnroutableForGood, error.code == .unroutable,
+                let replacement = errorEnvelope(insteadOf: outgoing, error)
+            {
                 outcome = .failed(.routingError)
                 remaining.append(replacement)
             } else {
@@ -299,6 +305,12 @@ public struct DeliveryMachine: Sendable {
 extension RuntimeReply.HandlerError {
     /// `ValueError: not text`, or as much of it as there is.
     var inWords: String { [details?["type"]?.string ?? code, message].compactMap { $0 }.joined(separator: ": ") }
+}
+
+extension Result<Void, TransportError> {
+    fileprivate var isUnroutable: Bool {
+        if case .failure(let error) = self { error.code == .unroutable } else { false }
+    }
 }
 
 extension Double {
