@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The fault suite: breaks one thing after the other under load, and proves that no envelope is lost by it.
 
-    faults.py [--envelopes N] [--seconds S] [--seed SEED] [--only NAME[,NAME]] [--programs FOLDER]
+    faults.py [--soak] [--envelopes N] [--seconds S] [--seed SEED] [--only NAME[,NAME]] [--programs FOLDER]
 
 The seed says what is submitted, what fails, and who is struck when; a run is replayed with the seed that it has
 printed. KEEP=1 keeps the folder with logs.
@@ -51,7 +51,8 @@ class Outcome:
 
 
 def main(folder: Path, options: argparse.Namespace) -> int:
-    chosen = [scenario for scenario in scenarios.ALL if not options.only or scenario.name in options.only]
+    chosen = [scenario for scenario in scenarios.ALL
+              if scenario.name in options.only or not options.only and (options.soak or not scenario.takes_long)]
     # The measure of all others.
     if chosen[0].name != scenarios.ALL[0].name:
         chosen.insert(0, scenarios.ALL[0])
@@ -205,13 +206,19 @@ def explain(outcome: Outcome, running: World) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--envelopes", type=int, default=300, metavar="N", help="to submit in each scenario (300)")
-    parser.add_argument("--seconds", type=float, default=6, metavar="S", help="over which they are submitted (6)")
-    parser.add_argument("--limit", type=float, default=90, metavar="S", help="for the recovery of a scenario (90)")
+    parser.add_argument("--soak", action="store_true", help="2,000 envelopes over 40 s, and the scenarios that take long")
+    parser.add_argument("--envelopes", type=int, metavar="N", help="to submit in each scenario (300)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="over which they are submitted (6)")
+    parser.add_argument("--limit", type=float, metavar="S", help="for the recovery of a scenario (90)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="NAMES")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / ".build" / "debug", metavar="FOLDER")
     options = parser.parse_args(arguments)
+    usual = {"envelopes": 2000, "seconds": 40, "limit": 300} if options.soak else {
+        "envelopes": 300, "seconds": 6, "limit": 90}
+    for name, value in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     unknown = set(options.only) - {scenario.name for scenario in scenarios.ALL}
     if unknown or options.envelopes < 10:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}" if unknown else "--envelopes: at least 10")

@@ -60,7 +60,7 @@ class World:
     @contextlib.contextmanager
     def frozen(self, child: Child) -> Iterator[None]:
         """As if its node had no time for it. Only for a child that nobody kills meanwhile."""
-        self.watcher.ignored.add(child.name)
+        self.watcher.ignored.add(child.name)  # whose silence is no wonder
         child.process.send_signal(signal.SIGSTOP)
         try:
             yield
