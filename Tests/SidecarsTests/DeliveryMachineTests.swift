@@ -280,6 +280,13 @@ struct DeliveryMachineTests {
         guard case .settle(.requeue) = machine.called(.failure(.draining), now: now) else { throw Unexpected() }
     }
 
+    @Test func aDeliveryThatTheBrokerHasTakenBackIsLeftToIt() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .abandon = machine.called(.failure(.withdrawn), now: now) else { throw Unexpected() }
+        #expect(machine.outcome == nil)
+    }
+
     // MARK: The broker fails
 
     func failure(_ code: TransportError.Code) -> Result<Void, TransportError> { .failure(TransportError(code, "why")) }

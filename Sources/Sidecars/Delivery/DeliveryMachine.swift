@@ -105,6 +105,8 @@ public struct DeliveryMachine: Sendable {
         switch result {
         case .failure(.draining):
             return .settle(.requeue)
+        case .failure(.withdrawn):
+            return .abandon
         case .failure(.timeout(let limit)):
             runtimeHangs = true
             return fail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
