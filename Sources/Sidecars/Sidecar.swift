@@ -69,7 +69,10 @@ public actor Sidecar {
                 post(reports)
                 await wait(delay)
                 let start = MonotonicTime.now
-                let result = await runtime.call(delivery.body, timeout: timeout)
+                // One whose connection was lost while it waited comes again, and must not be in its own way.
+                let result = await runtime.call(delivery.body, timeout: timeout) {
+                    await self.transport.isLive(delivery)
+                }
                 metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
                 action = machine.called(result, now: .now)
             case .send(let outgoing, let delay):
