@@ -99,7 +99,7 @@ let package = Package(
         tests("PostgreSQL"),
         tests("Settings"),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
-        tests("Telemetry"),
+        tests("Telemetry", ["EventLoops", log]),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
