@@ -54,15 +54,11 @@ public actor RabbitMQTransport: Transport {
         var backoff = Backoff()
         let endpoint = topology.settings.endpoint
         while !isStopped {
-            let result = await BlockingThread.run { () -> Result<Void, AMQPError> in
-                do throws(AMQPError) {
-                    let link = try Link.dial(endpoint)
-                    try setUp(link)
-                    link.close()
-                    return .success(())
-                } catch { return .failure(error) }
-            }
-            guard case .failure(let reason) = result else { return }
+            let reason: AMQPError
+            do throws(AMQPError) {
+                let link = try await Link.dial(endpoint, setUp: setUp)
+                return await BlockingThread.run { link.close() }
+            } catch { reason = error }
             if let deadline, deadline <= .now { throw TransportError(.timeout, "\(what) not declared: \(reason)") }
             let wait = backoff.next()
             logger.warning(
