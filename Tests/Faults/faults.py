@@ -32,6 +32,7 @@ from scenarios import Scenario  # noqa: E402
 from world import World  # noqa: E402
 
 TICK = 0.05
+MOST_COMPLAINTS = 20
 COLUMNS = "{:<22}{:>10}{:>6}{:>12}{:>13}{:>10}  {}"
 
 
@@ -60,7 +61,7 @@ def main(folder: Path, options: argparse.Namespace) -> int:
           "scenarios", flush=True)
     outcomes: list[Outcome] = []
     reference: dict[str, Any] = {}
-    with world.started(folder, options.programs.absolute()) as running:
+    with world.started(folder, options.programs.absolute(), options.reports == "http") as running:
         for scenario in chosen:
             outcome = play(scenario, running, options, reference)
             outcomes.append(outcome)
@@ -90,10 +91,14 @@ def play(scenario: Scenario, running: World, options: argparse.Namespace, refere
         while time.monotonic() < until:
             running.tend()
             time.sleep(TICK)
-    over = time.monotonic()
-    complaints += wait_for_the_end(run, scenario, options.limit)
-    recovery = time.monotonic() - over
+    # What is still to be submitted when the fault is over is no part of the recovery.
+    over = max(time.monotonic(), run.begin + run.seconds)
+    complaints += wait_for_the_end(run, over + options.limit)
+    recovery = max(0, time.monotonic() - over)
     stored = stored_results(run)
+    half_written = remove_half_written(run)
+    if half_written:
+        run.note(f"{half_written} half-written files left")
     facts = gather(run, scenario, stored)
     if not reference:
         reference.update({key: results[0].payload for key, results in stored.items()})
@@ -112,12 +117,10 @@ def play(scenario: Scenario, running: World, options: argparse.Namespace, refere
     return Outcome(scenario.name, len(facts.statuses), found, running.watcher.redeliveries - redelivered, recovery, run.notes)
 
 
-def wait_for_the_end(run: Run, scenario: Scenario, limit: float) -> list[str]:
-    """Until everything is accepted and final, and nothing is on its way any more; what is still missing at `limit`."""
-    deadline = time.monotonic() + limit
+def wait_for_the_end(run: Run, deadline: float) -> list[str]:
+    """Until everything is accepted and final, and nothing is on its way any more; what is missing at `deadline`."""
     while True:
-        running = run.world
-        running.tend()
+        run.world.tend()
         missing = "not all envelopes are accepted" if run.is_submitting else ""
         if not missing:
             left = run.unfinished() - run.victims
@@ -129,7 +132,7 @@ def wait_for_the_end(run: Run, scenario: Scenario, limit: float) -> list[str]:
         if time.monotonic() > deadline:
             for submitter in run.submitters:
                 submitter.stop()
-            return [f"after {limit:g} s: {missing}"]
+            return [f"too late: {missing}"]
         time.sleep(2 * TICK)
 
 
@@ -160,6 +163,14 @@ def stored_results(run: Run) -> dict[str, list[Stored]]:
         stored.setdefault(key, []).append(Stored(end, json.loads(path.read_bytes())["payload"]))
         path.unlink()
     return stored
+
+
+def remove_half_written(run: Run) -> int:
+    """Whoever is killed while he writes leaves them; nobody takes them for results."""
+    files = list(run.pipeline.results.glob("*/*/*/.*.partial"))
+    for file in files:
+        file.unlink()
+    return len(files)
 
 
 def dead_letters(
@@ -194,13 +205,19 @@ def unlike_the_model(reference: Mapping[str, Any], options: argparse.Namespace) 
 
 
 def explain(outcome: Outcome, running: World) -> None:
-    """What is wrong, and what those had to say who had a hand in it."""
+    """What is wrong, and what those had to say who are to blame: where the lost ones are, and who ended by himself."""
     complaints = outcome.verdict.complaints
-    print("\n".join(f"      - {complaint}" for complaint in complaints[:20]))
-    if len(complaints) > 20:
-        print(f"      - and {len(complaints) - 20} more")
+    print("\n".join(f"      - {complaint}" for complaint in complaints[:MOST_COMPLAINTS]))
+    if len(complaints) > MOST_COMPLAINTS:
+        print(f"      - and {len(complaints) - MOST_COMPLAINTS} more")
+    places = running.query(
+        f"SELECT DISTINCT coalesce(current_actor_name, '') FROM envelopes WHERE id LIKE '{outcome.scenario}-%' "
+        f"AND status NOT IN {FINAL}")
+    actors = {name for [name] in places if name} or {"happy-end", "error-end"}
     for child in running.pipeline.children:
-        print(tail(child.log, 8))
+        actor = child.name.removesuffix("-sidecar").removesuffix("-handler")
+        if actor in actors or child.name == "gateway" or any(child.name in complaint for complaint in complaints):
+            print(tail(child.log, 12))
     print(f"--- queues (ready, unacknowledged): {running.queues()}", flush=True)
 
 
@@ -212,6 +229,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--limit", type=float, metavar="S", help="for the recovery of a scenario (90)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="NAMES")
+    parser.add_argument("--reports", choices=["broker", "http"], default="broker", help="how sidecars report")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / ".build" / "debug", metavar="FOLDER")
     options = parser.parse_args(arguments)
     usual = {"envelopes": 2000, "seconds": 40, "limit": 300} if options.soak else {

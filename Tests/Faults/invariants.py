@@ -68,12 +68,12 @@ def lost_of(facts: Facts) -> set[str]:
 
 
 def victims(facts: Facts, gone: set[str]) -> list[str]:
-    """What lay in a deleted queue is gone, but for what a sidecar had already been given."""
+    """What lay in a deleted queue is gone; what a sidecar had already been given is not."""
     survivors = facts.victims - gone
-    if len(survivors) <= facts.in_hand:
+    if len(survivors) == facts.in_hand:
         return []
     return [f"{len(survivors)} of {len(facts.victims)} envelopes survived the deletion of their queue, "
-            f"although only {facts.in_hand} were out of it"]
+            f"but {facts.in_hand} had been delivered"]
 
 
 def of_one(key: str, facts: Facts, reference: Mapping[str, Any]) -> list[str]:

@@ -59,11 +59,18 @@ class Proxy:
 
     def accept(self) -> None:
         while True:
-            client, _ = self.listener.accept()
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return  # closed
             with self.lock:
                 connection = Connection(self, client, random_plan(self.random) if self.random else None)
                 self.connections.add(connection)
             threading.Thread(target=connection.run, daemon=True).start()
+
+    def close(self) -> None:
+        shut(self.listener, socket.SHUT_RDWR)
+        self.listener.close()
 
     def forget(self, connection: "Connection") -> None:
         with self.lock:
@@ -75,6 +82,7 @@ class Connection:
         self.proxy = proxy
         self.client = client
         self.plan = plan
+        self.is_abrupt = False
 
     def run(self) -> None:
         try:
@@ -105,7 +113,8 @@ class Connection:
                 sink.sendall(data)
         except OSError:
             pass
-        finish(source, sink)
+        if not self.is_abrupt:
+            finish(source, sink)
 
     def cut(self, plan: Plan, data: bytes, source: socket.socket, sink: socket.socket) -> None:
         self.proxy.cuts += 1
@@ -117,7 +126,8 @@ class Connection:
                 pass
         elif plan.way == "stall":
             time.sleep(plan.stall)
-        if plan.way in ("reset", "stall"):
+        self.is_abrupt = plan.way in ("reset", "stall")
+        if self.is_abrupt:
             for end in (source, sink):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 shut(end, socket.SHUT_RD)  # tells the peer nothing yet, but wakes the other direction

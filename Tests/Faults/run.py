@@ -1,6 +1,7 @@
 """One scenario's run: what is submitted, what is known of it, and whether it has come to an end."""
 
 import random
+import time
 from typing import Mapping, Sequence
 
 import workload
@@ -20,6 +21,7 @@ class Run:
         self.seed = seed
         self.count = count
         self.seconds = seconds
+        self.begin = time.monotonic()
         self.random = random.Random(f"{seed}/{scenario}")
         self.submitters: list[Submitter] = []
         self.victims: set[str] = set()

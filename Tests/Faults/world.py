@@ -26,9 +26,9 @@ SETTINGS = {
     "TROUPE_GATEWAY_PUBLISH_TIMEOUT": "2s",
     "TROUPE_GATEWAY_OUTBOX_GRACE": "3s",
     # A handler that is killed from outside again and again is no reason to give its envelope up.
-    "TROUPE_CRASH_ATTEMPTS": "100",
+    "TROUPE_CRASH_ATTEMPTS": "10",
 }
-# Faults that last: a pod would be back in about this time.
+# Whoever is killed is back after that: long enough to be missed.
 LONGEST_PAUSE = 0.4
 
 
@@ -97,7 +97,7 @@ class World:
 
 
 @contextlib.contextmanager
-def started(folder: Path, programs: Path) -> Iterator[World]:
+def started(folder: Path, programs: Path, reports_by_http: bool) -> Iterator[World]:
     check_programs(*(programs / name for name in ("troupe", "troupe-sidecar")))
     (folder / "results").mkdir()
     with contextlib.ExitStack() as stack:
@@ -105,11 +105,12 @@ def started(folder: Path, programs: Path) -> Iterator[World]:
         stack.callback(disk.close)
         running = stack.enter_context(servers.started(folder, durable=True))
         proxy = Proxy(running.rabbitmq.port)
+        stack.callback(proxy.close)
         port_before, port = f":{running.rabbitmq.port}/", f":{proxy.port}/"
         proxied = dataclasses.replace(running, rabbitmq_url=running.rabbitmq_url.replace(port_before, port))
         pipeline = Pipeline(
             actors(folder, programs), proxied, folder, programs, REPOSITORY / "deploy/demo/tools.yaml",
-            settings=SETTINGS, longest_pause=LONGEST_PAUSE)
+            reports_by_http=reports_by_http, settings=SETTINGS, longest_pause=LONGEST_PAUSE)
         stack.callback(pipeline.stop)
         pipeline.start()
         yield World(running, pipeline, proxy, disk)

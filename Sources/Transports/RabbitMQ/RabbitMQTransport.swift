@@ -17,6 +17,8 @@ public actor RabbitMQTransport: Transport {
     private var subscriptions: [Source: Subscription] = [:]
     private var consumers: [UInt64: Consumer] = [:]
     private var lastGeneration: UInt64 = 0
+    /// Consumers whose queue was deleted: what they have delivered is nowhere else any more.
+    private var lastCopies: Set<UInt64> = []
     private var publisher: Publisher?
     private var publisherTrouble = "not connected yet"
     private var publisherTask: Task<Void, Never>?
@@ -101,7 +103,7 @@ public actor RabbitMQTransport: Transport {
                     case .message(let message):
                         self?.assumeIsolated { $0.deliver(message, from: source, generation: generation) }
                     case .ended(let error):
-                        self?.assumeIsolated { $0.consumers[generation] = nil }
+                        self?.assumeIsolated { $0.consumerEnded(generation, error) }
                         end.yield(error)
                     }
                 }
@@ -127,6 +129,11 @@ public actor RabbitMQTransport: Transport {
         }
     }
 
+    private func consumerEnded(_ generation: UInt64, _ reason: AMQPError) {
+        consumers[generation] = nil
+        if reason.code == .consumerCancelled { lastCopies.insert(generation) }
+    }
+
     private func deliver(_ message: Consumer.Message, from source: Source, generation: UInt64) {
         subscriptions[source]?.deliveries.yield(
             Delivery(
@@ -142,7 +149,10 @@ public actor RabbitMQTransport: Transport {
         }
     }
 
-    public func isLive(_ delivery: Delivery) -> Bool { consumers[delivery.token.generation] != nil }
+    public func isLive(_ delivery: Delivery) -> Bool {
+        let generation = delivery.token.generation
+        return consumers[generation] != nil || (lastCopies.contains(generation) && !isStopped)
+    }
 
     public func stopConsuming() async {
         for consumer in consumers.values { await consumer.cancel() }
