@@ -64,7 +64,6 @@ AFTER = [  # these start servers of their own
     ]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
     Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.4"}),
-    Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "REPORTS": "http"}),
 ]
 
