@@ -36,11 +36,11 @@ public struct AMQPError: Error, Hashable, Sendable, CustomStringConvertible {
     init(status: Int32, during step: String) {
         let code: Code =
             switch status {
-            case AMQP_STATUS_TIMEOUT.rawValue, AMQP_STATUS_HEARTBEAT_TIMEOUT.rawValue: .timeout
+            case AMQP_STATUS_TIMEOUT.rawValue: .timeout
             case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED.rawValue: .unreachable
             case AMQP_STATUS_CONNECTION_CLOSED.rawValue, AMQP_STATUS_SOCKET_ERROR.rawValue,
-                AMQP_STATUS_SOCKET_CLOSED.rawValue,
-                AMQP_STATUS_TCP_ERROR.rawValue:
+                AMQP_STATUS_SOCKET_CLOSED.rawValue, AMQP_STATUS_TCP_ERROR.rawValue,
+                AMQP_STATUS_HEARTBEAT_TIMEOUT.rawValue:
                 .connectionLost
             case AMQP_STATUS_SSL_ERROR.rawValue, AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue,
                 AMQP_STATUS_SSL_PEER_VERIFY_FAILED.rawValue, AMQP_STATUS_SSL_CONNECTION_FAILED.rawValue:

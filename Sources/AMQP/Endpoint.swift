@@ -1,5 +1,3 @@
-internal import CRabbitMQ
-
 /// Where a broker is and how to log in.
 public struct Endpoint: Sendable, Hashable {
     public var host: String
@@ -55,30 +53,6 @@ public struct Endpoint: Sendable, Hashable {
         self.timeout = timeout
     }
 
-    /// Reads `amqp://user:password@host:port/vhost` or `amqps://...`, percent-decoded (the AMQP URI specification).
-    /// - Throws: `AMQPError` `.invalidURL`; its message leaves the URL out, which holds a password.
-    public init(url: String) throws(AMQPError) {
-        guard url.hasPrefix("amqp://") || url.hasPrefix("amqps://") else {
-            throw AMQPError(.invalidURL, "a broker's URL begins with amqp:// or amqps://")
-        }
-        self.init()
-        // The library decodes in place and points its result into the text that it was given.
-        var text = Array(url.utf8CString)
-        let parsed = text.withUnsafeMutableBufferPointer { text -> Endpoint? in
-            var info = amqp_connection_info()
-            guard amqp_parse_url(text.baseAddress, &info) == AMQP_STATUS_OK.rawValue else { return nil }
-            return Endpoint(
-                host: String(cString: info.host), port: Int(info.port), virtualHost: String(cString: info.vhost),
-                username: String(cString: info.user), password: String(cString: info.password),
-                tls: info.ssl != 0 ? TLS() : nil)
-        }
-        guard let parsed, !parsed.host.isEmpty else {
-            throw AMQPError(
-                .invalidURL, "expected amqp://user:password@host:port/vhost, special characters percent-encoded")
-        }
-        self = parsed
-    }
-
     /// Host and port, fit for logs.
-    public var address: String { "\(host):\(port)" }
+    public var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

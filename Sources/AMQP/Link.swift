@@ -1,5 +1,6 @@
 internal import CEpoll
 internal import CRabbitMQ
+internal import EventLoops
 internal import Glibc
 
 /// One connection to the broker with one channel: rabbitmq-c's handle and the calls that we make on it.
@@ -13,8 +14,10 @@ public final class Link: @unchecked Sendable {
     /// All traffic of ours runs on this one; set-up steps that may fail use others, which the broker closes on failure.
     let channel: amqp_channel_t = 1
     private var lastScratchChannel: amqp_channel_t = 1
-    /// Of a broker that is a part of the way down the road: host and port.
+    /// Host and port of the broker.
     let address: String
+    /// Kept here, because the library forgets it when it closes the socket: on a missing heartbeat for instance.
+    private(set) var descriptor: Int32 = -1
 
     private init(handle: amqp_connection_state_t, address: String) {
         self.handle = handle
@@ -23,7 +26,6 @@ public final class Link: @unchecked Sendable {
 
     deinit { amqp_destroy_connection(handle) }
 
-    var descriptor: Int32 { amqp_get_sockfd(handle) }
     var heartbeatSeconds: Int { Int(amqp_get_heartbeat(handle)) }
     /// Bytes of a message's body that fit into one frame.
     var frameCapacity: Int { Int(amqp_get_frame_max(handle)) - 8 }
@@ -45,6 +47,7 @@ public final class Link: @unchecked Sendable {
             let error = AMQPError(status: status, during: step)
             throw error.code == .tls ? error : AMQPError(.unreachable, error.message)
         }
+        link.descriptor = amqp_get_sockfd(handle)
         // Without these the broker would neither tell that a consumer was cancelled nor that it blocks publishers.
         let arena = Arena()
         var properties = arena.table(
@@ -62,6 +65,21 @@ public final class Link: @unchecked Sendable {
         amqp_channel_open(handle, link.channel)
         try link.check(amqp_get_rpc_reply(handle), "opening a channel")
         return link
+    }
+
+    /// Dials and sets up on a thread of its own.
+    /// - Parameter setUp: declares what is needed; may block.
+    public static func dial(
+        _ endpoint: Endpoint, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void
+    ) async throws(AMQPError) -> Link {
+        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
+            do throws(AMQPError) {
+                let link = try Link.dial(endpoint)
+                try setUp(link)
+                return .success(link)
+            } catch { return .failure(error) }
+        }
+        return try dialed.get()
     }
 
     private static func makeSocket(
@@ -143,8 +161,10 @@ public final class Link: @unchecked Sendable {
         try check(amqp_get_rpc_reply(handle), "asking for publisher confirms")
     }
 
-    /// Says good-bye; blocks for a second at most.
+    /// Says good-bye; blocks for a second at most. A broker that does not read is left without a word: telling it would
+    /// block for as long.
     public func close() {
+        guard roomToSend > 0 else { return }
         var timeout = timeval(.seconds(1))
         amqp_set_rpc_timeout(handle, &timeout)
         _ = amqp_connection_close(handle, AMQP_REPLY_SUCCESS)
@@ -200,8 +220,11 @@ public final class Link: @unchecked Sendable {
 
     /// Reads the reason out of `connection.close` and `channel.close`; `nil` for other methods.
     func closeReason(of method: amqp_method_t) -> AMQPError? {
-        method.id == methodID(10, 50) || method.id == methodID(20, 40)
-            ? closeReason(method, during: "channel closed") : nil
+        switch method.id {
+        case methodID(10, 50): closeReason(method, during: "connection closed")
+        case methodID(20, 40): closeReason(method, during: "channel closed")
+        default: nil
+        }
     }
 
     private func closeReason(_ method: amqp_method_t, during step: String) -> AMQPError {
@@ -212,10 +235,20 @@ public final class Link: @unchecked Sendable {
         return AMQPError(replyCode: close.reply_code, text: close.reply_text.string, during: step)
     }
 
-    /// Whether the kernel takes more to send just now. A send that it does not take would block the event loop.
-    var isWritable: Bool {
+    /// Whether frames have been read that `nextFrame` has not given yet: the library reads ahead, also while it sends.
+    /// The socket does not become readable for those.
+    var holdsFrames: Bool { amqp_frames_enqueued(handle) != 0 || amqp_data_in_buffer(handle) != 0 }
+
+    /// How many bytes the kernel takes to send just now. Sending more would block the event loop until the broker
+    /// reads: rabbitmq-c waits for that.
+    var roomToSend: Int {
         var query = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        return poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
+        // Writable means that a third of the buffer is free. A closed socket is so too: sending tells what happened to
+        // it.
+        guard poll(&query, 1, 0) == 1, query.revents & Int16(POLLOUT) != 0 else { return 0 }
+        let free = troupe_send_room(descriptor)
+        // Bookkeeping of the kernel and of TLS takes its share. Where it is not told, a third of the least buffer is.
+        return free < 0 ? 8 << 10 : max(2 << 10, (free - 4096) * 2 / 3)
     }
 }
 

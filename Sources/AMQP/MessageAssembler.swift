@@ -11,11 +11,13 @@ struct MessageAssembler<Method> {
     }
 
     private var pending: Complete?
-    private var size = 0
+    /// Of the body; `nil` until the header has come.
+    private var size: UInt64?
 
     /// Begins a message.
     mutating func begin(_ method: Method) {
         pending = Complete(method: method, body: [], messageID: nil, deliveryCount: 0)
+        size = nil
     }
 
     /// Takes a header or body frame; gives the message that it completes.
@@ -27,14 +29,16 @@ struct MessageAssembler<Method> {
             let fragment = frame.payload.body_fragment
             pending?.body.append(contentsOf: UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
         }
-        guard let complete = pending, complete.body.count >= size else { return nil }
+        guard let complete = pending, let size, UInt64(complete.body.count) >= size else { return nil }
         pending = nil
         return complete
     }
 
     private mutating func takeHeader(_ frame: amqp_frame_t) {
-        size = Int(frame.payload.properties.body_size)
-        pending?.body.reserveCapacity(size)
+        let size = frame.payload.properties.body_size
+        self.size = size
+        // What comes is believed as far as it has come.
+        pending?.body.reserveCapacity(Int(min(size, 1 << 20)))
         guard
             let properties = frame.payload.properties.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self)
                 .pointee

@@ -47,6 +47,9 @@ public actor Publisher {
     /// Why the broker takes no publishes just now (an alarm), if so.
     public private(set) var blockedReason: String?
 
+    /// Messages that wait for their turn.
+    public var backlog: Int { queue.count }
+
     private var link: Link?
     private let onEnd: @Sendable (AMQPError) -> Void
     private var queue: Deque<(message: Message, ticket: Ticket)> = []
@@ -64,15 +67,11 @@ public actor Publisher {
         _ endpoint: Endpoint, on loop: EventLoop, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void,
         onEnd: @escaping @Sendable (AMQPError) -> Void
     ) async throws(AMQPError) -> Publisher {
-        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
-            do throws(AMQPError) {
-                let link = try Link.dial(endpoint)
-                try setUp(link)
-                try link.startConfirms()
-                return .success(link)
-            } catch { return .failure(error) }
+        let link = try await Link.dial(endpoint) { (link) throws(AMQPError) in
+            try setUp(link)
+            try link.startConfirms()
         }
-        return Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
+        return Publisher(link: link, loop: loop, onEnd: onEnd)
     }
 
     private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {
@@ -88,22 +87,26 @@ public actor Publisher {
             self?.assumeIsolated { $0.ready(readiness) }
         }
         scheduleHeartbeat(every: link.heartbeatInterval)
+        // The set-up may have read more than its answers.
+        read()
     }
 
     /// Queues the message and returns what became of it. After `timeout` without an answer that is `.lost` with code
-    /// `.timeout`; a message that was still waiting for its turn is never sent then.
+    /// `.timeout`; a message that was still waiting for its turn is never sent then. What AMQP cannot carry is `.lost`
+    /// with code `.protocol`, and costs nobody else the connection.
     public func publish(_ message: Message, timeout: Duration? = nil) async -> Outcome {
         await withCheckedContinuation { waiter in
-            guard link != nil else {
+            guard let link else {
                 let reason = AMQPError(.connectionLost, "the connection to the broker has ended")
                 return waiter.resume(returning: .lost(reason))
+            }
+            if let excess = message.excess(frameCapacity: link.frameCapacity) {
+                return waiter.resume(returning: .lost(AMQPError(.protocol, excess)))
             }
             let ticket = Ticket(waiter)
             if let timeout {
                 ticket.timer = loop.schedule(after: timeout) { [weak self] in
-                    self?.assumeIsolated {
-                        $0.answer(ticket, .lost(AMQPError(.timeout, "no confirm within \(timeout)")))
-                    }
+                    self?.assumeIsolated { $0.expire(ticket, AMQPError(.timeout, "no confirm within \(timeout)")) }
                 }
             }
             queue.append((message, ticket))
@@ -118,6 +121,15 @@ public actor Publisher {
         var timer: EventLoop.Timer?
 
         init(_ waiter: CheckedContinuation<Outcome, Never>) { self.waiter = waiter }
+    }
+
+    private func expire(_ ticket: Ticket, _ reason: AMQPError) {
+        answer(ticket, .lost(reason))
+        // While the broker blocks publishers, nobody else would come and take it out. One that is under way goes on.
+        guard let index = queue.firstIndex(where: { $0.ticket === ticket }), index > 0 || sentOfFirst == nil else {
+            return
+        }
+        queue.remove(at: index)
     }
 
     private func answer(_ ticket: Ticket, _ outcome: Outcome) {
@@ -137,29 +149,25 @@ public actor Publisher {
     private func send() {
         guard let link else { return }
         attempt { () throws(AMQPError) in
-            // Between two looks at the socket no more is sent than a fresh socket buffer always holds.
-            var budget = 0
+            var room = 0
             while let (message, ticket) = queue.first, blockedReason == nil {
-                if ticket.waiter == nil && sentOfFirst == nil {
-                    queue.removeFirst()
-                    continue
-                }
-                if budget <= 0 {
-                    guard link.isWritable else { return waitForRoom() }
-                    budget = 64 << 10
-                }
-                if message.body.count <= link.frameCapacity {
+                let size = message.size
+                if size > room { room = link.roomToSend }
+                guard room > 0 else { return waitForRoom() }
+                if size <= room && message.body.count <= link.frameCapacity && sentOfFirst == nil {
                     try sendWhole(message, over: link)
-                } else if try !sendFrame(of: message, over: link) {
-                    budget = 0
-                    continue
+                    room -= size
+                } else {
+                    let isLast = try sendFrame(of: message, upTo: room, over: link)
+                    room = 0
+                    if !isLast { continue }
                 }
-                budget -= message.body.count + 512
                 queue.removeFirst()
                 sentOfFirst = nil
                 window.sent(ticket, messageID: message.messageID, routingKey: message.routingKey)
             }
         }
+        if link.holdsFrames { loop.atEndOfTurn { [weak self] in self?.assumeIsolated { $0.read() } } }
     }
 
     private func sendWhole(_ message: Message, over link: Link) throws(AMQPError) {
@@ -173,8 +181,9 @@ public actor Publisher {
         try link.check(status, "publishing")
     }
 
-    /// Sends the next frame of a large message; returns whether it was the last.
-    private func sendFrame(of message: Message, over link: Link) throws(AMQPError) -> Bool {
+    /// Sends the next frame of a large message, of a size that the kernel has room for; returns whether it was the
+    /// last.
+    private func sendFrame(of message: Message, upTo room: Int, over link: Link) throws(AMQPError) -> Bool {
         let arena = Arena()
         guard let sent = sentOfFirst else {
             var publish = amqp_basic_publish_t(
@@ -195,7 +204,7 @@ public actor Publisher {
             sentOfFirst = 0
             return false
         }
-        let count = min(link.frameCapacity, message.body.count - sent)
+        let count = min(link.frameCapacity, message.body.count - sent, room)
         let status = message.body.withUnsafeBytes { body in
             var frame = amqp_frame_t()
             frame.frame_type = UInt8(AMQP_FRAME_BODY)
@@ -319,6 +328,28 @@ public actor Publisher {
         queue.removeAll()
         for ticket in unanswered { answer(ticket, .lost(reason)) }
         return link
+    }
+}
+
+extension Publisher.Message {
+    /// About what it takes on the wire.
+    fileprivate var size: Int { body.count + headerSize + 512 }
+
+    private var headerSize: Int {
+        headers.reduce(exchange.utf8.count + routingKey.utf8.count + messageID.utf8.count) { sum, header in
+            guard case .string(let text) = header.value else { return sum + header.key.utf8.count + 16 }
+            return sum + header.key.utf8.count + text.utf8.count + 16
+        }
+    }
+
+    /// What of it is too long for AMQP: short strings hold 255 bytes, and all headers must fit into one frame.
+    fileprivate func excess(frameCapacity: Int) -> String? {
+        for (name, text) in [("exchange", exchange), ("routing key", routingKey), ("message id", messageID)]
+        where text.utf8.count > 255 {
+            return "the \(name) of a message is longer than 255 bytes"
+        }
+        if headers.keys.contains(where: { $0.utf8.count > 255 }) { return "a header's name is longer than 255 bytes" }
+        return headerSize + 512 > frameCapacity ? "the headers of a message do not fit into a frame" : nil
     }
 }
 

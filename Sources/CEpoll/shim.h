@@ -1,5 +1,6 @@
 // The Linux calls that Swift's Glibc module leaves out.
 #pragma once
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,17 @@ static const unsigned int TROUPE_EPOLLHUP = EPOLLHUP;
 static const unsigned int TROUPE_EPOLLRDHUP = EPOLLRDHUP;
 static const int TROUPE_EFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;
 static const int TROUPE_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+
+// Bytes of its send buffer that a TCP socket has left, bookkeeping included; negative when the kernel does not tell.
+static inline long troupe_send_room(int descriptor) {
+  unsigned int memory[SK_MEMINFO_VARS] = {0};
+  socklen_t size = sizeof memory;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, memory, &size) != 0 ||
+      size <= SK_MEMINFO_WMEM_QUEUED * sizeof *memory)
+    return -1;
+  long room = (long)memory[SK_MEMINFO_SNDBUF] - (long)memory[SK_MEMINFO_WMEM_QUEUED];
+  return room > 0 ? room : 0;
+}
 
 // prctl is variadic, which Swift cannot call. The kernel keeps 15 bytes of the name.
 static inline void troupe_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -27,6 +27,11 @@ extension StatusReport {
         writer.append(currentActorIndex)
         member("current_actor_name", currentActorName)
         member("message", message)
+        if let attempt {
+            writer.name("attempt")
+            writer.append(attempt)
+        }
+        member("next_attempt_at", nextAttemptAt)
         if let durationMilliseconds {
             writer.name("duration_ms")
             writer.append(durationMilliseconds)
@@ -105,6 +110,8 @@ extension StatusReport {
         currentActorIndex = try whole("current_actor_idx") { $0 } ?? 0
         currentActorName = try text("current_actor_name")
         message = try text("message")
+        attempt = try number("attempt").flatMap { Int(exactly: $0) }
+        nextAttemptAt = try text("next_attempt_at")
         durationMilliseconds = try whole("duration_ms") { $0.rounded() }
         messageSizeKilobytes = try number("message_size_kb")
         result = members["result"]

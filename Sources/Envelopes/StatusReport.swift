@@ -13,13 +13,16 @@ public struct StatusReport: Sendable, Hashable {
     public var eventID: String
     public var envelopeID: String
     public var parentID: String?
-    /// Progress: `received`, `processing`, `completed`. Final: `succeeded`, `failed`. Created: `pending`.
+    /// Progress: `received`, `processing`, `completed`, `retrying`. Final: `succeeded`, `failed`. Created: `pending`.
     public var status: String
     public var actors: [String]
     /// From 0; equals `actors.count` when the route is done.
     public var currentActorIndex: Int
     public var currentActorName: String?
     public var message: String?
+    /// Of a `retrying` envelope: the attempt that failed, from 1, and when the next one begins (ISO 8601).
+    public var attempt: Int?
+    public var nextAttemptAt: String?
     public var durationMilliseconds: Int?
     public var messageSizeKilobytes: Double?
     public var result: RawJSON?
@@ -30,7 +33,8 @@ public struct StatusReport: Sendable, Hashable {
 
     public init(
         kind: Kind, eventID: String, envelopeID: String, parentID: String? = nil, status: String, actors: [String],
-        currentActorIndex: Int, currentActorName: String? = nil, message: String? = nil,
+        currentActorIndex: Int, currentActorName: String? = nil, message: String? = nil, attempt: Int? = nil,
+        nextAttemptAt: String? = nil,
         durationMilliseconds: Int? = nil,
         messageSizeKilobytes: Double? = nil, result: RawJSON? = nil, error: String? = nil, errorDetails: RawJSON? = nil,
         timestamp: String = Timestamp.now()
@@ -44,6 +48,8 @@ public struct StatusReport: Sendable, Hashable {
         self.currentActorIndex = currentActorIndex
         self.currentActorName = currentActorName
         self.message = message
+        self.attempt = attempt
+        self.nextAttemptAt = nextAttemptAt
         self.durationMilliseconds = durationMilliseconds
         self.messageSizeKilobytes = messageSizeKilobytes
         self.result = result

@@ -2,10 +2,14 @@ internal import Glibc
 
 /// A moment in UTC as ISO 8601 text with microseconds, `2026-11-21T09:30:00.123456Z`.
 public enum Timestamp {
-    public static func now() -> String {
+    /// - Parameter offset: how far from now; a future time for a positive one.
+    public static func now(plus offset: Duration = .zero) -> String {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return text(seconds: Int64(time.tv_sec), microseconds: Int64(time.tv_nsec) / 1000)
+        let (seconds, attoseconds) = offset.components
+        let microseconds = Int64(time.tv_nsec) / 1000 + attoseconds / 1_000_000_000_000
+        let (carry, rest) = microseconds.quotientAndRemainder(floor: 1_000_000)
+        return text(seconds: Int64(time.tv_sec) &+ seconds &+ carry, microseconds: rest)
     }
 
     /// - Parameters:

@@ -24,7 +24,7 @@ public actor Sidecar {
     private let onRuntimeHang: @Sendable () -> Void
 
     /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
-    /// be replaced.
+    ///   be replaced.
     init(
         _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
         metrics: SidecarMetrics, on loop: EventLoop, logger: Logger, onRuntimeHang: @escaping @Sendable () -> Void
@@ -61,8 +61,7 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
-        var machine = DeliveryMachine(
-            policy, body: delivery.body, makeID: { TraceParent.random().traceID }, timestamp: { Timestamp.now() })
+        var machine = DeliveryMachine(policy, body: delivery.body)
         var action = machine.begin(now: arrival)
         while true {
             switch action {
@@ -107,8 +106,7 @@ public actor Sidecar {
     }
 
     /// Nobody waits for these, not even one for the other: the loop starts them in order, so they are sent in order,
-    /// and before
-    /// anything that the call causes.
+    /// and before anything that the call causes.
     private func post(_ reports: [StatusReport]) {
         for report in reports {
             Task(executorPreference: loop) { [reporter] in await reporter.post(report) }

@@ -7,9 +7,12 @@ public struct JSONLogHandler: LogHandler {
     public var logLevel: Logger.Level
     public var metadata: Logger.Metadata = [:]
     private let label: String
+    private let descriptor: Int32
 
-    public init(label: String, level: Logger.Level = .info) {
+    /// - Parameter descriptor: where the lines go; 2 is standard error.
+    public init(label: String, level: Logger.Level = .info, descriptor: Int32 = 2) {
         self.label = label
+        self.descriptor = descriptor
         logLevel = level
     }
 
@@ -21,21 +24,24 @@ public struct JSONLogHandler: LogHandler {
     public func log(event: LogEvent) {
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
-        for (name, text) in [
+        var own = [
             ("time", Timestamp.now()), ("level", event.level.rawValue), ("logger", label),
             ("message", "\(event.message)"),
-        ] {
+        ]
+        if let error = event.error { own.append(("error", "\(error)")) }
+        for (name, text) in own {
             writer.name(name)
             writer.append(string: text)
         }
         let metadata = metadata.merging(event.metadata ?? [:]) { $1 }
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            writer.name(key)
+            // A name that stands twice is read by some as the first, by others as the last.
+            writer.name(own.contains { $0.0 == key } ? "\(key)_" : key)
             writer.append(string: "\(value)")
         }
         writer.endObject()
         // One write, so that lines of several threads do not mix.
         let line = writer.bytes + [UInt8(ascii: "\n")]
-        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        _ = line.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     }
 }

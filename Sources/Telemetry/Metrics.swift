@@ -36,10 +36,12 @@ public final class MetricsRegistry: Sendable {
     private func find<Metric: Series>(
         _ name: String, _ help: String, type: String, _ labels: KeyValuePairs<String, String>, _ make: () -> Metric
     ) -> Metric {
-        let key = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
+        let key = labels.map { "\($0)=\"\(Self.escaped($1, quotes: true))\"" }.joined(separator: ",")
         return families.withLock { families in
             if let known = families[name]?.series[key] as? Metric { return known }
             let metric = make()
+            // A name has one type. Whoever comes second with another one counts, but is not shown.
+            if let family = families[name], family.type != type { return metric }
             families[name, default: Family(help: help, type: type)].series[key] = metric
             return metric
         }
@@ -50,7 +52,8 @@ public final class MetricsRegistry: Sendable {
         families.withLock { families in
             var text = ""
             for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-                text += "# HELP \(namespace)_\(name) \(family.help)\n# TYPE \(namespace)_\(name) \(family.type)\n"
+                let help = Self.escaped(family.help, quotes: false)
+                text += "# HELP \(namespace)_\(name) \(help)\n# TYPE \(namespace)_\(name) \(family.type)\n"
                 for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) {
                     series.write(name: "\(namespace)_\(name)", labels: labels, to: &text)
                 }
@@ -59,17 +62,18 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
-    private static func escaped(_ value: String) -> String {
-        var text = ""
-        for character in value {
-            switch character {
-            case "\\": text += "\\\\"
-            case "\"": text += "\\\""
-            case "\n": text += "\\n"
-            default: text.append(character)
+    private static func escaped(_ value: String, quotes: Bool) -> String {
+        var text = String.UnicodeScalarView()
+        // Not by characters: one of them is a line feed behind a carriage return.
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\\": text.append(contentsOf: "\\\\".unicodeScalars)
+            case "\"" where quotes: text.append(contentsOf: "\\\"".unicodeScalars)
+            case "\n": text.append(contentsOf: "\\n".unicodeScalars)
+            default: text.append(scalar)
             }
         }
-        return text
+        return String(text)
     }
 }
 

@@ -23,19 +23,30 @@ public actor ProbeServer {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let routes: [String: @Sendable () async -> Response]
+    private let patience: Duration
     private var listener: Int32 = -1
     private var connections: [Int32: Connection] = [:]
+    private var lastNumber: UInt64 = 0
 
     private struct Connection {
+        /// Tells it from one that had the same descriptor before.
+        var number: UInt64
         var received: [UInt8] = []
         var toSend: ArraySlice<UInt8> = []
         var timer: EventLoop.Timer
         var isAnswering = false
+        /// All is said; what is left is to let the client hear it.
+        var isDone = false
     }
 
-    /// - Parameter routes: what to answer, by path (`/healthz`).
-    public init(on loop: EventLoop, routes: [String: @Sendable () async -> Response]) {
+    /// - Parameters:
+    ///   - patience: how long one connection may take.
+    ///   - routes: what to answer, by path (`/healthz`).
+    public init(
+        on loop: EventLoop, patience: Duration = .seconds(10), routes: [String: @Sendable () async -> Response]
+    ) {
         self.loop = loop
+        self.patience = patience
         self.routes = routes
     }
 
@@ -46,15 +57,15 @@ public actor ProbeServer {
     /// - Throws: `ProbeServerError` with the address and the reason.
     public func listen(on address: String) throws(ProbeServerError) -> Int {
         let (host, port) = try Self.parse(address)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        var yes: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = UInt16(port).bigEndian
         guard inet_pton(AF_INET, host, &name.sin_addr) == 1 else {
             throw ProbeServerError("'\(host)' in '\(address)' is no IPv4 address")
         }
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        var yes: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withUnsafeMutablePointer(to: &name) { name in
             name.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
@@ -81,6 +92,8 @@ public actor ProbeServer {
         for descriptor in connections.keys { drop(descriptor) }
     }
 
+    var connectionCount: Int { connections.count }
+
     private static func parse(_ address: String) throws(ProbeServerError) -> (host: String, port: Int) {
         guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
             (0...65535).contains(port)
@@ -92,17 +105,27 @@ public actor ProbeServer {
     private func acceptAll() {
         while true {
             let descriptor = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
-            guard descriptor >= 0 else { return }
+            guard descriptor >= 0 else { return errno == EAGAIN ? () : pause() }
             guard connections.count < 64 else {
                 Glibc.close(descriptor)
                 continue
             }
-            let timer = loop.schedule(after: .seconds(10)) { [weak self] in self?.assumeIsolated { $0.drop(descriptor) }
+            let timer = loop.schedule(after: patience) { [weak self] in
+                self?.assumeIsolated { $0.drop(descriptor) }
             }
-            connections[descriptor] = Connection(timer: timer)
+            lastNumber += 1
+            connections[descriptor] = Connection(number: lastNumber, timer: timer)
             loop.watch(descriptor, for: .readable) { [weak self] readiness in
                 self?.assumeIsolated { $0.ready(descriptor, readiness) }
             }
+        }
+    }
+
+    /// Out of descriptors, most likely: whoever waits to be accepted would wake the loop again and again.
+    private func pause() {
+        loop.rewatch(listener, for: [])
+        loop.schedule(after: .milliseconds(100)) { [weak self] in
+            self?.assumeIsolated { $0.loop.rewatch($0.listener, for: .readable) }
         }
     }
 
@@ -120,7 +143,9 @@ public actor ProbeServer {
         guard count > 0 else {
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
             // A client that has sent its request may close its side and still read.
-            if count == 0 && connections[descriptor]?.isAnswering == true { return loop.rewatch(descriptor, for: []) }
+            if count == 0, let connection = connections[descriptor], connection.isAnswering, !connection.isDone {
+                return loop.rewatch(descriptor, for: [])
+            }
             return drop(descriptor)
         }
         guard var connection = connections[descriptor], !connection.isAnswering else { return }
@@ -149,10 +174,16 @@ public actor ProbeServer {
             let known = routes.keys.sorted().joined(separator: " ")
             return answer(descriptor, Response(status: 404, body: "not found; there are: \(known)\n"), isHead: isHead)
         }
+        let number = connections[descriptor]?.number
         Task(executorPreference: loop) { [weak self] in
             let response = await route()
-            await self?.answer(descriptor, response, isHead: isHead)
+            await self?.answer(descriptor, number, response, isHead: isHead)
         }
+    }
+
+    /// Answers the connection that asked, unless it has gone meanwhile.
+    private func answer(_ descriptor: Int32, _ number: UInt64?, _ response: Response, isHead: Bool) {
+        if connections[descriptor]?.number == number { answer(descriptor, response, isHead: isHead) }
     }
 
     private func answer(_ descriptor: Int32, _ response: Response, isHead: Bool) {
@@ -163,7 +194,8 @@ public actor ProbeServer {
         ]
         let head =
             "HTTP/1.1 \(response.status) \(reasons[response.status] ?? "Error")\r\n"
-            + "Content-Type: \(response.contentType)\r\nContent-Length: \(response.body.utf8.count)\r\nConnection: close\r\n\r\n"
+            + "Content-Type: \(response.contentType)\r\nContent-Length: \(response.body.utf8.count)\r\n"
+            + "Connection: close\r\n\r\n"
         connections[descriptor]?.toSend = Array((isHead ? head : head + response.body).utf8)[...]
         send(descriptor)
     }
@@ -175,9 +207,17 @@ public actor ProbeServer {
         }
         if count < 0 && errno != EAGAIN { return drop(descriptor) }
         connection.toSend.removeFirst(max(0, count))
+        connection.isDone = connection.toSend.isEmpty
         connections[descriptor] = connection
-        if connection.toSend.isEmpty {
-            drop(descriptor)
+        if connection.isDone {
+            // Closed now, with something unread, the connection would be reset and the answer with it: the client
+            // closes.
+            shutdown(descriptor, Int32(SHUT_WR))
+            loop.rewatch(descriptor, for: .readable)
+            loop.cancel(connection.timer)
+            connections[descriptor]?.timer = loop.schedule(after: .seconds(1)) { [weak self] in
+                self?.assumeIsolated { $0.drop(descriptor) }
+            }
         } else {
             loop.rewatch(descriptor, for: .writable)
         }

@@ -8,8 +8,7 @@ public protocol Transport: Sendable {
     func declare(_ source: Source) async
 
     /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost
-    /// connections: what was
-    /// unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
+    /// connections: what was unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>
 
     /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at
@@ -90,11 +89,15 @@ public struct Message: Sendable {
     /// The broker's `message_id`: the envelope's id.
     public var id: String
     public var body: [UInt8]
+    /// How long the broker keeps it before the actor's queue gets it: 50 ms to 30 days, kept to within 100 ms or 10 %.
+    /// Less than 25 ms is no delay; more than 30 days is 30 days. Only messages to actors wait.
+    public var delay: Duration
 
-    public init(to destination: Destination, id: String, body: [UInt8]) {
+    public init(to destination: Destination, id: String, body: [UInt8], delay: Duration = .zero) {
         self.destination = destination
         self.id = id
         self.body = body
+        self.delay = delay
     }
 }
 

@@ -87,7 +87,7 @@ class World:
         return [line.split("\t") for line in run_once(command, "asking the database", postgresql.env).splitlines()]
 
     def control(self, *arguments: str) -> str:
-        return run_once([self.servers.rabbitmqctl, "--quiet", *arguments], "rabbitmqctl", self.servers.rabbitmq.server.env)
+        return run_once([self.servers.rabbitmq.control, "--quiet", *arguments], "rabbitmqctl", self.servers.rabbitmq.server.env)
 
     def queues(self) -> dict[str, tuple[int, int]]:
         """Ready and unacknowledged messages of each."""

@@ -102,23 +102,6 @@ struct ConfigurationTests {
         return settings.problems.map(\.description)
     }
 
-    @Test("the page lists exactly the settings of the code")
-    func page() throws {
-        let page = try String(
-            contentsOf: TestDatabase.repository.appending(path: "docs/settings.md"), encoding: .utf8)
-        let section = page.split(separator: "\n## ").first { $0.hasPrefix("Gateway (`troupe gateway`)") }
-        let rows = try #require(section).split(separator: "\n").filter { $0.hasPrefix("| `TROUPE_") }.map(String.init)
-        // The log level belongs to every process.
-        #expect(rows.filter { !$0.hasPrefix("| `TROUPE_LOG_LEVEL`") } == Configuration.documentationRows)
-        let code = try String(
-            contentsOf: TestDatabase.repository.appending(path: "Sources/Gateways/Configuration.swift"), encoding: .utf8
-        )
-        let names = code.matches(of: /settings\.(?:text|required|integer|flag|duration|choice)\(\s*"([A-Z_]+)"/).map {
-            String($0.1)
-        }
-        #expect(names == Configuration.documentation.map(\.name))
-    }
-
     @Test("defaults are right, and Asya's names are read")
     func defaults() {
         #expect(problems([:]).isEmpty)

@@ -9,9 +9,11 @@ import Transports
 struct DeliveryMachineTests {
     let policy = DeliveryPolicy(actorName: "b")
     let now = MonotonicTime(nanoseconds: 1_000_000_000)
+    let surroundings = DeliverySurroundings(
+        makeID: { "made-up" }, timestamp: { $0 == .zero ? "now" : "in \($0.inWords)" }, random: { 0.5 })
 
     func machine(_ body: String, _ policy: DeliveryPolicy? = nil) -> DeliveryMachine {
-        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), makeID: { "made-up" }, timestamp: { "now" })
+        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), surroundings: surroundings)
     }
 
     static let body =
@@ -107,7 +109,7 @@ struct DeliveryMachineTests {
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
         var later = DeliveryMachine(
-            DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, makeID: { "x" }, timestamp: { "now" })
+            DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, surroundings: surroundings)
         let more = try sent(
             &later,
             reply:
@@ -236,7 +238,7 @@ struct DeliveryMachineTests {
     func hostileBytesGoToTheDeadLettersToo(body: [UInt8], expected: String) throws {
         var policy = policy
         policy.limits = JSONLimits(size: 4096)
-        var machine = DeliveryMachine(policy, body: body, makeID: { "x" }, timestamp: { "now" })
+        var machine = DeliveryMachine(policy, body: body, surroundings: surroundings)
         guard case .send(let outgoing, _) = machine.begin(now: now),
             case .deadLetters(_, let reason)? = messages(outgoing).first?.destination
         else { throw Unexpected() }
@@ -278,6 +280,83 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
         guard case .settle(.requeue) = machine.called(.failure(.draining), now: now) else { throw Unexpected() }
+    }
+
+    // MARK: Retries and delays
+
+    static let failing = #"[{"error":"processing_error","details":{"message":"boom","type":"ValueError"}}]"#
+
+    @Test func aFailedEnvelopeComesAgainLaterAndFinallyFailsWithEveryAttempt() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 3, initialDelay: .seconds(2), factor: 3)
+        var body = Self.body
+        for (attempt, delay) in [(1, Duration.seconds(1)), (2, .seconds(3))] {
+            var machine = machine(body, policy)
+            let outgoing = try sent(&machine, reply: Self.failing)
+            let message = try #require(messages(outgoing).first)
+            // Half of the full step: the jitter that these surroundings draw.
+            #expect(message.destination == .actor("b") && message.delay == delay)
+            let report = try #require(reports(outgoing).first)
+            #expect(report.status == "retrying" && report.attempt == attempt)
+            #expect(report.nextAttemptAt == "in \(delay.inWords)")
+            #expect(
+                report.message == "Attempt \(attempt) of 3 failed: ValueError: boom; next in \(delay.inWords)")
+            #expect(machine.outcome == .retried)
+            body = String(decoding: message.body, as: UTF8.self)
+        }
+        var machine = machine(body, policy)
+        let message = try #require(messages(sent(&machine, reply: Self.failing)).first)
+        #expect(message.destination == .actor("error-end") && message.delay == .zero)
+        let failed = try envelope(message)
+        #expect(failed.payload["original_payload"]?["n"]?.description == "12345678901234567890")
+        let attempts = try #require(failed.headers["troupe-attempts"]).elements
+        #expect(attempts.map { $0["attempt"]?.integer } == [1, 2, 3])
+        #expect(attempts.allSatisfy { $0["error"]?.string == "ValueError" && $0["at"]?.string == "now" })
+    }
+
+    @Test func aSuccessForgetsTheAttempts() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 2)
+        var first = machine(Self.body, policy)
+        let again = try #require(messages(sent(&first, reply: Self.failing)).first)
+        var second = DeliveryMachine(policy, body: again.body, surroundings: surroundings)
+        let next = try #require(
+            messages(sent(&second, reply: #"[{"payload":1,"route":{"actors":["a","b","c"],"current":2}}]"#)).first)
+        #expect(next.destination == .actor("c"))
+        #expect(try envelope(next).headers["troupe-attempts"] == nil)
+        #expect(try envelope(next).headers["h"]?.description == "1e400")
+    }
+
+    @Test func theRouteMayHaveItsOwnPolicy() throws {
+        let body =
+            #"{"id":"e","route":{"actors":["b"]},"headers":{"troupe-retry":{"attempts":2,"#
+            + #""initial_delay_ms":500,"jitter":false,"attempts_of_others":1}},"payload":1}"#
+        var machine = machine(body)
+        let message = try #require(messages(sent(&machine, reply: Self.failing)).first)
+        #expect(message.destination == .actor("b") && message.delay == .milliseconds(500))
+    }
+
+    @Test func crashesAndTimeoutsAreTriedAgainTooButNotWhatNeverFits() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 2)
+        var hung = machine(Self.body, policy)
+        _ = hung.begin(now: now)
+        guard case .send(let outgoing, _) = hung.called(.failure(.timeout(.seconds(1))), now: now) else {
+            throw Unexpected()
+        }
+        #expect(messages(outgoing).first?.destination == .actor("b") && hung.runtimeHangs)
+
+        var strange = machine(#"{"id":"e","route":{"actors":["x"]},"payload":1}"#, policy)
+        guard case .send(let refused, _) = strange.begin(now: now) else { throw Unexpected() }
+        #expect(messages(refused).first?.destination == .actor("error-end"))
+    }
+
+    @Test func aHandlerMayPauseItsRouteAndLoop() throws {
+        var machine = machine(Self.body)
+        let reply = #"[{"payload":1,"route":{"actors":["a","b","c"],"current":1},"headers":{"troupe-delay-ms":1500}}]"#
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        #expect(message.destination == .actor("b") && message.delay == .milliseconds(1500))
+        #expect(try envelope(message).headers["troupe-delay-ms"] == nil)
     }
 
     @Test func aDeliveryThatTheBrokerHasTakenBackIsLeftToIt() throws {

@@ -231,6 +231,29 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test func aFailingHandlerIsTriedAgainAndSucceeds() async throws {
+        let flaky = """
+            import os
+            def process(payload):
+                with open(os.environ["HITS"], "a") as f:
+                    f.write("x\\n")
+                if len(open(os.environ["HITS"]).readlines()) < 3:
+                    raise ValueError("not yet")
+                return "at last"
+            """
+        let settings = ["TROUPE_RETRY_ATTEMPTS": "5", "TROUPE_RETRY_INITIAL_DELAY": "300ms"]
+        try await withHarness(flaky, settings) { harness in
+            try await harness.start()
+            try await harness.submit(1)
+            let done = try await harness.collect("happy-end", 1)
+            #expect(done["e1"]?.first?.payload.string == "at last")
+            #expect(done["e1"]?.first?.headers["troupe-attempts"] == nil)
+            #expect(harness.hits == 3)
+            let metrics = try await harness.get("/metrics").body
+            #expect(metrics.contains("troupe_actor_messages_retried_total{"))
+        }
+    }
+
     @Test func wrongSettingsAreRefusedByName() async throws {
         let process = Process()
         process.executableURL = SidecarHarness.programs.appendingPathComponent("troupe-sidecar")

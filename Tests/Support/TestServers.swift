@@ -3,6 +3,9 @@ import Foundation
 /// The servers that `make test` starts for the tests.
 public enum TestServers {
     public static var rabbitMQURL: String { get throws { try address("TROUPE_TEST_RABBITMQ_URL") } }
+    public static var rabbitMQTLSURL: String { get throws { try address("TROUPE_TEST_RABBITMQ_TLS_URL") } }
+    /// The certificate of the authority that the broker's certificate is from.
+    public static var rabbitMQAuthority: String { get throws { try address("TROUPE_TEST_RABBITMQ_CA_FILE") } }
     public static var databaseURL: String { get throws { try address("TROUPE_TEST_DATABASE_URL") } }
     public static var s3Endpoint: String { get throws { try address("TROUPE_TEST_S3_ENDPOINT") } }
 
@@ -21,7 +24,10 @@ public enum TestServers {
     /// Runs `rabbitmqctl` against the tests' broker.
     @discardableResult
     public static func rabbitmqctl(_ arguments: String...) throws -> String {
-        let command = try address("TROUPE_TEST_RABBITMQCTL").split(separator: " ").map(String.init) + arguments
+        try run(address("TROUPE_TEST_RABBITMQCTL").split(separator: " ").map(String.init) + arguments)
+    }
+
+    static func run(_ command: [String]) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command

@@ -44,6 +44,11 @@ struct RabbitMQTransportTests {
         try await Self.suite(type).holdsToThePrefetch("prefetch")
     }
 
+    @Test(arguments: RabbitMQSettings.QueueType.allCases)
+    func holdsDelayedMessagesBackAndNoneBehindAnother(type: RabbitMQSettings.QueueType) async throws {
+        try await Self.suite(type).holdsDelayedMessagesBackAndNoneBehindAnother("later")
+    }
+
     @Test func saysWhenNoQueueTakesAMessage() async throws {
         try await Self.suite(.quorum).saysWhenNoQueueTakesAMessage("missing")
     }
@@ -71,6 +76,36 @@ struct RabbitMQTransportTests {
         await transport.settle(delivery, .acknowledge)
         await transport.shutdown()
         #expect(await !transport.isLive(delivery))
+    }
+
+    /// What waits in the queue arrives together with the broker's answer to the subscription: it can be settled at once.
+    @Test func settlesWhatWasThereBefore() async throws {
+        let settings = try Self.settings(.classic)
+        let loop = EventLoop(name: "test")
+        let first = RabbitMQTransport(settings, on: loop, logger: Logger(label: "test"))
+        await first.declare(.actor("backlog"))
+        for number in 0..<20 {
+            let message = Message(to: .actor("backlog"), id: "m\(number)", body: [UInt8(number)])
+            try await first.publish(message, timeout: .seconds(20))
+        }
+        await first.shutdown()
+
+        let second = RabbitMQTransport(settings, on: loop, logger: Logger(label: "test"))
+        let deliveries = await second.deliveries(from: .actor("backlog"), prefetch: 1)
+        let bodies = try await within(.seconds(30), "20 deliveries, one at a time") {
+            // On the transport's loop: nothing comes between a delivery and its settlement.
+            await Task(executorPreference: loop) {
+                var bodies: [[UInt8]] = []
+                for await delivery in deliveries {
+                    await second.settle(delivery, .acknowledge)
+                    bodies.append(delivery.body)
+                    if bodies.count == 20 { break }
+                }
+                return bodies
+            }.value
+        }
+        #expect(bodies == (0..<20).map { [UInt8($0)] })
+        await second.shutdown()
     }
 
     @Test func endsCleanly() async throws {

@@ -140,6 +140,37 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
+    func holdsDelayedMessagesBackAndNoneBehindAnother(_ actor: String) async throws {
+        let transport = try await make()
+        let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)
+        try await queueExists(for: actor, transport)
+        let delays: [Int] = [3000, 60, 900, 250]
+        let start = ContinuousClock.now
+        for delay in delays {
+            var message = Self.message(delay, to: actor)
+            message.delay = .milliseconds(delay)
+            try await transport.publish(message, timeout: .seconds(20))
+        }
+        let published = ContinuousClock.now
+        let arrivals = try await within(.seconds(30), "all delayed messages") {
+            var arrivals: [(body: [UInt8], at: ContinuousClock.Instant)] = []
+            for await delivery in deliveries {
+                await transport.settle(delivery, .acknowledge)
+                arrivals.append((delivery.body, .now))
+                if arrivals.count == delays.count + 1 { break }
+            }
+            return arrivals.dropFirst()
+        }
+        for (delay, arrival) in zip(delays.sorted(), arrivals) {
+            #expect(arrival.body == Self.message(delay, to: actor).body)
+            let allowed = max(100, delay / 10)
+            #expect(arrival.at - start >= .milliseconds(delay - allowed))
+            // How late is the machine's affair as well; that it is no other's delay is ours.
+            #expect(arrival.at - published <= .milliseconds(delay + allowed + 1500))
+        }
+        await transport.shutdown()
+    }
+
     func saysWhenNoQueueTakesAMessage(_ actor: String) async throws {
         let transport = try await make()
         await #expect {

@@ -7,7 +7,7 @@ packages=(
     # built against
     libcurl4-openssl-dev libpq-dev librabbitmq-dev pkg-config
     # run
-    curl libdbd-pg-perl postgresql python3 python3-venv rabbitmq-server sqitch
+    curl libdbd-pg-perl openssl postgresql python3 python3-venv rabbitmq-server sqitch
 )
 
 main() {

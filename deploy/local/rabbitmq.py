@@ -6,6 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
+import certificates
 from children import Child, environment_without, free_port, stop_all, wait_until
 from guard import Problem
 
@@ -23,6 +24,10 @@ class RabbitMQ:
         self.port = free_port()
         self.password = secrets.token_hex(12)
         self.url = f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/%2f"
+        # By name: rabbitmq-c compares host names with certificates, not addresses.
+        self.tls_port = free_port()
+        self.tls_url = f"amqps://{USER}:{self.password}@localhost:{self.tls_port}/%2f"
+        self.authority = folder / "ca.pem"
         self.node = f"troupe-{secrets.token_hex(4)}@localhost"
         self.control = folder / "rabbitmqctl"
         epmd_port = free_port()
@@ -57,12 +62,26 @@ class RabbitMQ:
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
+    def settings(self) -> dict[str, str]:
+        """What tests read to find it."""
+        return {
+            "TROUPE_TEST_RABBITMQ_URL": self.url,
+            "TROUPE_TEST_RABBITMQ_TLS_URL": self.tls_url,
+            "TROUPE_TEST_RABBITMQ_CA_FILE": str(self.authority),
+            "TROUPE_TEST_RABBITMQCTL": str(self.control),
+        }
+
     def start(self) -> None:
         self.folder.mkdir(mode=0o700)
+        certificate, key = certificates.issue(self.folder, "localhost")
         (self.folder / "rabbitmq-env.conf").touch()
         (self.folder / "enabled_plugins").write_text("[].\n")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {self.authority}\n"
+            f"ssl_options.certfile = {certificate}\n"
+            f"ssl_options.keyfile = {key}\n"
             f"default_user = {USER}\n"
             f"default_pass = {self.password}\n"
             # A laptop's nearly full disk would block every publisher.

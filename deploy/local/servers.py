@@ -17,7 +17,6 @@ from s3 import S3
 class Servers:
     rabbitmq_url: str
     database_url: str
-    rabbitmqctl: Path
     s3_endpoint: Optional[str]
     # For whoever stops and starts them.
     rabbitmq: RabbitMQ
@@ -25,11 +24,7 @@ class Servers:
 
     def settings(self) -> dict[str, str]:
         """What tests read to find them."""
-        settings = {
-            "TROUPE_TEST_RABBITMQ_URL": self.rabbitmq_url,
-            "TROUPE_TEST_DATABASE_URL": self.database_url,
-            "TROUPE_TEST_RABBITMQCTL": str(self.rabbitmqctl),
-        }
+        settings = {**self.rabbitmq.settings(), "TROUPE_TEST_DATABASE_URL": self.database_url}
         if self.s3_endpoint:
             settings["TROUPE_TEST_S3_ENDPOINT"] = self.s3_endpoint
         return settings
@@ -53,5 +48,15 @@ def started(folder: Path, with_s3: bool = False, durable: bool = False) -> Itera
             f"PostgreSQL on 127.0.0.1:{postgresql.port}{'' if deployed else ' (no schema to deploy)'}"
             + (f", S3 on {servers[2].endpoint}" if with_s3 else ""))
         yield Servers(
-            rabbitmq.url, postgresql.url, rabbitmq.control, servers[2].endpoint if with_s3 else None, rabbitmq,
-            postgresql)
+            rabbitmq.url, postgresql.url, servers[2].endpoint if with_s3 else None, rabbitmq, postgresql)
+
+
+@contextlib.contextmanager
+def broker(folder: Path) -> Iterator[RabbitMQ]:
+    """RabbitMQ alone, for a test that does to it what others must not suffer from: alarms, restarts."""
+    rabbitmq = RabbitMQ(folder / "rabbitmq")
+    with contextlib.ExitStack() as stack:
+        stack.callback(rabbitmq.stop)
+        rabbitmq.start()
+        rabbitmq.wait()
+        yield rabbitmq

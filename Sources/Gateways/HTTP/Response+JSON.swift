@@ -7,7 +7,7 @@ extension Response {
     init(status: HTTPResponse.Status = .ok, json: [UInt8]) {
         self.init(
             status: status, headers: [.contentType: "application/json; charset=utf-8"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json + [UInt8(ascii: "\n")])))
     }
 
     init(status: HTTPResponse.Status = .ok, writing body: (inout JSONWriter) -> Void) {

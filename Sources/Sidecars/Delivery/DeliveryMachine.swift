@@ -5,10 +5,8 @@ public import Transports
 /// Decides what happens to one delivery, from its arrival to its settlement. Pure: events in, the next action out.
 ///
 /// The delivery is settled only when everything that it caused is confirmed. Until then any failure ends in one of
-/// three ways: the
-/// same thing is tried again, an error envelope takes the message's place, or the delivery is left to the broker, which
-/// has put it
-/// back into its queue already.
+/// three ways: the same thing is tried again, an error envelope takes the message's place, or the delivery is left to
+/// the broker, which has put it back into its queue already.
 public struct DeliveryMachine: Sendable {
     public enum Action: Sendable {
         /// Wait, tell the reports (nobody waits for those), then hand the body to the runtime.
@@ -31,6 +29,8 @@ public struct DeliveryMachine: Sendable {
     /// For the metrics.
     public enum Outcome: Sendable, Hashable {
         case success, emptyResponse, endConsumed
+        /// It failed here and is tried here again, later.
+        case retried
         case failed(FailureReason)
     }
 
@@ -45,11 +45,12 @@ public struct DeliveryMachine: Sendable {
 
     private let policy: DeliveryPolicy
     private let body: [UInt8]
-    private let makeID: @Sendable () -> String
-    private let timestamp: @Sendable () -> String
+    private let surroundings: DeliverySurroundings
     private var envelope: Envelope?
     private var calledAt = MonotonicTime.now
-    private var attempts = 0
+    /// Calls of this delivery that ended without an answer, or that an end actor failed.
+    private var calls = 0
+    /// Sends that found no queue for some message.
     private var unroutableAttempts = 0
     private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
     private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
@@ -63,17 +64,10 @@ public struct DeliveryMachine: Sendable {
     /// The envelope's id, where it has one.
     public var envelopeID: String? { envelope?.id }
 
-    /// - Parameters:
-    ///   - makeID: makes the id of an error envelope for a message that has none.
-    ///   - timestamp: tells the time, ISO 8601.
-    public init(
-        _ policy: DeliveryPolicy, body: [UInt8], makeID: @escaping @Sendable () -> String,
-        timestamp: @escaping @Sendable () -> String
-    ) {
+    public init(_ policy: DeliveryPolicy, body: [UInt8], surroundings: DeliverySurroundings = .real) {
         self.policy = policy
         self.body = body
-        self.makeID = makeID
-        self.timestamp = timestamp
+        self.surroundings = surroundings
     }
 
     // MARK: Events
@@ -109,14 +103,14 @@ public struct DeliveryMachine: Sendable {
             return .abandon
         case .failure(.timeout(let limit)):
             runtimeHangs = true
-            return fail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
+            return retryOrFail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
         case .failure(.closed(let reason)):
-            attempts += 1
+            calls += 1
             let limit = policy.isEndActor ? policy.endActorAttempts : policy.crashAttempts
-            if attempts < limit { return .call(reports: [], after: callBackoff.next()) }
-            return fail(.init(code: "runtime_error", message: "\(reason), \(attempts) times in a row"))
+            if calls < limit { return .call(reports: [], after: callBackoff.next()) }
+            return retryOrFail(.init(code: "runtime_error", message: "\(reason), \(calls) times in a row"))
         case .failure(.invalid(let reason)):
-            return fail(.init(code: "runtime_error", message: reason))
+            return retryOrFail(.init(code: "runtime_error", message: reason))
         case .success(let bytes):
             do throws(RuntimeReply.HandlerError) {
                 switch try RuntimeReply(parsing: bytes, limits: policy.limits) {
@@ -125,10 +119,10 @@ public struct DeliveryMachine: Sendable {
                 }
             } catch {
                 if policy.isEndActor {
-                    attempts += 1
-                    if attempts < policy.endActorAttempts { return .call(reports: [], after: callBackoff.next()) }
+                    calls += 1
+                    if calls < policy.endActorAttempts { return .call(reports: [], after: callBackoff.next()) }
                 }
-                return fail(error)
+                return retryOrFail(error)
             }
         }
     }
@@ -172,7 +166,9 @@ public struct DeliveryMachine: Sendable {
         }
         if results.isEmpty {
             outcome = .emptyResponse
-            return send([message(envelope, to: policy.happyEnd)])
+            var ended = envelope
+            ended.headers["troupe-attempts"] = nil
+            return send([message(ended, to: policy.happyEnd)])
         }
         var children: [Envelope] = []
         for (index, result) in results.enumerated() {
@@ -181,18 +177,26 @@ public struct DeliveryMachine: Sendable {
         outcome = .success
         let births = children.dropFirst().map { Outgoing.report(createdReport(of: $0)) }
         let progress = Outgoing.report(completedReport(of: children[0], now: now))
-        return send(births + [progress] + children.map { message($0, to: destination(of: $0)) })
+        return send(births + [progress] + children.map(messageOnward))
+    }
+
+    /// A handler may ask for a pause before the next step, in a header that holds for this one step.
+    private func messageOnward(_ next: Envelope) -> Outgoing {
+        var next = next
+        let delay = Duration.milliseconds(max(0, next.headers["troupe-delay-ms"]?.integer ?? 0))
+        next.headers["troupe-delay-ms"] = nil
+        return message(next, to: destination(of: next), after: delay)
     }
 
     private func destination(of envelope: Envelope) -> String { envelope.route.currentActor ?? policy.happyEnd }
 
-    private func message(_ envelope: Envelope, to actor: String) -> Outgoing {
+    private func message(_ envelope: Envelope, to actor: String, after delay: Duration = .zero) -> Outgoing {
         var envelope = envelope
         // An end actor files it under this time, however often it is delivered there.
         if actor == policy.happyEnd || actor == policy.errorEnd {
-            envelope.headers["troupe-ended-at"] = RawJSON(string: timestamp())
+            envelope.headers["troupe-ended-at"] = RawJSON(string: surroundings.timestamp(.zero))
         }
-        return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded()), envelope)
+        return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded(), delay: delay), envelope)
     }
 
     private mutating func send(_ outgoing: [Outgoing]) -> Action {
@@ -211,13 +215,36 @@ public struct DeliveryMachine: Sendable {
             return send([.message(deadLetter(reason: error.message), nil)])
         }
         let envelope = Envelope(
-            id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? makeID(),
+            id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.makeID(),
             route: Route(actors: [policy.actorName]),
             headers: json["headers"].flatMap { try? Headers($0) } ?? Headers(), payload: json)
         return send([errorEnvelope(for: envelope, .init(code: "msg_parsing_error", message: error.message))])
     }
 
-    /// An error of the handler or of the call: the envelope ends here, with the reason.
+    /// An error of the handler or of the call: the envelope comes here again after a while, as the policy has it, or it
+    /// ends here.
+    private mutating func retryOrFail(_ error: RuntimeReply.HandlerError) -> Action {
+        guard var failed = envelope, !policy.isEndActor else { return fail(error) }
+        let retries = policy.retries.overridden(by: failed.headers["troupe-retry"])
+        guard retries.attempts > 1 else { return fail(error) }
+        var attempts = Attempts(of: failed, at: policy.actorName)
+        attempts.failed(error, actor: policy.actorName, at: surroundings.timestamp(.zero))
+        failed.headers["troupe-attempts"] = attempts.header
+        envelope = failed
+        let delay = retries.delay(
+            after: attempts.current, error: [error.type, error.code], random: surroundings.random())
+        guard let delay else { return fail(error) }
+        outcome = .retried
+        errorCode = error.code
+        var report = report(.progress, failed, status: "retrying")
+        report.attempt = attempts.current
+        report.nextAttemptAt = surroundings.timestamp(delay)
+        report.message =
+            "Attempt \(attempts.current) of \(retries.attempts) failed: \(error.inWords); next in \(delay.inWords)"
+        return send([.report(report), message(failed, to: policy.actorName, after: delay)])
+    }
+
+    /// The envelope ends here, with the reason.
     private mutating func fail(_ error: RuntimeReply.HandlerError) -> Action {
         guard let envelope else { return .abandon }
         errorCode = error.code
@@ -306,7 +333,10 @@ public struct DeliveryMachine: Sendable {
 
 extension RuntimeReply.HandlerError {
     /// `ValueError: not text`, or as much of it as there is.
-    var inWords: String { [details?["type"]?.string ?? code, message].compactMap { $0 }.joined(separator: ": ") }
+    var inWords: String { [type, message].compactMap { $0 }.joined(separator: ": ") }
+
+    /// The handler's own, or else the code.
+    var type: String { details?["type"]?.string ?? code }
 }
 
 extension Result<Void, TransportError> {

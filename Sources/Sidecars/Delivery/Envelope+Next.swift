@@ -4,8 +4,7 @@ extension Envelope {
     /// The envelope that goes on with one of a handler's results.
     ///
     /// Payload, route and headers are the result's; what the handler did not say stays as it was. What lies behind the
-    /// handler in the
-    /// route cannot be changed any more.
+    /// handler in the route cannot be changed any more.
     /// - Throws: `HandlerError` `runtime_error` for a result that cannot go on.
     func next(_ result: RuntimeReply.Result, index: Int, of count: Int) throws(RuntimeReply.HandlerError) -> Envelope {
         func invalid(_ reason: String) -> RuntimeReply.HandlerError {
@@ -29,6 +28,8 @@ extension Envelope {
             next.unknown.removeAll { $0.isNamed(name) }
             next.unknown.append(member)
         }
+        // They belong to the step that has now succeeded.
+        next.headers["troupe-attempts"] = nil
         if count > 1 {
             next.id = childID(index)
             next.parentID = index == 0 ? parentID : id

@@ -40,6 +40,7 @@ public struct SidecarConfiguration: Sendable {
             isEndActor: settings.flag("IS_END_ACTOR", default: false),
             crashAttempts: settings.integer("CRASH_ATTEMPTS", default: 3, in: 1...100),
             endActorAttempts: settings.integer("END_ACTOR_ATTEMPTS", default: 5, in: 1...100),
+            retries: RetryPolicy(&settings),
             limits: JSONLimits(
                 size: settings.integer("MAX_MESSAGE_BYTES", default: 64 << 20, in: 1024...(1 << 30)),
                 nesting: settings.integer("MAX_NESTING", default: 512, in: 1...4096)))
@@ -109,5 +110,34 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         "wrong settings:\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+    }
+}
+
+extension RetryPolicy {
+    fileprivate init(_ settings: inout Settings) {
+        let delays = Duration.zero...Duration.seconds(30 * 86_400)
+        self.init(
+            attempts: settings.integer("RETRY_ATTEMPTS", default: 1, in: 1...1000),
+            initialDelay: settings.duration("RETRY_INITIAL_DELAY", default: .seconds(1), in: delays),
+            factor: Double(settings.integer("RETRY_FACTOR", default: 2, in: 1...100)),
+            ceiling: settings.duration("RETRY_MAX_DELAY", default: .seconds(300), in: delays),
+            hasJitter: settings.flag("RETRY_JITTER", default: true))
+        retried = Self.patterns(settings.text("RETRY_ON"), "TROUPE_RETRY_ON", &settings)
+        final = Self.patterns(settings.text("RETRY_NOT_ON"), "TROUPE_RETRY_NOT_ON", &settings)
+    }
+
+    /// Separated by commas.
+    private static func patterns(_ list: String?, _ name: String, _ settings: inout Settings) -> [String] {
+        let patterns = (list ?? "").split(separator: ",").map { $0.trimmingSpaces }
+        for pattern in patterns where !isPattern(pattern) {
+            settings.problem(name, "'\(pattern)' is no error type or POSIX regular expression")
+        }
+        return patterns
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }

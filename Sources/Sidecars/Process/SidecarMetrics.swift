@@ -58,6 +58,11 @@ struct SidecarMetrics: Sendable {
         case .success: status = "success"
         case .emptyResponse: status = "empty_response"
         case .endConsumed: status = "end_consumed"
+        case .retried:
+            return registry.counter(
+                "messages_retried_total", "Deliveries that failed and are tried again.",
+                ["queue": queue, "error_type": machine.errorCode ?? "unknown"]
+            ).increment()
         case .failed(let reason): return failed(reason.rawValue)
         case nil: return
         }

@@ -11,8 +11,7 @@ internal import Transports
 /// The life of a sidecar process: settings, probes, serving, drain.
 public enum SidecarProcess {
     /// Runs until SIGTERM or SIGINT and returns the exit code (sysexits): 0 after a drain, 1 when the runtime hung and
-    /// must be
-    /// replaced, 78 for wrong settings, 69 when the probes' address is taken.
+    /// must be replaced, 78 for wrong settings, 69 when the probes' address is taken.
     public static func run(_ settings: Settings) -> Int32 {
         Signals.block([SIGTERM, SIGINT])
         let configuration: SidecarConfiguration
@@ -76,8 +75,7 @@ public enum SidecarProcess {
     }
 
     /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the
-    /// rest to the
-    /// broker.
+    /// rest to the broker.
     private static func drain(
         _ serving: Task<Void, Never>, _ transport: RabbitMQTransport, _ runtime: Runtime, grace: Duration,
         on loop: EventLoop

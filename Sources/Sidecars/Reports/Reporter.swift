@@ -37,8 +37,7 @@ public struct NoReporter: Reporter {
 /// Three calls a hop, as the seed's gateway expects them.
 ///
 /// Progress never delays an envelope: it is sent in the background, in order, and dropped when the gateway is slower
-/// than that. A
-/// final report or a child's birth is sent again until the gateway has answered.
+/// than that. A final report or a child's birth is sent again until the gateway has answered.
 public actor HTTPReporter: Reporter {
     nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }

@@ -66,8 +66,7 @@ public actor Runtime {
                     .invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
             case .closed(afterBytes: 0) where isReused:
                 // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a
-                // fresh
-                // connection there is no such doubt.
+                // fresh connection there is no such doubt.
                 continue
             case .closed(let count):
                 return .failure(

@@ -7,8 +7,7 @@ public import Logging
 /// with backoff.
 ///
 /// Two connections, because the broker may block a publishing one for as long as its memory or disk is short;
-/// deliveries can still be
-/// settled then.
+/// deliveries can still be settled then.
 public actor RabbitMQTransport: Transport {
     public nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -26,6 +25,7 @@ public actor RabbitMQTransport: Transport {
     private var waitingForPublisher: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var lastWaiter: UInt64 = 0
     private var isStopped = false
+    private var delayLevels: Set<DelayLevel> = []
 
     private struct Subscription {
         var deliveries: AsyncStream<Delivery>.Continuation
@@ -43,26 +43,31 @@ public actor RabbitMQTransport: Transport {
     // MARK: Consuming
 
     public func declare(_ source: Source) async {
+        // It ends when the transport stops; whoever declares is stopping then too.
+        try? await declare(topology.queue(of: source), until: nil) { [topology] (link) throws(AMQPError) in
+            try topology.declare(source, on: link)
+        }
+    }
+
+    /// Runs `setUp` on a connection of its own, again and again until it works.
+    private func declare(
+        _ what: String, until deadline: MonotonicTime?, _ setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void
+    ) async throws(TransportError) {
         var backoff = Backoff()
-        let topology = topology
+        let endpoint = topology.settings.endpoint
         while !isStopped {
-            let result = await BlockingThread.run { () -> Result<Void, AMQPError> in
-                do throws(AMQPError) {
-                    let link = try Link.dial(topology.settings.endpoint)
-                    try topology.declare(source, on: link)
-                    link.close()
-                    return .success(())
-                } catch { return .failure(error) }
-            }
-            guard case .failure(let reason) = result else { return }
+            let reason: AMQPError
+            do throws(AMQPError) {
+                let link = try await Link.dial(endpoint, setUp: setUp)
+                return await BlockingThread.run { link.close() }
+            } catch { reason = error }
+            if let deadline, deadline <= .now { throw TransportError(.timeout, "\(what) not declared: \(reason)") }
             let wait = backoff.next()
             logger.warning(
-                "queue not declared",
-                metadata: [
-                    "queue": "\(topology.queue(of: source))", "reason": "\(reason)", "retry_in": "\(wait.inWords)",
-                ])
+                "not declared", metadata: ["what": "\(what)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
+        throw TransportError(.stopped, "the transport has been shut down")
     }
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
@@ -163,7 +168,12 @@ public actor RabbitMQTransport: Transport {
 
     public func publish(_ message: Message, timeout: Duration? = nil) async throws(TransportError) {
         let deadline = timeout.map { MonotonicTime.now.advanced(by: $0) }
-        let amqpMessage = try amqpMessage(message)
+        var amqpMessage = try amqpMessage(message)
+        if message.delay >= DelayLevel.shortest / 2, case .actor = message.destination {
+            let level = DelayLevel(nearest: message.delay)
+            try await prepare(level, until: deadline)
+            amqpMessage.exchange = topology.delayExchange(level)
+        }
         let publisher = try await connectedPublisher(until: deadline)
         let outcome = await publisher.publish(
             amqpMessage, timeout: deadline.map { max(.zero, MonotonicTime.now.duration(to: $0)) })
@@ -200,6 +210,15 @@ public actor RabbitMQTransport: Transport {
                 exchange: topology.deadLetterExchange, routingKey: topology.routingKey(of: actor), messageID: id,
                 body: message.body, headers: ["x-troupe-reason": .string(reason.truncated(toUTF8Bytes: 2048))])
         }
+    }
+
+    /// Declares a level's queue before the first message for it.
+    private func prepare(_ level: DelayLevel, until deadline: MonotonicTime?) async throws(TransportError) {
+        if delayLevels.contains(level) { return }
+        try await declare("delay queue", until: deadline) { [topology] (link) throws(AMQPError) in
+            try topology.declare(level, on: link)
+        }
+        delayLevels.insert(level)
     }
 
     private func connectedPublisher(until deadline: MonotonicTime?) async throws(TransportError) -> Publisher {
@@ -246,6 +265,8 @@ public actor RabbitMQTransport: Transport {
                 }
                 guard !Task.isCancelled else { return await opened.close() }
                 publisher = opened
+                // Somebody may have deleted their queues meanwhile.
+                delayLevels = []
                 backoff.reset()
                 await opened.start()
                 wakeWaiters()

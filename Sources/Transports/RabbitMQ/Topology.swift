@@ -15,6 +15,8 @@ struct Topology: Sendable {
     /// Queues are bound with exactly the key that publishers use.
     func routingKey(of actor: String) -> String { actor }
 
+    func delayExchange(_ level: DelayLevel) -> String { "\(settings.exchange).delay.\(level.milliseconds)" }
+
     func queue(of source: Source) -> String {
         switch source {
         case .actor(let name): queue(of: name)
@@ -41,6 +43,23 @@ struct Topology: Sendable {
             try declareQueue(reportQueue, arguments: typeArguments, on: link)
             try link.bindQueue(reportQueue, exchange: reportExchange, routingKey: "#")
         }
+    }
+
+    /// An exchange that gives everything to the level's queue, whose messages go on to the exchange of actors when they
+    /// have waited, with the routing key that they came with.
+    func declare(_ level: DelayLevel, on link: Link) throws(AMQPError) {
+        let name = delayExchange(level)
+        try link.declareExchange(name, type: "fanout")
+        // Quorum whatever the setting: only there is a copy confirmed before the original goes. At once where the
+        // actor's queue is missing then, the message stays until it is there.
+        try declareQueue(
+            name,
+            arguments: [
+                "x-queue-type": "quorum", "x-message-ttl": .integer(level.milliseconds),
+                "x-dead-letter-exchange": .string(exchange), "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            ], on: link)
+        try link.bindQueue(name, exchange: name, routingKey: "")
     }
 
     /// A queue that is there already is used as it is, whatever its arguments: an existing deployment is taken over,

@@ -1,0 +1,47 @@
+internal import Envelopes
+
+/// The failed attempts of an envelope at the actor where it is, in the header `troupe-attempts`: a list of `{"actor",
+/// "attempt", "error", "message", "at"}`. They go with the envelope to its next attempt and into `error-end`; a success
+/// forgets them.
+struct Attempts {
+    private(set) var list: [RawJSON]
+    /// Of the attempt that is under way, from 1.
+    let current: Int
+
+    /// More are counted, but not kept.
+    static let kept = 50
+
+    init(of envelope: Envelope, at actor: String) {
+        // Those of another actor are of no interest here; an older sidecar may not have taken them off.
+        list = (envelope.headers["troupe-attempts"]?.elements ?? []).filter { $0["actor"]?.string == actor }
+        let last = list.last?["attempt"]?.integer ?? 0
+        current = min(max(last, 0), 1_000_000) + 1
+    }
+
+    mutating func failed(_ error: RuntimeReply.HandlerError, actor: String, at time: String) {
+        list.append(
+            RawJSON { writer in
+                writer.beginObject()
+                writer.name("actor")
+                writer.append(string: actor)
+                writer.name("attempt")
+                writer.append(current)
+                writer.name("error")
+                writer.append(string: error.type)
+                writer.name("message")
+                writer.append(string: String((error.message ?? "").prefix(500)))
+                writer.name("at")
+                writer.append(string: time)
+                writer.endObject()
+            })
+        list = list.suffix(Self.kept)
+    }
+
+    var header: RawJSON {
+        RawJSON { writer in
+            writer.beginArray()
+            for attempt in list { writer.append(attempt) }
+            writer.endArray()
+        }
+    }
+}
