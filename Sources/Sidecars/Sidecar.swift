@@ -64,6 +64,8 @@ public actor Sidecar {
         var machine = DeliveryMachine(policy, body: delivery.body)
         var action = machine.begin(now: arrival)
         while true {
+            // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.
+            if Task.isCancelled { action = .abandon }
             switch action {
             case .call(let reports, let delay):
                 post(reports)

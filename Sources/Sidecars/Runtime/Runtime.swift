@@ -156,7 +156,8 @@ public actor Runtime {
                 return connection
             }
             isReachable = false
-            if isDraining { return nil }
+            // A cancelled task sleeps no more.
+            if isDraining || Task.isCancelled { return nil }
             await loop.sleep(for: backoff.next())
         }
     }

@@ -55,7 +55,8 @@ public actor RabbitMQTransport: Transport {
     ) async throws(TransportError) {
         var backoff = Backoff()
         let endpoint = topology.settings.endpoint
-        while !isStopped {
+        // A cancelled task sleeps no more: it must not go round and round either.
+        while !isStopped && !Task.isCancelled {
             let reason: AMQPError
             do throws(AMQPError) {
                 let link = try await Link.dial(endpoint, setUp: setUp)
@@ -67,7 +68,7 @@ public actor RabbitMQTransport: Transport {
                 "not declared", metadata: ["what": "\(what)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
-        throw TransportError(.stopped, "the transport has been shut down")
+        throw TransportError(.stopped, "the transport has been shut down, or the task cancelled")
     }
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
