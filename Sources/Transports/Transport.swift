@@ -25,7 +25,7 @@ public protocol Transport: Sendable {
     /// deleted stays ours, since there is no other copy.
     func isLive(_ delivery: Delivery) async -> Bool
 
-    /// No new deliveries; those under way can still be settled.
+    /// No new deliveries, also from sources that are asked for later; those under way can still be settled.
     func stopConsuming() async
 
     /// Ends the connections. Unsettled deliveries go back to their queues.

@@ -54,11 +54,15 @@ def gateway_killed(run: Run) -> Steps:
 
 
 def rolling_restart(run: Run) -> Steps:
-    """SIGTERM, one after the other: who is asked to stop hands back what it has not begun."""
+    """SIGTERM: who is asked to stop hands back what he has not begun, also while he is only just starting."""
     while run.is_submitting:
-        for child in run.pipeline.children:
-            yield run.random.uniform(0.05, 0.3)
-            run.world.ask_to_stop(child)
+        child = run.random.choice(run.pipeline.children)
+        run.world.ask_to_stop(child)
+        while child.pid in run.world.killed and run.is_submitting:
+            yield 0.05
+        yield run.random.uniform(0, 0.3)
+        run.world.ask_to_stop(child)
+        yield run.random.uniform(0, 0.3)
 
 
 def rabbitmq_restarted(run: Run) -> Steps:

@@ -108,6 +108,10 @@ struct RabbitMQTransportTests {
         #expect(await !transport.isLive(delivery))
     }
 
+    @Test func takesNothingOnceStopped() async throws {
+        try await Self.suite(.quorum).takesNothingOnceStopped("late")
+    }
+
     @Test func endsCleanly() async throws {
         try await Self.suite(.quorum).endsCleanly("end")
     }

@@ -24,6 +24,7 @@ public actor RabbitMQTransport: Transport {
     private var publisherTask: Task<Void, Never>?
     private var waitingForPublisher: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var lastWaiter: UInt64 = 0
+    private var isConsumingOver = false
     private var isStopped = false
     private var delayLevels: Set<DelayLevel> = []
 
@@ -73,7 +74,7 @@ public actor RabbitMQTransport: Transport {
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
         let (stream, continuation) = AsyncStream<Delivery>.makeStream()
-        guard !isStopped, subscriptions[source] == nil else {
+        guard !isStopped, !isConsumingOver, subscriptions[source] == nil else {
             continuation.finish()
             return stream
         }
@@ -88,7 +89,7 @@ public actor RabbitMQTransport: Transport {
         var backoff = Backoff()
         let topology = topology
         let queue = topology.queue(of: source)
-        while !Task.isCancelled {
+        while !Task.isCancelled && !isConsumingOver {
             lastGeneration += 1
             let generation = lastGeneration
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
@@ -108,7 +109,7 @@ public actor RabbitMQTransport: Transport {
                         end.yield(error)
                     }
                 }
-                guard !Task.isCancelled else { return await consumer.close() }
+                guard !Task.isCancelled && !isConsumingOver else { return await consumer.close() }
                 logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
                 // Known before its first delivery comes, which may be settled at once.
                 consumers[generation] = consumer
@@ -156,6 +157,7 @@ public actor RabbitMQTransport: Transport {
     }
 
     public func stopConsuming() async {
+        isConsumingOver = true
         for consumer in consumers.values { await consumer.cancel() }
         for source in subscriptions.keys {
             subscriptions[source]?.deliveries.finish()
