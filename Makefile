@@ -1,7 +1,7 @@
 # `make` says what there is. Needs Debian 12 and Swift 6.3; all else is installed on the way.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint format clean install swift
+.PHONY: help build demo test faults soak lint format clean install swift
 
 SWIFT_SOURCES := Sources Tests actors Package.swift
 
@@ -16,6 +16,12 @@ demo: build ## real documents through a real pipeline, live (ONCE=1: end after t
 
 test: swift ## installs what is missing, lints, builds, and runs every test beside real servers
 	@python3 deploy/local/stages.py
+
+faults: build ## the fault suite: breaks one thing after the other under load, and counts every envelope
+	@python3 Tests/Faults/faults.py
+
+soak: build ## the fault suite with 2,000 envelopes a scenario, and the scenarios that take long (half an hour)
+	@python3 Tests/Faults/faults.py --soak
 
 lint: swift ## checks the Swift code's form
 	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)

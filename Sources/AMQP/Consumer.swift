@@ -37,15 +37,11 @@ public actor Consumer {
         _ endpoint: Endpoint, queue: String, prefetch: Int, on loop: EventLoop,
         setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void, handler: @escaping @Sendable (Event) -> Void
     ) async throws(AMQPError) -> Consumer {
-        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
-            do throws(AMQPError) {
-                let link = try Link.dial(endpoint)
-                try setUp(link)
-                try link.startConsuming(queue, prefetch: prefetch)
-                return .success(link)
-            } catch { return .failure(error) }
+        let link = try await Link.dial(endpoint) { (link) throws(AMQPError) in
+            try setUp(link)
+            try link.startConsuming(queue, prefetch: prefetch)
         }
-        return Consumer(link: try dialed.get(), loop: loop, handler: handler)
+        return Consumer(link: link, loop: loop, handler: handler)
     }
 
     private init(link: Link, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {

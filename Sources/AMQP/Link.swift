@@ -1,5 +1,6 @@
 internal import CEpoll
 internal import CRabbitMQ
+internal import EventLoops
 internal import Glibc
 
 /// One connection to the broker with one channel: rabbitmq-c's handle and the calls that we make on it.
@@ -64,6 +65,21 @@ public final class Link: @unchecked Sendable {
         amqp_channel_open(handle, link.channel)
         try link.check(amqp_get_rpc_reply(handle), "opening a channel")
         return link
+    }
+
+    /// Dials and sets up on a thread of its own.
+    /// - Parameter setUp: declares what is needed; may block.
+    public static func dial(
+        _ endpoint: Endpoint, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void
+    ) async throws(AMQPError) -> Link {
+        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
+            do throws(AMQPError) {
+                let link = try Link.dial(endpoint)
+                try setUp(link)
+                return .success(link)
+            } catch { return .failure(error) }
+        }
+        return try dialed.get()
     }
 
     private static func makeSocket(

@@ -67,15 +67,11 @@ public actor Publisher {
         _ endpoint: Endpoint, on loop: EventLoop, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void,
         onEnd: @escaping @Sendable (AMQPError) -> Void
     ) async throws(AMQPError) -> Publisher {
-        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
-            do throws(AMQPError) {
-                let link = try Link.dial(endpoint)
-                try setUp(link)
-                try link.startConfirms()
-                return .success(link)
-            } catch { return .failure(error) }
+        let link = try await Link.dial(endpoint) { (link) throws(AMQPError) in
+            try setUp(link)
+            try link.startConfirms()
         }
-        return Publisher(link: try dialed.get(), loop: loop, onEnd: onEnd)
+        return Publisher(link: link, loop: loop, onEnd: onEnd)
     }
 
     private init(link: Link, loop: EventLoop, onEnd: @escaping @Sendable (AMQPError) -> Void) {

@@ -64,12 +64,17 @@ public actor Sidecar {
         var machine = DeliveryMachine(policy, body: delivery.body)
         var action = machine.begin(now: arrival)
         while true {
+            // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.
+            if Task.isCancelled { action = .abandon }
             switch action {
             case .call(let reports, let delay):
                 post(reports)
                 await wait(delay)
                 let start = MonotonicTime.now
-                let result = await runtime.call(delivery.body, timeout: timeout)
+                // One whose connection was lost while it waited comes again, and must not be in its own way.
+                let result = await runtime.call(delivery.body, timeout: timeout) {
+                    await self.transport.isLive(delivery)
+                }
                 metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
                 action = machine.called(result, now: .now)
             case .send(let outgoing, let delay):

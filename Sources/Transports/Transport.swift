@@ -21,10 +21,11 @@ public protocol Transport: Sendable {
     /// Settles a delivery once. One of a connection that is gone is left alone: the broker has put it back already.
     func settle(_ delivery: Delivery, _ settlement: Settlement) async
 
-    /// Whether settling this delivery still means something to the broker.
+    /// Whether the delivery is ours to work on: `false` once the broker gives it to somebody else. One whose queue was
+    /// deleted stays ours, since there is no other copy.
     func isLive(_ delivery: Delivery) async -> Bool
 
-    /// No new deliveries; those under way can still be settled.
+    /// No new deliveries, also from sources that are asked for later; those under way can still be settled.
     func stopConsuming() async
 
     /// Ends the connections. Unsettled deliveries go back to their queues.

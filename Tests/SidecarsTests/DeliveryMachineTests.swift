@@ -359,14 +359,39 @@ struct DeliveryMachineTests {
         #expect(try envelope(message).headers["troupe-delay-ms"] == nil)
     }
 
+    @Test func aDeliveryThatTheBrokerHasTakenBackIsLeftToIt() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .abandon = machine.called(.failure(.withdrawn), now: now) else { throw Unexpected() }
+        #expect(machine.outcome == nil)
+    }
+
     // MARK: The broker fails
 
     func failure(_ code: TransportError.Code) -> Result<Void, TransportError> { .failure(TransportError(code, "why")) }
 
+    @Test func aQueueThatComesBackGetsItsMessage() throws {
+        var machine = machine(Self.body)
+        let outgoing = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
+        guard
+            case .send(let again, let delay) = machine.sent([.success(()), failure(.unroutable)], isLive: true)
+        else { throw Unexpected() }
+        #expect(delay > .zero && messages(again).map(\.body) == messages(outgoing).map(\.body))
+        guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
+        #expect(machine.outcome == .success)
+    }
+
     @Test func anUnroutableActorBecomesAnErrorWithItsName() throws {
         var machine = machine(Self.body)
         _ = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
-        guard case .send(let outgoing, .zero) = machine.sent([.success(()), failure(.unroutable)], isLive: true) else {
+        _ = machine.sent([.success(()), failure(.unroutable)], isLive: true)
+        for _ in 2..<policy.unroutableAttempts {
+            guard case .send(let again, _) = machine.sent([failure(.unroutable)], isLive: true) else {
+                throw Unexpected()
+            }
+            #expect(messages(again).first?.destination == .actor("c"))
+        }
+        guard case .send(let outgoing, .zero) = machine.sent([failure(.unroutable)], isLive: true) else {
             throw Unexpected()
         }
         let message = try #require(messages(outgoing).first)
@@ -378,7 +403,7 @@ struct DeliveryMachineTests {
     }
 
     @Test func oneUnroutableChildFailsAloneAndTheOthersAreNotSentAgain() throws {
-        var machine = machine(Self.body)
+        var machine = machine(Self.body, DeliveryPolicy(actorName: "b", unroutableAttempts: 1))
         let reply =
             #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
         let outgoing = try sent(&machine, reply: reply)

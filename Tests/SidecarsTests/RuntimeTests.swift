@@ -150,5 +150,17 @@ struct RuntimeTests {
         unlink(server.path)
     }
 
+    @Test func aCallThatNobodyWantsAnyMoreIsNotMade() async throws {
+        let server = ScriptedRuntime([[.silence], [.reply(hello)]])
+        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        async let first = runtime.call([1], timeout: .milliseconds(300))
+        try await Task.sleep(for: .milliseconds(50))
+        async let second = runtime.call([2], timeout: .seconds(10)) { false }
+        #expect(await first == .failure(.timeout(.milliseconds(300))))
+        #expect(await second == .failure(.withdrawn))
+        #expect(await runtime.call([3], timeout: .seconds(10)) == .success(hello))
+        unlink(server.path)
+    }
+
     struct Unexpected: Error {}
 }

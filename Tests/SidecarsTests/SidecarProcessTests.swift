@@ -172,6 +172,30 @@ struct SidecarProcessTests {
         }
     }
 
+    static func dropConnections(named name: String) throws {
+        let list = try TestServers.rabbitmqctl("--quiet", "list_connections", "pid", "client_properties")
+        for line in list.split(separator: "\n") where line.contains(name) {
+            guard let pid = line.split(separator: "\t").first else { continue }
+            // One that is just going has no need of it.
+            _ = try? TestServers.rabbitmqctl("close_connection", String(pid), "test")
+        }
+    }
+
+    /// The broker has given them to somebody else by then: a call would be in vain, and in the way of one that counts.
+    @Test func deliveriesOfALostConnectionAreNotHandedToTheHandler() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_PREFETCH": "8"]) { harness in
+            try await harness.start()
+            for number in 1...8 { try await harness.submit(number, payload: #"{"sleep":1}"#) }
+            try await eventually("the handler is called") { harness.hits > 0 }
+            try Self.dropConnections(named: "troupe-sidecar worker")
+            let seen = try await harness.collect("happy-end", 8)
+            #expect(seen.count == 8)
+            try await Task.sleep(for: .seconds(2))
+            // Once more for the call that ran when the connection was lost, not for those that waited.
+            #expect(harness.hits <= 10)
+        }
+    }
+
     @Test func readinessSaysWhatIsMissing() async throws {
         try await withHarness { harness in
             try harness.startSidecar()

@@ -87,6 +87,31 @@ struct RabbitMQTransportTests {
         await second.shutdown()
     }
 
+    /// Its consumer holds the last copy of what was delivered before the queue was deleted.
+    @Test func whatWasTakenFromADeletedQueueStaysOurs() async throws {
+        let settings = try Self.settings()
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        let deliveries = await transport.deliveries(from: .actor("gone"), prefetch: 10)
+        try await eventually("the queue is there") { await transport.impediment() == nil }
+        let message = Message(to: .actor("gone"), id: "1", body: [1])
+        try await eventually("the queue takes a message") {
+            (try? await transport.publish(message, timeout: .seconds(5))) != nil
+        }
+        let delivery = try #require(await deliveries.first { _ in true })
+        try TestServers.rabbitmqctl("delete_queue", "\(settings.queuePrefix)gone")
+        try await eventually("the queue is back") {
+            (try? await transport.publish(message, timeout: .seconds(5))) != nil
+        }
+        #expect(await transport.isLive(delivery))
+        await transport.settle(delivery, .acknowledge)
+        await transport.shutdown()
+        #expect(await !transport.isLive(delivery))
+    }
+
+    @Test func takesNothingOnceStopped() async throws {
+        try await Self.suite(.quorum).takesNothingOnceStopped("late")
+    }
+
     @Test func endsCleanly() async throws {
         try await Self.suite(.quorum).endsCleanly("end")
     }

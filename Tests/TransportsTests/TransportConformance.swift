@@ -208,6 +208,23 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
+    /// Who is asked to stop while he is only just starting must not begin to consume then.
+    func takesNothingOnceStopped(_ actor: String) async throws {
+        let other = try await make()
+        await other.declare(.actor(actor))
+        try await other.publish(Self.message(1, to: actor), timeout: .seconds(20))
+        let transport = try await make()
+        await transport.stopConsuming()
+        for await _ in await transport.deliveries(from: .actor(actor), prefetch: 10) {
+            Issue.record("a delivery after stopConsuming()")
+        }
+        await transport.shutdown()
+        let delivery = try #require(
+            await other.deliveries(from: .actor(actor), prefetch: 1).first { _ in true })
+        #expect(!delivery.isRedelivered)
+        await other.shutdown()
+    }
+
     func endsCleanly(_ actor: String) async throws {
         let transport = try await make()
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)

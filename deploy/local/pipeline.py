@@ -31,12 +31,14 @@ class Pipeline:
     def __init__(
         self, actors: Sequence[Actor], servers: Servers, folder: Path, programs: Path, tools: Path,
         gateway_port: Optional[int] = None, reports_by_http: bool = False,
+        settings: Mapping[str, str] = {}, longest_pause: float = LONGEST_PAUSE,
     ):
+        """`settings`: of all its programs. `longest_pause`: before what has crashed is started again."""
         self.folder = folder
         self.logs = folder / "logs"
         self.results = folder / "results"
         self.servers = servers
-        self.base = environment_without("TROUPE_", "ASYA_")
+        self.base = {**environment_without("TROUPE_", "ASYA_"), **settings}
         port = gateway_port or free_port()
         self.gateway_url = f"http://127.0.0.1:{port}"
         self.reports_by_http = reports_by_http
@@ -49,7 +51,7 @@ class Pipeline:
         })
         self.handlers = {actor.name: self.handler(actor) for actor in actors}
         self.sidecars = {actor.name: self.sidecar(actor, programs / "troupe-sidecar") for actor in actors}
-        self.supervised = [Supervised(child) for child in self.children]
+        self.supervised = [Supervised(child, longest_pause) for child in self.children]
 
     def child(self, name: str, argv: Sequence[object], settings: Mapping[str, str]) -> Child:
         return Child(name, argv, self.logs / f"{name}.log", {**self.base, **settings})
@@ -126,8 +128,9 @@ def check_programs(*programs: Path) -> None:
 class Supervised:
     """Restarts a child as a pod would be: after a pause that doubles while it keeps on crashing."""
 
-    def __init__(self, child: Child):
+    def __init__(self, child: Child, longest_pause: float = LONGEST_PAUSE):
         self.child = child
+        self.longest_pause = longest_pause
         self.pause = FIRST_PAUSE
         self.due: Optional[float] = None
         self.started = time.monotonic()
@@ -137,10 +140,10 @@ class Supervised:
         if self.child.running:
             return False
         if self.due is None:
-            if now - self.started > 2 * LONGEST_PAUSE:
+            if now - self.started > 2 * self.longest_pause:
                 self.pause = FIRST_PAUSE
             self.due = now + self.pause
-            self.pause = min(2 * self.pause, LONGEST_PAUSE)
+            self.pause = min(2 * self.pause, self.longest_pause)
         if now < self.due:
             return False
         self.due = None

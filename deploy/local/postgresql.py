@@ -70,6 +70,17 @@ class PostgreSQL:
         run_once(
             [self.programs / "createdb", DATABASE], "PostgreSQL could not make the database", self.env)
 
+    def start_again(self) -> None:
+        """On the same port and folder, after its server was stopped."""
+        self.server.start()
+        wait_until(self.answers, "PostgreSQL", START_LIMIT, [self.server])
+
+    def crash(self) -> None:
+        """Ends it without a checkpoint. SIGKILL would leave its processes and their shared memory to themselves."""
+        if self.server.running:
+            self.server.process.send_signal(signal.SIGQUIT)
+            self.server.process.wait()
+
     def answers(self) -> bool:
         query = [self.programs / "psql", "--dbname=postgres", "--no-psqlrc", "--quiet", "--command=SELECT 1"]
         return subprocess.run(

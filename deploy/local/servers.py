@@ -15,13 +15,12 @@ from s3 import S3
 
 @dataclass(frozen=True)
 class Servers:
-    rabbitmq: RabbitMQ
+    rabbitmq_url: str
     database_url: str
     s3_endpoint: Optional[str]
-
-    @property
-    def rabbitmq_url(self) -> str:
-        return self.rabbitmq.url
+    # For whoever stops and starts them.
+    rabbitmq: RabbitMQ
+    postgresql: PostgreSQL
 
     def settings(self) -> dict[str, str]:
         """What tests read to find them."""
@@ -48,7 +47,8 @@ def started(folder: Path, with_s3: bool = False, durable: bool = False) -> Itera
             f"servers are up after {time.monotonic() - begin:.1f} s: RabbitMQ on 127.0.0.1:{rabbitmq.port}, "
             f"PostgreSQL on 127.0.0.1:{postgresql.port}{'' if deployed else ' (no schema to deploy)'}"
             + (f", S3 on {servers[2].endpoint}" if with_s3 else ""))
-        yield Servers(rabbitmq, postgresql.url, servers[2].endpoint if with_s3 else None)
+        yield Servers(
+            rabbitmq.url, postgresql.url, servers[2].endpoint if with_s3 else None, rabbitmq, postgresql)
 
 
 @contextlib.contextmanager

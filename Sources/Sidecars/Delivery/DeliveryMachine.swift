@@ -50,6 +50,8 @@ public struct DeliveryMachine: Sendable {
     private var calledAt = MonotonicTime.now
     /// Calls of this delivery that ended without an answer, or that an end actor failed.
     private var calls = 0
+    /// Sends that found no queue for some message.
+    private var unroutableAttempts = 0
     private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
     private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
     private var pending: [Outgoing] = []
@@ -97,6 +99,8 @@ public struct DeliveryMachine: Sendable {
         switch result {
         case .failure(.draining):
             return .settle(.requeue)
+        case .failure(.withdrawn):
+            return .abandon
         case .failure(.timeout(let limit)):
             runtimeHangs = true
             return retryOrFail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
@@ -128,10 +132,15 @@ public struct DeliveryMachine: Sendable {
     public mutating func sent(_ results: [Result<Void, TransportError>], isLive: Bool) -> Action {
         var remaining: [Outgoing] = []
         var mustWait = false
+        // A queue that was deleted under its consumer is back in a moment.
+        if results.contains(where: { $0.isUnroutable }) { unroutableAttempts += 1 }
+        let isUnroutableForGood = unroutableAttempts >= policy.unroutableAttempts
         for (outgoing, result) in zip(pending, results) {
             guard case .failure(let error) = result else { continue }
             if error.code == .stopped { return .abandon }
-            if error.code == .unroutable, let replacement = errorEnvelope(insteadOf: outgoing, error) {
+            if isUnroutableForGood, error.code == .unroutable,
+                let replacement = errorEnvelope(insteadOf: outgoing, error)
+            {
                 outcome = .failed(.routingError)
                 remaining.append(replacement)
             } else {
@@ -328,6 +337,12 @@ extension RuntimeReply.HandlerError {
 
     /// The handler's own, or else the code.
     var type: String { details?["type"]?.string ?? code }
+}
+
+extension Result<Void, TransportError> {
+    fileprivate var isUnroutable: Bool {
+        if case .failure(let error) = self { error.code == .unroutable } else { false }
+    }
 }
 
 extension Double {

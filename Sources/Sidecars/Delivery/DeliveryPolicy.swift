@@ -11,14 +11,16 @@ public struct DeliveryPolicy: Sendable {
     public var crashAttempts: Int
     /// Calls of one delivery when an end actor's handler fails. What then still fails goes to the dead letters.
     public var endActorAttempts: Int
+    /// Sends of a message that no queue takes, about three seconds in all, before an error envelope takes its place.
+    public var unroutableAttempts: Int
     /// For what fails at the handler.
     public var retries: RetryPolicy
     public var limits: JSONLimits
 
     public init(
         actorName: String, happyEnd: String = "happy-end", errorEnd: String = "error-end", isEndActor: Bool = false,
-        crashAttempts: Int = 3, endActorAttempts: Int = 5, retries: RetryPolicy = RetryPolicy(),
-        limits: JSONLimits = .standard
+        crashAttempts: Int = 3, endActorAttempts: Int = 5, unroutableAttempts: Int = 6,
+        retries: RetryPolicy = RetryPolicy(), limits: JSONLimits = .standard
     ) {
         self.actorName = actorName
         self.happyEnd = happyEnd
@@ -26,6 +28,7 @@ public struct DeliveryPolicy: Sendable {
         self.isEndActor = isEndActor
         self.crashAttempts = crashAttempts
         self.endActorAttempts = endActorAttempts
+        self.unroutableAttempts = unroutableAttempts
         self.retries = retries
         self.limits = limits
     }

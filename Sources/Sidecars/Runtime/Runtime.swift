@@ -15,6 +15,8 @@ public actor Runtime {
         case invalid(String)
         /// We are shutting down and the call had not begun.
         case draining
+        /// Nobody wanted the call any more when its turn came.
+        case withdrawn
     }
 
     public nonisolated let loop: EventLoop
@@ -41,11 +43,18 @@ public actor Runtime {
     }
 
     /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
-    public func call(_ request: [UInt8], timeout: Duration) async -> Result<[UInt8], Failure> {
+    /// - Parameter isWanted: asked when the call's turn has come, which may be long after it was made.
+    public func call(
+        _ request: [UInt8], timeout: Duration, isWanted: @Sendable () async -> Bool = { true }
+    ) async -> Result<[UInt8], Failure> {
         guard await takeSlot() else { return .failure(.draining) }
         defer { giveSlot() }
         while true {
             guard let connection = await connect() else { return .failure(.draining) }
+            guard await isWanted() else {
+                idle.append(connection)
+                return .failure(.withdrawn)
+            }
             let isReused = connection.isReused
             switch await exchange(request, over: connection, timeout: timeout) {
             case nil: return .failure(.timeout(timeout))
@@ -147,7 +156,8 @@ public actor Runtime {
                 return connection
             }
             isReachable = false
-            if isDraining { return nil }
+            // A cancelled task sleeps no more.
+            if isDraining || Task.isCancelled { return nil }
             await loop.sleep(for: backoff.next())
         }
     }

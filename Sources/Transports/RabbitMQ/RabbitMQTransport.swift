@@ -17,11 +17,14 @@ public actor RabbitMQTransport: Transport {
     private var subscriptions: [Source: Subscription] = [:]
     private var consumers: [UInt64: Consumer] = [:]
     private var lastGeneration: UInt64 = 0
+    /// Consumers whose queue was deleted: what they have delivered is nowhere else any more.
+    private var lastCopies: Set<UInt64> = []
     private var publisher: Publisher?
     private var publisherTrouble = "not connected yet"
     private var publisherTask: Task<Void, Never>?
     private var waitingForPublisher: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var lastWaiter: UInt64 = 0
+    private var isConsumingOver = false
     private var isStopped = false
     private var delayLevels: Set<DelayLevel> = []
 
@@ -53,28 +56,25 @@ public actor RabbitMQTransport: Transport {
     ) async throws(TransportError) {
         var backoff = Backoff()
         let endpoint = topology.settings.endpoint
-        while !isStopped {
-            let result = await BlockingThread.run { () -> Result<Void, AMQPError> in
-                do throws(AMQPError) {
-                    let link = try Link.dial(endpoint)
-                    try setUp(link)
-                    link.close()
-                    return .success(())
-                } catch { return .failure(error) }
-            }
-            guard case .failure(let reason) = result else { return }
+        // A cancelled task sleeps no more: it must not go round and round either.
+        while !isStopped && !Task.isCancelled {
+            let reason: AMQPError
+            do throws(AMQPError) {
+                let link = try await Link.dial(endpoint, setUp: setUp)
+                return await BlockingThread.run { link.close() }
+            } catch { reason = error }
             if let deadline, deadline <= .now { throw TransportError(.timeout, "\(what) not declared: \(reason)") }
             let wait = backoff.next()
             logger.warning(
                 "not declared", metadata: ["what": "\(what)", "reason": "\(reason)", "retry_in": "\(wait.inWords)"])
             await loop.sleep(for: wait)
         }
-        throw TransportError(.stopped, "the transport has been shut down")
+        throw TransportError(.stopped, "the transport has been shut down, or the task cancelled")
     }
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
         let (stream, continuation) = AsyncStream<Delivery>.makeStream()
-        guard !isStopped, subscriptions[source] == nil else {
+        guard !isStopped, !isConsumingOver, subscriptions[source] == nil else {
             continuation.finish()
             return stream
         }
@@ -89,7 +89,7 @@ public actor RabbitMQTransport: Transport {
         var backoff = Backoff()
         let topology = topology
         let queue = topology.queue(of: source)
-        while !Task.isCancelled {
+        while !Task.isCancelled && !isConsumingOver {
             lastGeneration += 1
             let generation = lastGeneration
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
@@ -105,11 +105,11 @@ public actor RabbitMQTransport: Transport {
                     case .message(let message):
                         self?.assumeIsolated { $0.deliver(message, from: source, generation: generation) }
                     case .ended(let error):
-                        self?.assumeIsolated { $0.consumers[generation] = nil }
+                        self?.assumeIsolated { $0.consumerEnded(generation, error) }
                         end.yield(error)
                     }
                 }
-                guard !Task.isCancelled else { return await consumer.close() }
+                guard !Task.isCancelled && !isConsumingOver else { return await consumer.close() }
                 logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
                 // Known before its first delivery comes, which may be settled at once.
                 consumers[generation] = consumer
@@ -131,6 +131,11 @@ public actor RabbitMQTransport: Transport {
         }
     }
 
+    private func consumerEnded(_ generation: UInt64, _ reason: AMQPError) {
+        consumers[generation] = nil
+        if reason.code == .consumerCancelled { lastCopies.insert(generation) }
+    }
+
     private func deliver(_ message: Consumer.Message, from source: Source, generation: UInt64) {
         subscriptions[source]?.deliveries.yield(
             Delivery(
@@ -146,9 +151,13 @@ public actor RabbitMQTransport: Transport {
         }
     }
 
-    public func isLive(_ delivery: Delivery) -> Bool { consumers[delivery.token.generation] != nil }
+    public func isLive(_ delivery: Delivery) -> Bool {
+        let generation = delivery.token.generation
+        return consumers[generation] != nil || (lastCopies.contains(generation) && !isStopped)
+    }
 
     public func stopConsuming() async {
+        isConsumingOver = true
         for consumer in consumers.values { await consumer.cancel() }
         for source in subscriptions.keys {
             subscriptions[source]?.deliveries.finish()
