@@ -17,6 +17,14 @@ public actor Runtime {
         case draining
         /// Nobody wanted the call any more when its turn came.
         case withdrawn
+        /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
+        case cancelled
+    }
+
+    /// Names a call, for `cancel`.
+    public struct CallID: Hashable, Sendable {
+        let number: UInt64
+        public init(_ number: UInt64) { self.number = number }
     }
 
     public nonisolated let loop: EventLoop
@@ -27,6 +35,8 @@ public actor Runtime {
     private var idle: [RuntimeConnection] = []
     private var freeSlots: Int
     private var waiting: Deque<CheckedContinuation<Bool, Never>> = []
+    /// What ends a call that is under way.
+    private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
     /// Whether the last attempt to connect worked; `nil` before the first.
     public private(set) var isReachable: Bool?
@@ -42,22 +52,27 @@ public actor Runtime {
         for connection in idle { connection.close() }
     }
 
-    /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
-    /// - Parameter isWanted: asked when the call's turn has come, which may be long after it was made.
+    /// Sends a request and returns its reply. Waits for a free connection first.
+    /// - Parameter permit: asked when the call's turn has come, which may be long after it was made: how long it may
+    ///   take, or why it is not wanted any more.
     public func call(
-        _ request: [UInt8], timeout: Duration, isWanted: @Sendable () async -> Bool = { true }
+        _ request: [UInt8], as id: CallID, permit: @Sendable () async -> Result<Duration, Failure>
     ) async -> Result<[UInt8], Failure> {
         guard await takeSlot() else { return .failure(.draining) }
         defer { giveSlot() }
         while true {
             guard let connection = await connect() else { return .failure(.draining) }
-            guard await isWanted() else {
+            let timeout: Duration
+            switch await permit() {
+            case .success(let limit): timeout = limit
+            case .failure(let reason):
                 idle.append(connection)
-                return .failure(.withdrawn)
+                return .failure(reason)
             }
             let isReused = connection.isReused
-            switch await exchange(request, over: connection, timeout: timeout) {
-            case nil: return .failure(.timeout(timeout))
+            switch await exchange(request, as: id, over: connection, timeout: timeout) {
+            case .timeout: return .failure(.timeout(timeout))
+            case .cancelled: return .failure(.cancelled)
             case .reply(let body):
                 idle.append(connection)
                 return .success(body)
@@ -77,6 +92,9 @@ public actor Runtime {
             }
         }
     }
+
+    /// Ends a call that is under way with `.cancelled`.
+    public func cancel(_ id: CallID) { cancellations[id]?() }
 
     /// Returns once somebody listens on the socket, or `drain` was called.
     public func waitUntilReachable() async {
@@ -99,32 +117,23 @@ public actor Runtime {
 
     // MARK: One call
 
-    /// `nil` when the time is over.
     private func exchange(
-        _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
-    ) async -> RuntimeConnection.Ending? {
-        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
-            guard connection.isOpen else {
-                return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0)))
-            }
-            var waiter: CheckedContinuation<EndingBox, Never>? = continuation
-            let timer = loop.schedule(after: timeout) {
-                connection.close()
-                waiter?.resume(returning: EndingBox(ending: nil))
-                waiter = nil
-            }
+        _ request: [UInt8], as id: CallID, over connection: RuntimeConnection, timeout: Duration
+    ) async -> RuntimeConnection.Ending {
+        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<RuntimeConnection.Ending, Never>) in
+            guard connection.isOpen else { return continuation.resume(returning: .closed(afterBytes: 0)) }
+            let timer = loop.schedule(after: timeout) { connection.end(.timeout) }
+            cancellations[id] = { connection.end(.cancelled) }
             connection.onEnding = { [loop] ending in
                 loop.cancel(timer)
-                waiter?.resume(returning: EndingBox(ending: ending))
-                waiter = nil
+                connection.onEnding = nil
+                continuation.resume(returning: ending)
             }
             connection.send(request)
         }
-        connection.onEnding = nil
-        return ending.ending
+        cancellations[id] = nil
+        return ending
     }
-
-    private struct EndingBox: Sendable { var ending: RuntimeConnection.Ending? }
 
     // MARK: Slots and connections
 
