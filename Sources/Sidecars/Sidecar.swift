@@ -110,7 +110,8 @@ public actor Sidecar {
         if let envelope = machine.envelope, !policy.isEndActor, cancellations.cover(envelope) {
             return .failure(.cancelled)
         }
-        return .success(min(timeout, max(.zero, machine.timeLeft ?? timeout)))
+        let limit = min(timeout, machine.timeLeft ?? timeout)
+        return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
     }
 
     /// These envelopes, and the children of their fan-outs, are not to be worked on any more.

@@ -13,7 +13,12 @@ public struct SidecarConfiguration: Sendable {
     public var prefetch: Int
     public var concurrency: Int
     public var socketPath: String
+    /// Starts the runtime; `nil` where somebody else does.
+    public var runtimeCommand: String?
+    public var environment: [String: String]
     public var runtimeTimeout: Duration
+    /// Whether a runtime that is not ours and hangs ends the sidecar, too.
+    public var exitsOnTimeout: Bool
     public var shutdownGrace: Duration
     public var reports: ReportChannel
     /// Reports go there by HTTP instead of over the broker.
@@ -50,6 +55,9 @@ public struct SidecarConfiguration: Sendable {
         concurrency = settings.integer("CONCURRENCY", default: 1, in: 1...1024)
         prefetch = settings.integer("RABBITMQ_PREFETCH", default: 2 * concurrency, in: 1...65535)
         socketPath = Self.socketPath(&settings)
+        runtimeCommand = settings.text("RUNTIME_COMMAND")
+        environment = settings.environment
+        exitsOnTimeout = settings.flag("EXIT_ON_TIMEOUT", default: true)
         runtimeTimeout = settings.duration(
             "RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
         shutdownGrace = settings.duration("SHUTDOWN_GRACE", default: .seconds(30), in: .zero ... .seconds(3600))

@@ -34,7 +34,7 @@ public actor Runtime {
     private let maximumReply: Int
     private var idle: [RuntimeConnection] = []
     private var freeSlots: Int
-    private var waiting: Deque<CheckedContinuation<Bool, Never>> = []
+    private var waiting: Deque<(id: CallID, waiter: CheckedContinuation<Failure?, Never>)> = []
     /// What ends a call that is under way.
     private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
@@ -58,7 +58,7 @@ public actor Runtime {
     public func call(
         _ request: [UInt8], as id: CallID, permit: @Sendable () async -> Result<Duration, Failure>
     ) async -> Result<[UInt8], Failure> {
-        guard await takeSlot() else { return .failure(.draining) }
+        if let reason = await takeSlot(for: id) { return .failure(reason) }
         defer { giveSlot() }
         while true {
             guard let connection = await connect() else { return .failure(.draining) }
@@ -93,8 +93,14 @@ public actor Runtime {
         }
     }
 
-    /// Ends a call that is under way with `.cancelled`.
-    public func cancel(_ id: CallID) { cancellations[id]?() }
+    /// Ends a call with `.cancelled`, be it under way or still waiting for its turn.
+    public func cancel(_ id: CallID) {
+        if let place = waiting.firstIndex(where: { $0.id == id }) {
+            waiting.remove(at: place).waiter.resume(returning: .cancelled)
+        } else {
+            cancellations[id]?()
+        }
+    }
 
     /// Returns once somebody listens on the socket, or `drain` was called.
     public func waitUntilReachable() async {
@@ -112,7 +118,7 @@ public actor Runtime {
     /// Calls that have not begun fail with `.draining`; those under way go on.
     public func drain() {
         isDraining = true
-        while let waiter = waiting.popFirst() { waiter.resume(returning: false) }
+        while let next = waiting.popFirst() { next.waiter.resume(returning: .draining) }
     }
 
     // MARK: One call
@@ -137,22 +143,23 @@ public actor Runtime {
 
     // MARK: Slots and connections
 
-    private func takeSlot() async -> Bool {
+    /// - Returns: why there is none, `nil` when there is.
+    private func takeSlot(for id: CallID) async -> Failure? {
         await withCheckedContinuation { waiter in
             // Looked at in here: others may run between an `await` and what it waits for.
             if isDraining {
-                waiter.resume(returning: false)
+                waiter.resume(returning: .draining)
             } else if freeSlots > 0 {
                 freeSlots -= 1
-                waiter.resume(returning: true)
+                waiter.resume(returning: nil)
             } else {
-                waiting.append(waiter)
+                waiting.append((id, waiter))
             }
         }
     }
 
     private func giveSlot() {
-        if let next = waiting.popFirst() { next.resume(returning: true) } else { freeSlots += 1 }
+        if let next = waiting.popFirst() { next.waiter.resume(returning: nil) } else { freeSlots += 1 }
     }
 
     private func connect() async -> RuntimeConnection? {
