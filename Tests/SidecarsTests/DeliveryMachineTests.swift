@@ -54,7 +54,7 @@ struct DeliveryMachineTests {
         #expect(message.destination == .actor("c"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-submitted-at":"now"},"payload":{"r":1.10},"deadline":"d"}"#
         )
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "completed" && report.currentActorIndex == 2)
@@ -62,6 +62,29 @@ struct DeliveryMachineTests {
             throw Unexpected()
         }
         #expect(machine.outcome == .success)
+    }
+
+    @Test func whatARedeliveryLeavesBehindTwiceIsFiledAsOne() throws {
+        // Published at 09:30:00; delivered, and again an hour later, to a handler that forgets all headers.
+        let reply = #"[{"payload":7,"route":{"actors":["a","b","c"],"current":3},"headers":{}}]"#
+        var surroundings = surroundings
+        var bodies: Set<[UInt8]> = []
+        for delivery in 0..<2 {
+            surroundings.timestamp = { _ in "delivery \(delivery)" }
+            var machine = DeliveryMachine(
+                policy, body: Array(Self.body.utf8), publishedAt: 1_795_253_400, surroundings: surroundings)
+            let message = try #require(messages(sent(&machine, reply: reply)).first)
+            #expect(try envelope(message).headers.submittedAt == "2026-11-21T09:30:00.000000Z")
+            bodies.insert(message.body)
+        }
+        #expect(bodies.count == 1)
+        // Further on it stays, whatever is published when.
+        var machine = DeliveryMachine(
+            DeliveryPolicy(actorName: "c"),
+            body: Array(try #require(bodies.first)).replacing(#""current":3"#.utf8, with: #""current":2"#.utf8),
+            publishedAt: 1, surroundings: surroundings)
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        #expect(try envelope(message).headers.submittedAt == "2026-11-21T09:30:00.000000Z")
     }
 
     @Test func progressIsReportedBeforeTheCall() throws {
@@ -88,7 +111,7 @@ struct DeliveryMachineTests {
         let message = try #require(messages(sent(&machine, reply: "[]")).first)
         #expect(message.destination == .actor("happy-end"))
         var expected = try Envelope(parsing: Array(Self.body.utf8))
-        expected.headers["troupe-ended-at"] = RawJSON(string: "now")
+        expected.headers["troupe-submitted-at"] = RawJSON(string: "now")
         #expect(try envelope(message) == expected)
         #expect(machine.outcome == .emptyResponse)
     }
@@ -159,7 +182,7 @@ struct DeliveryMachineTests {
         #expect(message.destination == .actor("error-end"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-submitted-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
         )
         #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
     }

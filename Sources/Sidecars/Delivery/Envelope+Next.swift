@@ -46,10 +46,12 @@ extension Envelope {
 }
 
 extension Headers {
-    /// A handler may replace its headers, but not lose the trace.
+    /// A handler may replace its headers, but not lose the trace, and what makes results one.
     fileprivate func keeping(headers earlier: Headers) -> Headers {
         var kept = self
-        for name in ["traceparent", "tracestate"] where kept[name] == nil { kept[name] = earlier[name] }
+        for name in ["traceparent", "tracestate", "troupe-submitted-at"] where kept[name] == nil {
+            kept[name] = earlier[name]
+        }
         return kept
     }
 }
