@@ -27,7 +27,8 @@ final class Keeper: Sendable {
         self.store = store
     }
 
-    /// - Throws: `HandlerError` of type `StorageError`, so that the sidecar tries again later.
+    /// - Throws: `HandlerError` of type `StorageError`, and the sidecar tries again for as long as it takes; of type
+    ///   `StorageRefusal` where that would be for ever.
     func keep(_ message: RawJSON, _ context: Context) async throws(HandlerError) {
         guard let store else { return }
         let digest = SHA256.hash(data: message.bytes)
@@ -38,7 +39,8 @@ final class Keeper: Sendable {
         do {
             try await store.put(Array(message.bytes), at: key.text)
         } catch {
-            throw HandlerError(type: "StorageError", "cannot store \(key.text): \(error)")
+            let type = error.isAboutTheObject ? "StorageRefusal" : "StorageError"
+            throw HandlerError(type: type, "cannot store \(key.text): \(error)")
         }
         context.log.info("stored", ["key": key.text])
     }

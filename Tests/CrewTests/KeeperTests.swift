@@ -124,7 +124,30 @@ struct KeeperTests {
             try await group.waitForAll()
         }
         #expect(try files().count == 100)
-        #expect(try files().allSatisfy { !$0.hasSuffix(".partial") })
+        #expect(try files().allSatisfy { !$0.hasPrefix(".partial") })
+    }
+
+    @Test func whatAKilledOneHasLeftHalfWrittenGoesAfterAnHour() throws {
+        let partial = folder + "/.partial"
+        try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
+        for (name, age) in [("old", 3700.0), ("young", 3500.0)] {
+            _ = FileManager.default.createFile(atPath: "\(partial)/\(name)", contents: Data("{".utf8))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(partial)/\(name)")
+        }
+        _ = try Keeper(.happyEnd, environment: ["TROUPE_RESULTS_DIR": folder])
+        #expect(try files() == [".partial/young"])
+    }
+
+    @Test func whatTheStoreWillNeverTakeIsNoReasonToWait() async throws {
+        struct Refusing: ResultStore {
+            func put(_ bytes: [UInt8], at key: String) async throws(StorageError) {
+                throw StorageError("too long", isAboutTheObject: true)
+            }
+        }
+        let keeper = Keeper(prefix: "x/", store: Refusing())
+        let error = await #expect(throws: HandlerError.self) { try await keep("{}", with: keeper) }
+        #expect(error?.type == "StorageRefusal")
     }
 
     @Test func aFolderThatIsGoneIsMadeAgain() async throws {

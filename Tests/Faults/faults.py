@@ -167,7 +167,7 @@ def stored_results(run: Run) -> dict[str, list[Stored]]:
 
 def remove_half_written(run: Run) -> int:
     """Whoever is killed while he writes leaves them; nobody takes them for results."""
-    files = list(run.pipeline.results.glob("*/*/*/.*.partial"))
+    files = list(run.pipeline.results.glob(".partial/*"))
     for file in files:
         file.unlink()
     return len(files)
