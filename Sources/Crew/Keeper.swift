@@ -10,7 +10,7 @@ final class Keeper: Sendable {
     private let store: (any ResultStore)?
     private let recent = Mutex(RecentTimestamps())
 
-    convenience init(_ role: CrewRole, environment: [String: String]) throws(StartError) {
+    convenience init(_ role: EndRole, environment: [String: String]) throws(StartError) {
         let settings = try CrewSettings(role, environment: environment)
         switch settings.storage {
         case .folder(let path): self.init(prefix: settings.prefix, store: try FolderStore(path))
