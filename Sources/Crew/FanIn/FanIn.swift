@@ -77,7 +77,7 @@ struct FanIn: EnvelopeHandler {
         _ log: Log, _ statement: () async throws(PostgreSQLError) -> Value
     ) async throws -> Value {
         let end = MonotonicTime.now.advanced(by: patience)
-        var backoff = Backoff()
+        var backoff = Backoff(ceiling: .seconds(1))
         while true {
             do throws(PostgreSQLError) {
                 return try await statement()

@@ -3,6 +3,7 @@ import Testing
 
 @testable import Gateways
 
+typealias TCPProxy = TestSupport.TCPProxy
 typealias TestDatabase = TestSupport.TestDatabase
 
 extension TestDatabase {
