@@ -8,7 +8,7 @@ final class Keeper: Sendable {
     private let prefix: String
     private let store: (any ResultStore)?
 
-    convenience init(_ role: CrewRole, environment: [String: String]) throws(StartError) {
+    convenience init(_ role: EndRole, environment: [String: String]) throws(StartError) {
         let settings = try CrewSettings(role, environment: environment)
         switch settings.storage {
         case .folder(let path): self.init(prefix: settings.prefix, store: try FolderStore(path))

@@ -144,6 +144,68 @@ struct DeliveryMachineTests {
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
     }
 
+    /// What a machine at `actor` makes of an envelope when its handler answers with these results.
+    private func next(
+        at actor: String, _ envelope: Envelope, results: [(payload: String, headers: String?)]
+    ) throws -> [Envelope] {
+        var route = envelope.route
+        route.current += 1
+        var writer = JSONWriter()
+        route.write(to: &writer)
+        let reply = results.map { result in
+            let headers = result.headers.map { #","headers":\#($0)"# } ?? ""
+            let route = String(decoding: writer.bytes, as: UTF8.self)
+            return #"{"payload":\#(result.payload),"route":\#(route)\#(headers)}"#
+        }
+        var machine = DeliveryMachine(
+            DeliveryPolicy(actorName: actor), body: envelope.encoded(), surroundings: surroundings)
+        return try messages(sent(&machine, reply: "[\(reply.joined(separator: ","))]")).map(self.envelope)
+    }
+
+    private func places(_ envelope: Envelope) -> [FanOutPlace] {
+        (envelope.headers[Headers.fanOut]?.elements ?? []).compactMap(FanOutPlace.init)
+    }
+
+    @Test func childrenOfAFanOutKnowTheirPlace() throws {
+        let root = Envelope(id: "e", route: Route(actors: ["a", "b", "c", "d"]), payload: .null)
+        let outer = try next(at: "a", root, results: [("0", nil), ("1", "{}"), ("2", #"{"mine":1}"#)])
+        #expect(outer.map { places($0).count } == [1, 1, 1])
+        #expect(places(outer[2]) == [FanOutPlace(parentID: "e", round: 0, index: 2, count: 3)])
+
+        // Another fan-out within it; the handler has replaced its headers.
+        let inner = try next(at: "b", outer[2], results: [("0", "{}"), ("1", "{}")])
+        #expect(
+            places(inner[1]) == [
+                FanOutPlace(parentID: "e", round: 0, index: 2, count: 3),
+                FanOutPlace(parentID: "e-2", round: 0, index: 1, count: 2),
+            ])
+        // The one that keeps the id has fanned out before: its second fan-out has another name than the first.
+        let second = try next(at: "b", outer[0], results: [("0", nil), ("1", nil)])
+        #expect(second.map { places($0).last?.round } == [1, 1])
+        #expect(second.map { places($0).last?.parentID } == ["e", "e"])
+
+        // A single result keeps its place, whatever its headers; who has joined a fan-out takes his off.
+        let onward = try next(at: "c", inner[1], results: [("0", #"{"mine":1}"#)])
+        #expect(places(onward[0]) == places(inner[1]))
+        let joined = try next(
+            at: "c", inner[0], results: [("0", #"{"troupe-fan-out":[\#(places(inner[0])[0].json)]}"#)])
+        #expect(places(joined[0]) == places(outer[2]))
+        let left = try next(at: "b", outer[0], results: [("0", #"{"troupe-fan-out":[ ],"mine":1}"#)])
+        #expect(left[0].headers[Headers.fanOut] == nil && left[0].headers["mine"]?.integer == 1)
+    }
+
+    @Test func aSplitOfOneIsAFanOutWhereTheSubmitterSaysSo() throws {
+        let headers = try Headers(RawJSON(Array(#"{"troupe-fan-in":{"splits":["b"]}}"#.utf8)))
+        let root = Envelope(id: "e", route: Route(actors: ["a", "b", "c"]), headers: headers, payload: .null)
+        let single = try next(at: "a", root, results: [("0", nil)])
+        #expect(places(single[0]) == [])
+        let fannedOut = try next(at: "b", single[0], results: [("0", nil)])
+        #expect(fannedOut.map(\.id) == ["e"])
+        #expect(places(fannedOut[0]) == [FanOutPlace(parentID: "e", round: 0, index: 0, count: 1)])
+        // It counts: what fans out under this id later has another name.
+        #expect(fannedOut[0].headers.fanOuts == 1)
+    }
+
     @Test func theRouteAheadMayChange() throws {
         var machine = machine(Self.body)
         let outgoing = try sent(&machine, reply: #"[{"payload":1,"route":{"actors":["a","b","x","y"],"current":2}}]"#)
