@@ -3,8 +3,14 @@ internal import Envelopes
 /// A named entry into a route, with arguments that are checked.
 struct Tool: Sendable, Hashable {
     var name: String
+    /// For people.
+    var title: String?
     var description: String
     var parameters: [ToolParameter.Named]
+    /// Instead of `parameters`.
+    var inputSchema: JSONSchema?
+    /// What results look like.
+    var outputSchema: JSONSchema?
     var route: [String]
     /// Whether callers are told of the event stream.
     var reportsProgress: Bool
@@ -15,6 +21,14 @@ struct Tool: Sendable, Hashable {
     /// - Parameter arguments: an object.
     /// - Throws: the reason, in words for the caller.
     func payload(for arguments: RawJSON) throws(ArgumentProblem) -> RawJSON {
+        if let inputSchema {
+            let problems = inputSchema.problems(with: arguments)
+            guard problems.isEmpty else {
+                throw ArgumentProblem(
+                    problems.map { "arguments\($0.pointer.isEmpty ? ": " : "")\($0)" }.joined(separator: "\n"))
+            }
+            return arguments
+        }
         let members = arguments.members
         var missing: [ToolParameter.Named] = []
         for named in parameters {
@@ -45,14 +59,23 @@ struct Tool: Sendable, Hashable {
     /// As MCP's `tools/list` describes a tool.
     func write(to writer: inout JSONWriter) {
         writer.beginObject()
+        writeMembers(to: &writer)
+        writer.endObject()
+    }
+
+    func writeMembers(to writer: inout JSONWriter) {
         writer.member("name", name)
+        writer.member("title", title)
         writer.member("description", description)
         writer.name("inputSchema")
-        writer.beginObject()
-        writer.member("type", "object")
-        ToolParameter.writeProperties(parameters, to: &writer)
-        writer.endObject()
-        writer.endObject()
+        if let inputSchema {
+            writer.append(inputSchema.json)
+        } else {
+            writer.beginObject()
+            writer.member("type", "object")
+            ToolParameter.writeProperties(parameters, to: &writer)
+            writer.endObject()
+        }
     }
 }
 

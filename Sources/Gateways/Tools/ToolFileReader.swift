@@ -6,7 +6,7 @@ internal import Yams
 ///
 ///     defaults: {progress, timeout}
 ///     routes: {name: [actor, ...]}
-///     tools: [{name, description, parameters, route, progress, timeout, metadata}]
+///     tools: [{name, title, description, parameters or inputSchema, outputSchema, route, progress, timeout, metadata}]
 ///
 /// Defaults and named routes hold for the file they stand in.
 struct ToolFileReader {
@@ -88,16 +88,27 @@ struct ToolFileReader {
         places[name] = "\(file):\(mapping["name"]?.mark?.line ?? 1)"
         checkKeys(
             mapping, of: "tool '\(name)'",
-            known: ["name", "description", "parameters", "route", "progress", "timeout", "metadata"])
-
+            known: [
+                "name", "title", "description", "parameters", "inputSchema", "outputSchema", "route", "progress",
+                "timeout", "metadata",
+            ])
+        if mapping["parameters"] != nil, let node = mapping["inputSchema"] {
+            report(node, "tool '\(name)' has both 'parameters' and 'inputSchema'")
+        }
+        let inputSchema = schema(mapping["inputSchema"], "inputSchema of tool '\(name)'")
+        if let inputSchema, !inputSchema.isOfObjects {
+            report(mapping["inputSchema"], "inputSchema of tool '\(name)' must have 'type: object'")
+        }
         let route = readRoute(mapping["route"], tool: name, at: node, routes)
         let metadata = mapping["metadata"].flatMap { node in
             node.isNull ? nil : json(node, "metadata of tool '\(name)'")
         }
         tools.append(
             Tool(
-                name: name, description: string(mapping["description"], "description of tool '\(name)'") ?? "",
-                parameters: readParameters(mapping["parameters"], of: "tool '\(name)'"), route: route,
+                name: name, title: string(mapping["title"], "title of tool '\(name)'"),
+                description: string(mapping["description"], "description of tool '\(name)'") ?? "",
+                parameters: readParameters(mapping["parameters"], of: "tool '\(name)'"), inputSchema: inputSchema,
+                outputSchema: schema(mapping["outputSchema"], "outputSchema of tool '\(name)'"), route: route,
                 reportsProgress: boolean(mapping["progress"], "progress of tool '\(name)'") ?? defaults.progress,
                 timeoutSeconds: timeout(mapping["timeout"], "timeout of tool '\(name)'") ?? defaults.timeout,
                 metadata: metadata))
@@ -237,6 +248,16 @@ struct ToolFileReader {
             return try YAMLValue.json(node)
         } catch {
             problems.append(ToolFileProblem(file: file, line: error.line, message: "\(label): \(error.message)"))
+            return nil
+        }
+    }
+
+    private mutating func schema(_ node: Node?, _ label: String) -> JSONSchema? {
+        guard let node, !node.isNull, let json = json(node, label) else { return nil }
+        do throws(JSONSchemaErrors) {
+            return try JSONSchema(json)
+        } catch {
+            for problem in error.problems { report(node, "\(label): \(problem)") }
             return nil
         }
     }
