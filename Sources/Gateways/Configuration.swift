@@ -8,6 +8,7 @@ public struct Configuration: Sendable {
     var database: PoolSettings
     /// A YAML file of tools, or a folder of such files.
     public var configPath: String?
+    public var configReload = Duration.seconds(5)
     /// Bytes.
     public var maxBody = 16 << 20
     /// Levels of objects and arrays.
@@ -20,6 +21,7 @@ public struct Configuration: Sendable {
     public var outboxInterval = Duration.seconds(1)
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
+    var mcp = MCPSettings()
 
     public init(databaseURL: String) {
         database = PoolSettings(
@@ -34,6 +36,8 @@ public struct Configuration: Sendable {
         port = settings.integer("GATEWAY_PORT", default: port, in: 0...65535)
         database = PoolSettings(&settings, applicationName: Self.applicationName)
         configPath = settings.text("CONFIG_PATH")
+        configReload = settings.duration(
+            "CONFIG_RELOAD", default: configReload, in: .milliseconds(100)...(.seconds(3600)))
         maxBody = settings.integer("GATEWAY_MAX_BODY", default: maxBody, in: 1024...(1 << 30))
         maxNesting = settings.integer("GATEWAY_MAX_NESTING", default: maxNesting, in: 1...4096)
         idleTimeout = settings.duration(
@@ -51,6 +55,7 @@ public struct Configuration: Sendable {
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
+        mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

@@ -100,15 +100,18 @@ public struct Gateway: Service {
         let ingest = ReportIngest(
             store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
         )
+        let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
-            tools: tools, metrics: metrics,
+            catalogue: catalogue, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
-            outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, logger: logger)
+            outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
+            logger: logger)
 
         let listening = Task { await hub.run() }
+        let reloading = Task { await catalogue.run(interval: configuration.configReload) { hub.wakeAll() } }
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
@@ -129,9 +132,11 @@ public struct Gateway: Service {
         }
         hub.finish()
         listening.cancel()
+        reloading.cancel()
         outbox.stop()
         await drain(background)
         await listening.value
+        await reloading.value
         try result.get()
     }
 

@@ -7,7 +7,7 @@ internal import Transports
 
 /// What `troupe dlq` speaks to.
 extension GatewayRouter {
-    private static let limits = 1...1000
+    static let deadLetterLimits = 1...1000
 
     /// `GET /dead-letters?actor=&type=&older_than=&newer_than=&limit=`
     func listDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
@@ -16,19 +16,19 @@ extension GatewayRouter {
             let json = name == "limit" ? Int(value).map(RawJSON.init(integer:)) : nil
             members.append(RawJSON.Member(name: String(name), value: json ?? RawJSON(string: String(value))))
         }
-        return try await act(.list, on: DeadLetterSelection(members, limits: Self.limits))
+        return try await Response(json: act(.list, on: DeadLetterSelection(members, limits: Self.deadLetterLimits)))
     }
 
     /// `POST /dead-letters/replay {actor?, ids?, type?, older_than?, newer_than?, limit?, dry_run?}`
     func replayDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
-        let selection = try DeadLetterSelection(await reading.members(of: request), limits: Self.limits)
-        return try await act(selection.isDryRun ? .list : .replay, on: selection)
+        let selection = try DeadLetterSelection(await reading.members(of: request), limits: Self.deadLetterLimits)
+        return try await Response(json: act(selection.isDryRun ? .list : .replay, on: selection))
     }
 
     /// `POST /dead-letters/purge`, with the same members.
     func purgeDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
-        let selection = try DeadLetterSelection(await reading.members(of: request), limits: Self.limits)
-        return try await act(selection.isDryRun ? .list : .purge, on: selection)
+        let selection = try DeadLetterSelection(await reading.members(of: request), limits: Self.deadLetterLimits)
+        return try await Response(json: act(selection.isDryRun ? .list : .purge, on: selection))
     }
 
     /// `GET /dead-letters/{actor}/{id}`: with the message itself.
@@ -42,7 +42,8 @@ extension GatewayRouter {
         return Response { entry.write(to: &$0, withBody: true) }
     }
 
-    private func act(_ act: DeadLetterDesk.Act, on selection: DeadLetterSelection) async throws -> Response {
+    /// Does the same with all that are meant, and tells of each.
+    func act(_ act: DeadLetterDesk.Act, on selection: DeadLetterSelection) async throws -> RawJSON {
         var entries: [DeadLetterDesk.Entry] = []
         var isMore = false
         let actors = selection.actors.isEmpty ? try await store.actorsWithDeadLetters() : selection.actors
@@ -59,7 +60,7 @@ extension GatewayRouter {
             isMore = isMore || outcome.isMore
         }
         let failed = entries.count { $0.error != nil }
-        return Response { writer in
+        return RawJSON { writer in
             writer.beginObject()
             writer.name("dead_letters")
             writer.beginArray()
@@ -75,7 +76,7 @@ extension GatewayRouter {
 }
 
 /// Which dead letters a request means, and how many of them at most.
-private struct DeadLetterSelection {
+struct DeadLetterSelection {
     var actors: [String] = []
     var filter = DeadLetterFilter()
     var limit = 100

@@ -13,12 +13,18 @@ struct GatewayRouter: Sendable {
     let outbox: OutboxPublisher
     let hub: UpdateHub
     let desk: DeadLetterDesk
-    let tools: ToolCatalogue
+    let catalogue: LiveToolCatalogue
     let metrics: GatewayMetrics
     let reading: RequestReading
     let outboxGrace: Duration
     let keepAliveInterval: Duration
+    let mcp: MCPSettings
     let logger: Logger
+
+    var tools: ToolCatalogue { catalogue.current }
+    var follower: EnvelopeFollower {
+        EnvelopeFollower(store: store, hub: hub, keepAliveInterval: keepAliveInterval)
+    }
 
     typealias Handler = @Sendable (Request, Context) async throws -> Response
 
@@ -27,6 +33,8 @@ struct GatewayRouter: Sendable {
         router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
         add("/tools", [.get: listTools], to: router)
         add("/tools/call", [.post: callTool], to: router)
+        let mcp = MCPServer(gateway: self)
+        add("/mcp", [.post: mcp.post, .get: mcp.get, .delete: mcp.delete], to: router)
         add("/envelopes", [.post: postEnvelope, .get: listEnvelopes], to: router)
         add("/envelopes/:id", [.get: getEnvelope], to: router)
         add("/envelopes/:id/stream", [.get: streamEnvelope], to: router)

@@ -10,6 +10,8 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))
     }
 
+    init(status: HTTPResponse.Status = .ok, json: RawJSON) { self.init(status: status, json: Array(json.bytes)) }
+
     init(status: HTTPResponse.Status = .ok, writing body: (inout JSONWriter) -> Void) {
         var writer = JSONWriter()
         body(&writer)

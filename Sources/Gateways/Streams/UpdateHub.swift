@@ -20,8 +20,11 @@ final class UpdateHub: Sendable {
         var deafPollInterval = Duration.seconds(1)
     }
 
-    private struct State {
-        var subscriptions: [String: [UInt64: AsyncStream<Void>.Continuation]] = [:]
+    fileprivate struct State {
+        var wakes: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        /// By envelope: who follows it.
+        var followers: [String: Set<UInt64>] = [:]
+        var followed: [UInt64: Set<String>] = [:]
         var lastNumber: UInt64 = 0
         var isListening = false
         var isFinished = false
@@ -50,44 +53,61 @@ final class UpdateHub: Sendable {
 
     /// Ends all streams, and each new one at once.
     func finish() {
-        let subscriptions = state.withLock { state in
+        let wakes = state.withLock { state in
             state.isFinished = true
-            return state.subscriptions
+            return state.wakes
         }
-        for continuation in subscriptions.values.flatMap(\.values) { continuation.finish() }
+        for wake in wakes.values { wake.finish() }
     }
 
-    /// Wake-ups for one envelope, joined while nobody waits for them. Ends with the hub. Leaves when the stream is dropped.
-    func wakeUps(for envelopeID: String) -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Wake-ups for envelopes, joined while nobody waits for them. They end with the hub, and leave it when their stream is dropped.
+    func wakeUps(for envelopeIDs: Set<String>) -> WakeUps {
+        let (stream, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let number = state.withLock { state -> UInt64? in
             guard !state.isFinished else { return nil }
             state.lastNumber += 1
-            state.subscriptions[envelopeID, default: [:]][state.lastNumber] = continuation
+            state.wakes[state.lastNumber] = wake
+            state.follow(envelopeIDs, state.lastNumber)
             return state.lastNumber
         }
-        guard let number else {
-            continuation.finish()
-            return stream
+        if let number {
+            wake.onTermination = { [weak self] _ in self?.leave(number) }
+        } else {
+            wake.finish()
         }
-        continuation.onTermination = { [weak self] _ in self?.leave(envelopeID, number) }
-        return stream
+        return WakeUps(stream: stream, wake: wake, number: number ?? 0)
+    }
+
+    /// From now on these envelopes, and no others.
+    func change(_ wakeUps: WakeUps, to envelopeIDs: Set<String>) {
+        state.withLock { state in
+            guard state.wakes[wakeUps.number] != nil else { return }
+            state.follow(envelopeIDs, wakeUps.number)
+        }
     }
 
     var isListening: Bool { state.withLock { $0.isListening } }
+    var isFinished: Bool { state.withLock { $0.isFinished } }
 
-    private func leave(_ envelopeID: String, _ number: UInt64) {
+    /// Has every stream look: for news that are no envelope's.
+    func wakeAll() {
+        for wake in state.withLock({ Array($0.wakes.values) }) { wake.yield() }
+    }
+
+    private func leave(_ number: UInt64) {
         state.withLock { state in
-            state.subscriptions[envelopeID]?[number] = nil
-            if state.subscriptions[envelopeID]?.isEmpty == true { state.subscriptions[envelopeID] = nil }
+            state.wakes[number] = nil
+            state.follow([], number)
         }
     }
 
     private func handle(_ event: NotificationListener.Event) {
         switch event {
         case .notification(let notification):
-            let continuations = state.withLock { $0.subscriptions[notification.payload] ?? [:] }
-            for continuation in continuations.values { continuation.yield() }
+            let wakes = state.withLock { state in
+                (state.followers[notification.payload] ?? []).compactMap { state.wakes[$0] }
+            }
+            for wake in wakes { wake.yield() }
         case .listening:
             state.withLock { $0.isListening = true }
             wakeAll()
@@ -96,9 +116,25 @@ final class UpdateHub: Sendable {
             logger.warning("no notifications from the database; streams poll", metadata: ["error": "\(error)"])
         }
     }
+}
 
-    private func wakeAll() {
-        let subscriptions = state.withLock { $0.subscriptions }
-        for continuation in subscriptions.values.flatMap(\.values) { continuation.yield() }
+/// What wakes one stream.
+struct WakeUps: Sendable {
+    let stream: AsyncStream<Void>
+    /// For whoever else has news for the stream.
+    let wake: AsyncStream<Void>.Continuation
+    fileprivate let number: UInt64
+}
+
+extension UpdateHub.State {
+    fileprivate mutating func follow(_ envelopeIDs: Set<String>, _ number: UInt64) {
+        let earlier = followed[number] ?? []
+        guard envelopeIDs != earlier else { return }
+        for id in earlier.subtracting(envelopeIDs) {
+            followers[id]?.remove(number)
+            if followers[id]?.isEmpty == true { followers[id] = nil }
+        }
+        for id in envelopeIDs.subtracting(earlier) { followers[id, default: []].insert(number) }
+        followed[number] = envelopeIDs.isEmpty ? nil : envelopeIDs
     }
 }

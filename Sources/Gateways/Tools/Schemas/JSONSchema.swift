@@ -18,6 +18,19 @@ struct JSONSchema: Sendable, Hashable {
         nodes = try reader.finish()
     }
 
+    private init(json: RawJSON, nodes: [Node]) {
+        self.json = json
+        self.nodes = nodes
+    }
+
+    /// Every object fits.
+    static let objects = JSONSchema(
+        json: RawJSON { writer in
+            writer.beginObject()
+            writer.member("type", "object")
+            writer.endObject()
+        }, nodes: [Node(types: [.object])])
+
     /// Whether every value that fits is an object, by the schema's own `type`.
     var isOfObjects: Bool { json["type"]?.string == "object" }
 

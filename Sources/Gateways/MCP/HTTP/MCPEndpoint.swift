@@ -1,0 +1,241 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import PostgreSQL
+
+/// `/mcp`
+extension MCPServer {
+    typealias Context = GatewayRouter.Context
+
+    /// Every message of a client.
+    func post(_ request: Request, _ context: Context) async throws -> Response {
+        var id: RawJSON?
+        do {
+            try checkOrigin(request)
+            try checkContentType(request)
+            let json = try await body(of: request)
+            // What can be known of a request that is refused: its answer names it.
+            id = json["id"].flatMap { $0.kind == .string || $0.kind == .number ? $0 : nil }
+            let message = try JSONRPCMessage(json)
+            return isStateless(message, json, request)
+                ? try await postStateless(message, request) : try await postInSession(message, request)
+        } catch let refusal as Refusal {
+            return refusal.response(id)
+        } catch let error as JSONRPCError {
+            return Refusal(.badRequest, error).response(id)
+        } catch let problem as Problem {
+            return Refusal(problem.code.status, JSONRPCError(problem), problem.headers).response(id)
+        }
+    }
+
+    /// `GET`: a session's own stream, or one that goes on.
+    func get(_ request: Request, _ context: Context) async throws -> Response {
+        try await withRefusals {
+            try checkOrigin(request)
+            try checkMethodExists(request)
+            let session = try session(of: request)
+            guard request.accepts("text/event-stream") else {
+                throw Refusal(.notAcceptable, "'Accept' must contain text/event-stream")
+            }
+            guard let text = request.headers[.lastEventID], !text.isEmpty else {
+                return listen(session, after: nil, request)
+            }
+            guard let eventID = SessionMachine.EventID(text) else {
+                throw Refusal(.badRequest, "'Last-Event-ID' is none that this server has given")
+            }
+            if eventID.stream == 0 { return listen(session, after: eventID.place, request) }
+            guard let call = session.withMachine({ $0.calls[eventID.stream] }) else {
+                throw Refusal(.badRequest, "the stream of this 'Last-Event-ID' can't be resumed any more")
+            }
+            return resume(call, session, after: eventID.place, request)
+        }
+    }
+
+    /// `DELETE`: ends a session.
+    func delete(_ request: Request, _ context: Context) async throws -> Response {
+        try await withRefusals {
+            try checkOrigin(request)
+            try checkMethodExists(request)
+            _ = sessions.close(try session(of: request).id)
+            return Response(status: .noContent)
+        }
+    }
+
+    // MARK: Which era
+
+    /// By the body first: clients without sessions say in it which version they speak.
+    private func isStateless(_ message: JSONRPCMessage, _ json: RawJSON, _ request: Request) -> Bool {
+        if json["params"]?["_meta"]?[RequestMeta.Key.protocolVersion] != nil { return true }
+        if case .request(let request) = message, request.method == "initialize" { return false }
+        guard let version = request.headers[.mcpProtocolVersion] else { return false }
+        return ProtocolVersion(rawValue: version)?.isStateless ?? true
+    }
+
+    private func postStateless(_ message: JSONRPCMessage, _ request: Request) async throws -> Response {
+        let headers = RoutingHeaders(request.headers)
+        switch message {
+        case .response: throw JSONRPCError(.invalidRequest, "there are no responses to send in this protocol version")
+        case .notification:
+            try RoutingHeaders.checkServed(headers.version.first ?? "")
+            return Response(status: .accepted)
+        case .request(let call):
+            try request.checkAccept()
+            try headers.check(call)
+            let caller = Caller(version: .july2026, session: nil, meta: try RequestMeta(call.params), request: request)
+            return try await respond(to: call, caller)
+        }
+    }
+
+    private func postInSession(_ message: JSONRPCMessage, _ request: Request) async throws -> Response {
+        if case .request(let call) = message, call.method == "initialize" { return try initialize(call, request) }
+        let session = try session(of: request)
+        switch message {
+        case .response: return Response(status: .accepted)
+        case .notification(let method, let params):
+            if method == "notifications/cancelled", let id = params["requestId"] { try await cancel(id, session) }
+            return Response(status: .accepted)
+        case .request(let call):
+            try request.checkAccept()
+            let caller = Caller(
+                version: session.version, session: session, meta: try RequestMeta(call.params), request: request)
+            return try await respond(to: call, caller)
+        }
+    }
+
+    private func initialize(_ call: JSONRPCRequest, _ request: Request) throws -> Response {
+        try request.checkAccept()
+        guard let requested = call.params["protocolVersion"]?.string else {
+            throw JSONRPCError(.invalidParams, "'protocolVersion' must be a string")
+        }
+        let versions = ProtocolVersion.withSessions
+        // One that isn't spoken here is answered with the latest that is; the client decides whether it can live with that.
+        let version = versions.first { $0.rawValue == requested } ?? .november2025
+        guard let session = sessions.open(version, toolsVersion: gateway.catalogue.version) else {
+            var refusal = Refusal(.serviceUnavailable, "too many sessions are in use; try again later")
+            refusal.headers[.retryAfter] = "30"
+            throw refusal
+        }
+        var response = Response(json: JSONRPC.response(call.id, Self.initialized(version).json(version)))
+        response.headers[.mcpSessionID] = session.id
+        return response
+    }
+
+    private func cancel(_ requestID: RawJSON, _ session: Session) async throws {
+        guard let call = session.withMachine({ $0.cancel(requestID) }) else { return }
+        session.wake(call.number)
+        try await gateway.cancel(call.envelopeID)
+    }
+
+    // MARK: Answers
+
+    private func respond(to call: JSONRPCRequest, _ caller: Caller) async throws -> Response {
+        do {
+            switch try await answer(call, caller) {
+            case .result(let result): return Response(json: JSONRPC.response(call.id, result.json(caller.version)))
+            case .call(let toolCall): return stream(toolCall, caller)
+            case .listen(let watch):
+                guard caller.request.accepts("text/event-stream") else {
+                    throw Refusal(.notAcceptable, "'Accept' must contain text/event-stream")
+                }
+                return listen(watch, call.id, caller.request)
+            }
+        } catch let error as JSONRPCError {
+            return failure(error, call.id, caller)
+        } catch let problem as Problem {
+            var response = failure(JSONRPCError(problem), call.id, caller)
+            for field in problem.headers { response.headers[field.name] = field.value }
+            return response
+        } catch let error as PostgreSQLError {
+            let problem = Problem(error)
+            if problem.code == .internalError {
+                gateway.logger.error("statement refused", metadata: ["method": "\(call.method)", "error": "\(error)"])
+            }
+            var response = failure(JSONRPCError(problem), call.id, caller)
+            for field in problem.headers { response.headers[field.name] = field.value }
+            return response
+        }
+    }
+
+    /// In a session an error is an answer like any other; without one the status tells of it, too.
+    private func failure(_ error: JSONRPCError, _ id: RawJSON, _ caller: Caller) -> Response {
+        Response(
+            status: caller.version.isStateless ? error.code.status : .ok, json: JSONRPC.failure(id, error))
+    }
+
+    private func withRefusals(_ body: () async throws -> Response) async throws -> Response {
+        do {
+            return try await body()
+        } catch let refusal as Refusal {
+            return refusal.response(nil)
+        }
+    }
+
+    // MARK: Checks
+
+    private func checkOrigin(_ request: Request) throws(Refusal) {
+        let problem = settings.origins.problem(
+            origin: request.headers[.origin], host: request.head.authority ?? request.headers[.host])
+        if let problem { throw Refusal(.forbidden, problem) }
+    }
+
+    private func checkContentType(_ request: Request) throws(Refusal) {
+        let type = request.headers[.contentType]?.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
+        guard type == "application/json" else {
+            throw Refusal(.unsupportedMediaType, "'Content-Type' must be application/json")
+        }
+    }
+
+    /// `GET` and `DELETE` are for sessions.
+    private func checkMethodExists(_ request: Request) throws(Refusal) {
+        guard request.headers[.mcpSessionID] == nil, let version = request.headers[.mcpProtocolVersion],
+            ProtocolVersion(rawValue: version)?.isStateless == true
+        else { return }
+        var refusal = Refusal(.methodNotAllowed, "this protocol version has POST only")
+        refusal.headers[.allow] = "POST"
+        throw refusal
+    }
+
+    private func session(of request: Request) throws(Refusal) -> Session {
+        if let version = request.headers[.mcpProtocolVersion] {
+            guard ProtocolVersion(rawValue: version)?.isStateless == false else {
+                throw Refusal(.badRequest, "this 'MCP-Protocol-Version' is none that has sessions here")
+            }
+        }
+        guard let id = request.headers[.mcpSessionID] else {
+            throw Refusal(.badRequest, "the header 'Mcp-Session-Id' is missing: 'initialize' opens a session")
+        }
+        guard let session = sessions.find(id) else {
+            throw Refusal(.notFound, "there is no such session any more: 'initialize' opens another")
+        }
+        return session
+    }
+
+    private func body(of request: Request) async throws -> RawJSON {
+        let bytes = try await gateway.reading.bytes(of: request)
+        do throws(JSONError) {
+            return try RawJSON(bytes, limits: gateway.reading.limits)
+        } catch {
+            throw JSONRPCError(.parseError, error.description)
+        }
+    }
+}
+
+extension Request {
+    /// Without the header everything is welcome.
+    func accepts(_ type: String) -> Bool {
+        let values = headers[values: .accept]
+        guard !values.isEmpty else { return type == "application/json" }
+        let group = type.prefix { $0 != "/" } + "/*"
+        return values.flatMap { $0.split(separator: ",") }.contains { part in
+            let name = part.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
+            return name == type || name == group || name == "*/*"
+        }
+    }
+
+    fileprivate func checkAccept() throws(Refusal) {
+        guard accepts("application/json") else {
+            throw Refusal(.notAcceptable, "'Accept' must contain application/json, and should text/event-stream")
+        }
+    }
+}

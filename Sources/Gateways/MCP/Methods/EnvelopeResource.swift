@@ -1,0 +1,24 @@
+/// The resources that envelopes are: `troupe://envelopes/{id}`, and `troupe://envelopes/{id}/history`.
+struct EnvelopeResource: Sendable, Hashable {
+    var envelopeID: String
+    var isHistory = false
+
+    static let prefix = "troupe://envelopes/"
+    private static let historySuffix = "/history"
+
+    static func uri(_ envelopeID: String) -> String { prefix + envelopeID }
+
+    var uri: String { Self.uri(envelopeID) + (isHistory ? Self.historySuffix : "") }
+
+    /// `nil` for what is no such URI.
+    init?(_ uri: String) {
+        guard uri.hasPrefix(Self.prefix) else { return nil }
+        var id = uri.dropFirst(Self.prefix.count)
+        if id.hasSuffix(Self.historySuffix) {
+            id = id.dropLast(Self.historySuffix.count)
+            isHistory = true
+        }
+        guard EnvelopeID.isAcceptable(String(id), lengthLimit: EnvelopeID.childLengthLimit) else { return nil }
+        envelopeID = String(id)
+    }
+}

@@ -1,0 +1,122 @@
+internal import Envelopes
+internal import Hummingbird
+
+/// `tools/list` and `tools/call`
+extension MCPServer {
+    private static let pageSize = 100
+
+    func listTools(_ params: RawJSON, _ caller: Caller) throws(JSONRPCError) -> MCPResult {
+        let catalogue = gateway.tools
+        let own = settings.hasOwnTools ? OwnTool.allCases.filter { catalogue[$0.rawValue] == nil } : []
+        var names = catalogue.tools.map(\.name) + own.map(\.rawValue)
+        if let last = try Cursor.parts(params, count: 1)?[0] {
+            guard let index = names.firstIndex(of: last) else { throw Cursor.unknown }
+            names.removeFirst(index + 1)
+        }
+        let page = Array(names.prefix(Self.pageSize))
+        let isMore = names.count > page.count
+        let version = caller.version
+        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: true)) { writer in
+            writer.name("tools")
+            writer.beginArray()
+            for name in page {
+                if let tool = catalogue[name] {
+                    tool.write(to: &writer, version)
+                } else {
+                    OwnTool(rawValue: name)?.write(to: &writer)
+                }
+            }
+            writer.endArray()
+            if isMore, let last = page.last { writer.member("nextCursor", Cursor.text([last])) }
+        }
+    }
+
+    func callTool(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
+        let params = request.params
+        guard let name = params["name"]?.string else {
+            throw JSONRPCError(.invalidParams, "'name' must be a string")
+        }
+        let arguments = params["arguments"].flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
+        guard arguments.kind == .object else {
+            throw JSONRPCError(.invalidParams, "'arguments' must be an object, is \(arguments.kind)")
+        }
+        if let tool = gateway.tools[name] { return try await call(tool, arguments, request, caller) }
+        guard settings.hasOwnTools, let own = OwnTool(rawValue: name) else {
+            throw JSONRPCError(.invalidParams, "there is no tool '\(name.prefix(128))'")
+        }
+        if caller.asksForTask(params) {
+            throw JSONRPCError(.methodNotFound, "the tool '\(name)' answers at once and is no task")
+        }
+        return try await .result(call(own, arguments, caller).result(caller.version))
+    }
+
+    private func call(
+        _ tool: Tool, _ arguments: RawJSON, _ request: JSONRPCRequest, _ caller: Caller
+    ) async throws -> Reply {
+        if caller.version.isStateless, let schema = tool.inputSchema?.json {
+            try RoutingHeaders(caller.request.headers).check(arguments, of: MirroredArgument.all(in: schema))
+        }
+        if caller.session?.withMachine({ $0.isInUse(request.id) }) == true {
+            throw JSONRPCError(.invalidRequest, "a request with this 'id' is under way")
+        }
+        let payload: RawJSON
+        do throws(ArgumentProblem) {
+            payload = try tool.payload(for: arguments)
+        } catch {
+            return .result(ToolResult(error: error.message).result(caller.version))
+        }
+        var submission = SubmissionRequest(route: tool.route, payload: payload, timeoutSeconds: tool.timeoutSeconds)
+        if let trace = caller.meta.traceParent {
+            submission.headers["traceparent"] = RawJSON(string: trace.description)
+        }
+        let id = try await gateway.submit(submission, from: caller.request)
+
+        let level = caller.session.map { $0.withMachine(\.logLevel) } ?? caller.meta.logLevel
+        let progress = CallProgress(token: caller.meta.progressToken, logLevel: level)
+        let number = caller.session?.withMachine { machine in
+            machine.begin(request.id, envelopeID: id, tool: tool.name, progress: progress).number
+        }
+        if caller.asksForTask(request.params) {
+            caller.session?.withMachine { $0.end(number ?? 0) }
+            return try await .result(createdTask(id))
+        }
+        return .call(
+            ToolCall(
+                requestID: request.id, envelopeID: id, tool: tool, progress: progress,
+                limit: caller.meta.knowsTasks ? min(settings.taskAfter, settings.callTimeout) : settings.callTimeout,
+                becomesTask: caller.meta.knowsTasks, number: number ?? 0))
+    }
+}
+
+extension MCPServer.Caller {
+    /// 2025-11-25: the client decides. Since 2026-07-28 the server does.
+    func asksForTask(_ params: RawJSON) -> Bool {
+        guard version == .november2025, let task = params["task"] else { return false }
+        return task.kind == .object
+    }
+}
+
+extension Tool {
+    fileprivate func write(to writer: inout JSONWriter, _ version: ProtocolVersion) {
+        writer.beginObject()
+        writeMembers(to: &writer)
+        // Before 2026-07-28 only objects can be structured.
+        if let outputSchema, version >= .june2025, version.isStateless || outputSchema.isOfObjects {
+            writer.name("outputSchema")
+            writer.append(outputSchema.json)
+        }
+        if version == .november2025 {
+            writer.name("execution")
+            writer.beginObject()
+            writer.member("taskSupport", "optional")
+            writer.endObject()
+        }
+        writer.endObject()
+    }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Int {
+        Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
+    }
+}

@@ -1,0 +1,68 @@
+internal import EventLoops
+internal import Synchronization
+
+/// The sessions of this gateway. Bounded in number, and each in the time that nobody uses it.
+final class SessionTable: Sendable {
+    private let sessions = Mutex<[String: Session]>([:])
+    private let limit: Int
+    private let idleLimit: Duration
+
+    init(limit: Int, idleLimit: Duration) {
+        self.limit = limit
+        self.idleLimit = idleLimit
+    }
+
+    var count: Int { sessions.withLock { $0.count } }
+
+    /// - Returns: `nil` when there are too many, all of them in use.
+    func open(_ version: ProtocolVersion, toolsVersion: Int, now: MonotonicTime = .now) -> Session? {
+        let session = Session(id: Self.randomID(), version: version, toolsVersion: toolsVersion)
+        let (isOpen, ended) = sessions.withLock { sessions in
+            var ended: [Session] = []
+            if sessions.count >= limit {
+                ended = sessions.values.filter { $0.idleTime(at: now) > idleLimit }
+                for session in ended { sessions[session.id] = nil }
+            }
+            // The one that was used longest ago makes room: its client opens another when it comes back.
+            if sessions.count >= limit,
+                let oldest = sessions.values.max(by: { $0.idleTime(at: now) < $1.idleTime(at: now) }),
+                oldest.idleTime(at: now) > .zero
+            {
+                sessions[oldest.id] = nil
+                ended.append(oldest)
+            }
+            guard sessions.count < limit else { return (false, ended) }
+            sessions[session.id] = session
+            return (true, ended)
+        }
+        for session in ended { session.close() }
+        return isOpen ? session : nil
+    }
+
+    /// `nil` when there is none, or none any more.
+    func find(_ id: String, now: MonotonicTime = .now) -> Session? {
+        guard let session = sessions.withLock({ $0[id] }) else { return nil }
+        guard session.idleTime(at: now) <= idleLimit else {
+            _ = close(id)
+            return nil
+        }
+        session.use(at: now)
+        return session
+    }
+
+    /// - Returns: whether there was such a session.
+    func close(_ id: String) -> Bool {
+        guard let session = sessions.withLock({ $0.removeValue(forKey: id) }) else { return false }
+        session.close()
+        return true
+    }
+
+    /// 128 random bits.
+    private static func randomID() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<2).map { _ in
+            let digits = String(generator.next() as UInt64, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+}

@@ -1,0 +1,72 @@
+internal import EventLoops
+internal import PostgreSQL
+
+/// Reads an envelope's history as it grows.
+struct EnvelopeFollower: Sendable {
+    let store: EnvelopeStore
+    let hub: UpdateHub
+    let keepAliveInterval: Duration
+
+    enum Event: Sendable {
+        case update(EnvelopeUpdate)
+        /// Nothing has been sent for so long that somebody on the way may take the connection for dead.
+        case silence
+    }
+
+    enum End: Sendable, Hashable {
+        /// Everything is told: the envelope has ended, or is gone.
+        case finished
+        /// The gateway stops.
+        case stopped
+        /// The caller doesn't want more.
+        case interrupted
+    }
+
+    /// - Parameters:
+    ///   - wakeUps: taken out before anything is read, so that nothing falls between.
+    ///   - isOver: asked at each wake-up.
+    func follow(
+        _ id: String, after lastID: Int64, _ wakeUps: WakeUps, isOver: () -> Bool = { false },
+        send: (Event) async throws -> Void
+    ) async throws -> End {
+        // Looked at with each wake-up, so a little early rather than late.
+        var machine = UpdateStreamMachine(
+            after: lastID, quietLimit: max(.zero, keepAliveInterval - hub.settings.pollInterval), now: .now)
+        var action = machine.woken()
+        var iterator = wakeUps.stream.makeAsyncIterator()
+        while true {
+            switch action {
+            case .read(let after): action = try await sendPage(of: id, after: after, &machine, send)
+            case .sendKeepAlive:
+                try await send(.silence)
+                action = machine.sentKeepAlive(now: .now)
+            case .wait:
+                if isOver() { return .interrupted }
+                if await iterator.next() == nil { return .stopped }
+                action = machine.woken()
+            case .finish: return .finished
+            }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func sendPage(
+        of id: String, after: Int64, _ machine: inout UpdateStreamMachine, _ send: (Event) async throws -> Void
+    ) async throws -> UpdateStreamMachine.Action {
+        let page: UpdatePage?
+        do throws(PostgreSQLError) {
+            page = try await store.updates(of: id, after: after, limit: 100)
+        } catch {
+            // The stream outlives a database that is away: the hub wakes it again.
+            guard error.isRetryable else { throw error }
+            return machine.databaseIsAway(now: .now)
+        }
+        // Deleted meanwhile.
+        guard let page else { return .finish }
+        for update in page.updates { try await send(.update(update)) }
+        return machine.sent(
+            .init(
+                ids: page.updates.map(\.id), isFull: page.isFull, isFinal: page.isFinal,
+                endsInPage: page.updates.contains(where: \.status.isFinal)), now: .now)
+    }
+}
