@@ -63,14 +63,21 @@ struct TestClient: Sendable {
     }
 
     /// Opens an event stream.
-    func events(_ path: String, lastEventID: String? = nil) async throws -> TestEventStream {
+    /// - Parameter body: posts it; without, the stream is got.
+    func events(
+        _ path: String, lastEventID: String? = nil, headers: [String: String] = [:], body: String? = nil
+    ) async throws -> TestEventStream {
         let port = port
         return try await BlockingThread.run {
             Result {
                 let socket = try TestSocket(port: port)
-                var request = "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
-                if let lastEventID { request += "Last-Event-ID: \(lastEventID)\r\n" }
-                socket.send(Array((request + "\r\n").utf8))
+                var sent = headers
+                if sent["Accept"] == nil { sent["Accept"] = "text/event-stream" }
+                sent["Last-Event-ID"] = lastEventID
+                if let body { sent["Content-Length"] = String(body.utf8.count) }
+                var request = "\(body == nil ? "GET" : "POST") \(path) HTTP/1.1\r\nHost: localhost\r\n"
+                for (name, value) in sent { request += "\(name): \(value)\r\n" }
+                socket.send(Array((request + "\r\n" + (body ?? "")).utf8))
                 let (status, headers) = try socket.readHead()
                 return TestEventStream(socket, status: status, headers: headers)
             }
@@ -81,7 +88,8 @@ struct TestClient: Sendable {
 /// Reads an event stream on a thread of its own.
 final class TestEventStream: Sendable {
     struct Event: Sendable {
-        var id: Int?
+        var id: Int? { eventID.flatMap { Int($0) } }
+        var eventID: String?
         var name: String?
         var data: String
         /// For a comment.
@@ -128,7 +136,7 @@ final class TestEventStream: Sendable {
         var event = Event(data: "")
         for line in text.split(separator: "\n") {
             if line.hasPrefix(":") { event.comment = String(line.dropFirst()) }
-            if line.hasPrefix("id: ") { event.id = Int(line.dropFirst(4)) }
+            if line.hasPrefix("id: ") { event.eventID = String(line.dropFirst(4)) }
             if line.hasPrefix("event: ") { event.name = String(line.dropFirst(7)) }
             if line.hasPrefix("data: ") { event.data += line.dropFirst(6) }
         }

@@ -2,6 +2,7 @@ internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
+internal import NIOCore
 internal import PostgreSQL
 
 /// `/mcp`
@@ -14,7 +15,8 @@ extension MCPServer {
         do {
             try checkOrigin(request)
             try checkContentType(request)
-            let json = try await body(of: request)
+            var request = request
+            let json = try await takeBody(of: &request)
             // What can be known of a request that is refused: its answer names it.
             id = json["id"].flatMap { $0.kind == .string || $0.kind == .number ? $0 : nil }
             let message = try JSONRPCMessage(json)
@@ -211,8 +213,10 @@ extension MCPServer {
         return session
     }
 
-    private func body(of request: Request) async throws -> RawJSON {
+    private func takeBody(of request: inout Request) async throws -> RawJSON {
         let bytes = try await gateway.reading.bytes(of: request)
+        // It has been read: who listens for the client's hanging up later must not wait for its end.
+        request.body = RequestBody(buffer: ByteBuffer())
         do throws(JSONError) {
             return try RawJSON(bytes, limits: gateway.reading.limits)
         } catch {
