@@ -46,7 +46,7 @@ struct MCPStatelessEndpointTests {
             let result = try #require(events.last?["result"])
             #expect(result["resultType"]?.string == "complete")
             #expect(result["content"]?.elements.first?["text"]?.string == "[1,2]")
-            #expect(result["structuredContent"] == nil, "no schema, no object")
+            #expect(result["structuredContent"]?.description == "[1,2]")
         }
     }
 

@@ -43,7 +43,7 @@ struct ToolResult: Sendable, Hashable {
                 "the result does not fit the tool's outputSchema: "
                 + problems.map(\.description).joined(separator: "; ")
             isError = true
-        } else if schema != nil || result.kind == .object {
+        } else {
             structured = result
         }
     }
