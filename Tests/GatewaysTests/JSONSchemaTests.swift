@@ -132,6 +132,15 @@ struct JSONSchemaTests {
         #expect(throws: ToolFileErrors.self) {
             _ = try ToolCatalogue.parse("tools: [{name: a, route: [a], parameters: {}, inputSchema: {type: object}}]")
         }
+        for properties in [
+            "a: {type: number, x-mcp-header: A}", "a: {type: string, x-mcp-header: 'A B'}",
+            "a: {type: string, x-mcp-header: A}, b: {type: string, x-mcp-header: a}",
+        ] {
+            #expect(throws: ToolFileErrors.self) {
+                _ = try ToolCatalogue.parse(
+                    "tools: [{name: a, route: [a], inputSchema: {type: object, properties: {\(properties)}}}]")
+            }
+        }
         #expect(throws: ToolFileErrors.self) {
             _ = try ToolCatalogue.parse("tools: [{name: a, route: [a], inputSchema: {type: array}}]")
         }

@@ -99,6 +99,9 @@ struct ToolFileReader {
         if let inputSchema, !inputSchema.isOfObjects {
             report(mapping["inputSchema"], "inputSchema of tool '\(name)' must have 'type: object'")
         }
+        if let problem = (inputSchema?.json).flatMap(MirroredArgument.problem) {
+            report(mapping["inputSchema"], "inputSchema of tool '\(name)': \(problem)")
+        }
         let route = readRoute(mapping["route"], tool: name, at: node, routes)
         let metadata = mapping["metadata"].flatMap { node in
             node.isNull ? nil : json(node, "metadata of tool '\(name)'")

@@ -24,10 +24,8 @@ extension MCPServer {
                 ? try await postStateless(message, request) : try await postInSession(message, request)
         } catch let refusal as Refusal {
             return refusal.response(id)
-        } catch let error as JSONRPCError {
-            return Refusal(.badRequest, error).response(id)
-        } catch let problem as Problem {
-            return Refusal(problem.code.status, JSONRPCError(problem), problem.headers).response(id)
+        } catch {
+            return refusal(for: error, "").response(id)
         }
     }
 
@@ -142,27 +140,33 @@ extension MCPServer {
                 }
                 return listen(watch, call.id, caller.request)
             }
-        } catch let error as JSONRPCError {
-            return failure(error, call.id, caller)
-        } catch let problem as Problem {
-            var response = failure(JSONRPCError(problem), call.id, caller)
-            for field in problem.headers { response.headers[field.name] = field.value }
-            return response
-        } catch let error as PostgreSQLError {
-            let problem = Problem(error)
-            if problem.code == .internalError {
-                gateway.logger.error("statement refused", metadata: ["method": "\(call.method)", "error": "\(error)"])
-            }
-            var response = failure(JSONRPCError(problem), call.id, caller)
-            for field in problem.headers { response.headers[field.name] = field.value }
-            return response
+        } catch let refusal as Refusal {
+            throw refusal
+        } catch {
+            // In a session an error is an answer like any other; without one the status tells of it, too.
+            var refusal = self.refusal(for: error, call.method)
+            if caller.session != nil { refusal.status = .ok }
+            return refusal.response(call.id)
         }
     }
 
-    /// In a session an error is an answer like any other; without one the status tells of it, too.
-    private func failure(_ error: JSONRPCError, _ id: RawJSON, _ caller: Caller) -> Response {
-        Response(
-            status: caller.version.isStateless ? error.code.status : .ok, json: JSONRPC.failure(id, error))
+    private func refusal(for error: any Error, _ method: String) -> Refusal {
+        switch error {
+        case let error as JSONRPCError: return Refusal(error.code.status, error)
+        case let problem as Problem:
+            let error = JSONRPCError(problem)
+            return Refusal(
+                error.code == .invalidParams ? error.code.status : problem.code.status, error, problem.headers)
+        case let error as PostgreSQLError:
+            let problem = Problem(error)
+            if problem.code == .internalError {
+                gateway.logger.error("statement refused", metadata: ["method": "\(method)", "error": "\(error)"])
+            }
+            return refusal(for: problem, method)
+        default:
+            gateway.logger.error("unexpected error", metadata: ["method": "\(method)", "error": "\(error)"])
+            return refusal(for: Problem(.internalError, "The gateway's log has the reason"), method)
+        }
     }
 
     private func withRefusals(_ body: () async throws -> Response) async throws -> Response {

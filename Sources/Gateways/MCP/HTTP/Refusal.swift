@@ -33,7 +33,7 @@ extension JSONRPCError.Code {
         case .parseError, .invalidRequest, .invalidParams, .headerMismatch, .missingCapability, .unsupportedVersion:
             .badRequest
         case .methodNotFound, .resourceNotFound: .notFound
-        case .internalError: .serviceUnavailable
+        case .internalError: .internalServerError
         }
     }
 }

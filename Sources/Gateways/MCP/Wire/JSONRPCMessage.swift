@@ -40,8 +40,13 @@ enum JSONRPCMessage: Sendable, Hashable {
         guard id.kind == .string || id.kind == .number, id.bytes.count <= 300 else {
             throw JSONRPCError(.invalidRequest, "'id' must be a string or a number of at most 300 bytes")
         }
-        self = .request(JSONRPCRequest(id: id, method: method, params: params))
+        self = .request(JSONRPCRequest(id: id.detached, method: method, params: params))
     }
+}
+
+extension RawJSON {
+    /// With memory of its own: what is kept must not keep the message that it came in.
+    var detached: RawJSON { (try? RawJSON(Array(bytes))) ?? self }
 }
 
 struct JSONRPCRequest: Sendable, Hashable {

@@ -22,7 +22,7 @@ struct RequestMeta: Sendable, Hashable {
                 throw JSONRPCError(
                     .invalidParams, "'_meta.progressToken' must be a string or a number of at most 300 bytes")
             }
-            progressToken = token
+            progressToken = token.detached
         }
         if let level = members[Key.logLevel], level.kind != .null {
             logLevel = try LogLevel(json: level, name: Key.logLevel)
