@@ -48,6 +48,8 @@ extension HTTPFields {
         .contentType: "text/event-stream", .cacheControl: "no-cache",
         // Proxies that gather a response before they pass it on (nginx) are asked not to.
         .accelBuffering: "no",
+        // Listening for the client's hanging up ends the connection with the response: nobody shall send another request on it.
+        .connection: "close",
     ]
 }
 

@@ -50,6 +50,7 @@ struct MCPSessionEndpointTests {
                 "tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#, id: #""q""#,
                 meta: #""progressToken":"p""#)
             #expect(stream.headers["content-type"] == "text/event-stream")
+            #expect(stream.headers["connection"] == "close", "it is not to be used again")
             let id = try await gateway.lastSubmitted()
             #expect(gateway.transport.messages(of: id).first?.hasSuffix(#""payload":{"text":"hi"}}"#) == true)
             try await gateway.progress(id, 0)

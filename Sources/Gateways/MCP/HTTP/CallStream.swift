@@ -44,9 +44,9 @@ extension MCPServer {
             }
             try await writer.finish(nil)
         }
-        return Response(
-            status: .ok, headers: isEventStream ? .eventStream : [.contentType: "application/json; charset=utf-8"],
-            body: body)
+        var headers = HTTPFields.eventStream
+        if !isEventStream { headers[.contentType] = "application/json; charset=utf-8" }
+        return Response(status: .ok, headers: headers, body: body)
     }
 }
 
