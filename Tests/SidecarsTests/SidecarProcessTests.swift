@@ -389,6 +389,36 @@ struct SidecarProcessTests {
         }
     }
 
+    /// An error envelope is larger than the payload that it explains.
+    @Test func whatWasJustAllowedCanStillBeClosedAsAnError() async throws {
+        let limits = ["TROUPE_MAX_MESSAGE_BYTES": "4096", "TROUPE_MAX_NESTING": "20"]
+        try await withHarness(Self.echo, limits) { harness in
+            try await harness.start()
+            let end = Process()
+            end.executableURL = SidecarHarness.programs.appendingPathComponent("troupe")
+            end.arguments = ["crew", "error-end"]
+            let folder = harness.folder.path + "/end"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            end.environment = limits.merging(["TROUPE_SOCKET_DIR": folder, "TROUPE_RESULTS_DIR": folder]) { $1 }
+            try end.run()
+            defer { end.terminate() }
+            let worker = harness.sidecar
+            defer { harness.kill(worker) }
+            try harness.startSidecar([
+                "TROUPE_ACTOR_NAME": "error-end", "TROUPE_IS_END_ACTOR": "true", "TROUPE_SOCKET_DIR": folder,
+                "TROUPE_METRICS_ENABLED": "false",
+            ])
+            // Refused by the handler: its type has no length.
+            let nested = String(repeating: "[", count: 18) + String(repeating: "]", count: 18)
+            try await harness.submit(1, payload: #"{"sleep":"\#(String(repeating: "x", count: 3950))"}"#)
+            try await harness.submit(2, payload: #"{"sleep":\#(nested)}"#)
+            try await eventually("both are stored") {
+                let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
+                return ["e1.json", "e2.json"].allSatisfy { name in files.contains { $0.hasSuffix(name) } }
+            }
+        }
+    }
+
     @Test func wrongSettingsAreRefusedByName() async throws {
         let process = Process()
         process.executableURL = SidecarHarness.programs.appendingPathComponent("troupe-sidecar")
