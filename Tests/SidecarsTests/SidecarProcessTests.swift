@@ -155,6 +155,31 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test func aHandlerIsToldThatItsTimeIsOverAndServesTheNextSidecar() async throws {
+        let handler = """
+            import os, time
+            def process(payload, context):
+                while payload == 1 and not context.cancelled:
+                    time.sleep(0.01)
+                with open(os.environ["HITS"], "a") as f:
+                    f.write("cancelled\\n" if context.cancelled else "done\\n")
+                return payload
+            """
+        try await withHarness(handler, ["TROUPE_RUNTIME_TIMEOUT": "500ms"]) { harness in
+            try await harness.start()
+            try await harness.submit(1)
+            _ = try await harness.collect("error-end", 1)
+            try await eventually("the handler has heard of it") { harness.text(of: "hits") == "cancelled\n" }
+            let sidecar = try #require(harness.sidecar)
+            try await eventually("the sidecar has ended") { !sidecar.isRunning }
+            try harness.startSidecar()
+            try await harness.ready()
+            try await harness.submit(2)
+            _ = try await harness.collect("happy-end", 1)
+            #expect(harness.text(of: "hits") == "cancelled\ndone\n")
+        }
+    }
+
     @Test func aLostConnectionOrDeletedQueueIsRecovered() async throws {
         try await withHarness { harness in
             try await harness.start()
