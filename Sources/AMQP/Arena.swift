@@ -1,19 +1,6 @@
 internal import CRabbitMQ
 internal import Glibc
 
-/// A value in an AMQP table.
-public enum Field: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
-    ExpressibleByBooleanLiteral
-{
-    case string(String)
-    case integer(Int64)
-    case boolean(Bool)
-
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(integerLiteral value: Int64) { self = .integer(value) }
-    public init(booleanLiteral value: Bool) { self = .boolean(value) }
-}
-
 /// Memory for the strings and tables of one call into rabbitmq-c; all of it goes when the arena goes.
 final class Arena {
     private var pool = amqp_pool_t()
@@ -36,25 +23,24 @@ final class Arena {
         return copy
     }
 
-    func table(_ fields: [String: Field], nested: [String: [String: Field]] = [:]) -> amqp_table_t {
-        let count = fields.count + nested.count
-        guard count > 0, let memory = amqp_pool_alloc(&pool, count * MemoryLayout<amqp_table_entry_t>.stride) else {
-            return amqp_table_t(num_entries: 0, entries: nil)
-        }
-        let entries = memory.bindMemory(to: amqp_table_entry_t.self, capacity: count)
-        var index = 0
-        for (key, field) in fields.sorted(by: { $0.key < $1.key }) {
+    func table(_ fields: [String: Field]) -> amqp_table_t {
+        guard !fields.isEmpty,
+            let memory = amqp_pool_alloc(&pool, fields.count * MemoryLayout<amqp_table_entry_t>.stride)
+        else { return amqp_table_t(num_entries: 0, entries: nil) }
+        let entries = memory.bindMemory(to: amqp_table_entry_t.self, capacity: fields.count)
+        for (index, (key, field)) in fields.sorted(by: { $0.key < $1.key }).enumerated() {
             entries[index] = amqp_table_entry_t(key: bytes(key), value: value(field))
-            index += 1
         }
-        for (key, fields) in nested.sorted(by: { $0.key < $1.key }) {
-            var value = amqp_field_value_t()
-            value.kind = UInt8(ascii: "F")
-            value.value.table = table(fields)
-            entries[index] = amqp_table_entry_t(key: bytes(key), value: value)
-            index += 1
-        }
-        return amqp_table_t(num_entries: Int32(count), entries: entries)
+        return amqp_table_t(num_entries: Int32(fields.count), entries: entries)
+    }
+
+    private func list(_ fields: [Field]) -> amqp_array_t {
+        guard !fields.isEmpty,
+            let memory = amqp_pool_alloc(&pool, fields.count * MemoryLayout<amqp_field_value_t>.stride)
+        else { return amqp_array_t(num_entries: 0, entries: nil) }
+        let entries = memory.bindMemory(to: amqp_field_value_t.self, capacity: fields.count)
+        for (index, field) in fields.enumerated() { entries[index] = value(field) }
+        return amqp_array_t(num_entries: Int32(fields.count), entries: entries)
     }
 
     private func value(_ field: Field) -> amqp_field_value_t {
@@ -69,6 +55,12 @@ final class Arena {
         case .boolean(let flag):
             value.kind = UInt8(ascii: "t")
             value.value.boolean = flag ? 1 : 0
+        case .table(let fields):
+            value.kind = UInt8(ascii: "F")
+            value.value.table = table(fields)
+        case .list(let fields):
+            value.kind = UInt8(ascii: "A")
+            value.value.array = list(fields)
         }
         return value
     }

@@ -9,8 +9,10 @@ public actor Consumer {
         public var isRedelivered: Bool
         public var body: [UInt8]
         public var messageID: String?
-        /// Deliveries before this one, where the broker counts them (quorum queues).
-        public var deliveryCount: Int
+        public var routingKey: String
+        /// Seconds since 1970, as its publisher says.
+        public var timestamp: Int?
+        public var headers: [String: Field]
     }
 
     public enum Event: Sendable {
@@ -22,9 +24,15 @@ public actor Consumer {
     public nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
+    private struct Arrival {
+        var tag: UInt64
+        var isRedelivered: Bool
+        var routingKey: String
+    }
+
     private var link: Link?
     private let handler: @Sendable (Event) -> Void
-    private var assembler = MessageAssembler<(tag: UInt64, isRedelivered: Bool)>()
+    private var assembler = MessageAssembler<Arrival>()
     private var acks = AckWindow()
     private var heartbeat: EventLoop.Timer?
 
@@ -129,7 +137,10 @@ public actor Consumer {
             guard let deliver = method.decoded?.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee else {
                 return
             }
-            assembler.begin((deliver.delivery_tag, deliver.redelivered != 0))
+            assembler.begin(
+                Arrival(
+                    tag: deliver.delivery_tag, isRedelivered: deliver.redelivered != 0,
+                    routingKey: deliver.routing_key.string))
         case methodID(60, 30):
             throw AMQPError(.consumerCancelled, "the broker cancelled our consumer: its queue was deleted or moved")
         default:
@@ -137,13 +148,14 @@ public actor Consumer {
         }
     }
 
-    private func deliver(_ complete: MessageAssembler<(tag: UInt64, isRedelivered: Bool)>.Complete) {
+    private func deliver(_ complete: MessageAssembler<Arrival>.Complete) {
         acks.delivered(complete.method.tag)
         handler(
             .message(
                 Message(
                     tag: complete.method.tag, isRedelivered: complete.method.isRedelivered, body: complete.body,
-                    messageID: complete.messageID, deliveryCount: complete.deliveryCount)))
+                    messageID: complete.messageID, routingKey: complete.method.routingKey,
+                    timestamp: complete.timestamp, headers: complete.headers)))
     }
 
     // MARK: Life

@@ -51,12 +51,12 @@ public final class Link: @unchecked Sendable {
         // Without these the broker would neither tell that a consumer was cancelled nor that it blocks publishers.
         let arena = Arena()
         var properties = arena.table(
-            ["connection_name": .string(endpoint.connectionName), "product": "troupe"],
-            nested: [
-                "capabilities": [
+            [
+                "connection_name": .string(endpoint.connectionName), "product": "troupe",
+                "capabilities": .table([
                     "authentication_failure_close": true, "basic.nack": true, "connection.blocked": true,
                     "consumer_cancel_notify": true, "publisher_confirms": true,
-                ]
+                ]),
             ])
         let reply = troupe_amqp_login(
             handle, endpoint.virtualHost, 131_072, Int32(endpoint.heartbeatSeconds), &properties, endpoint.username,

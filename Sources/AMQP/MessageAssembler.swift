@@ -6,8 +6,9 @@ struct MessageAssembler<Method> {
         var method: Method
         var body: [UInt8]
         var messageID: String?
-        /// Of a quorum queue: deliveries before this one.
-        var deliveryCount: Int
+        /// Seconds since 1970, as its publisher says.
+        var timestamp: Int?
+        var headers: [String: Field] = [:]
     }
 
     private var pending: Complete?
@@ -16,7 +17,7 @@ struct MessageAssembler<Method> {
 
     /// Begins a message.
     mutating func begin(_ method: Method) {
-        pending = Complete(method: method, body: [], messageID: nil, deliveryCount: 0)
+        pending = Complete(method: method, body: [])
         size = nil
     }
 
@@ -46,28 +47,11 @@ struct MessageAssembler<Method> {
         if properties._flags & UInt32(AMQP_BASIC_MESSAGE_ID_FLAG) != 0 {
             pending?.messageID = properties.message_id.string
         }
+        if properties._flags & UInt32(AMQP_BASIC_TIMESTAMP_FLAG) != 0 {
+            pending?.timestamp = Int(clamping: properties.timestamp)
+        }
         if properties._flags & UInt32(AMQP_BASIC_HEADERS_FLAG) != 0 {
-            pending?.deliveryCount = properties.headers.integer("x-delivery-count") ?? 0
+            pending?.headers = [String: Field](properties.headers)
         }
-    }
-}
-
-extension amqp_table_t {
-    /// The integer of that name, whichever of AMQP's integer types it has.
-    func integer(_ name: String) -> Int? {
-        for index in 0..<Int(num_entries) where entries[index].key.string == name {
-            let value = entries[index].value
-            switch value.kind {
-            case UInt8(ascii: "l"), UInt8(ascii: "L"): return Int(value.value.i64)
-            case UInt8(ascii: "I"): return Int(value.value.i32)
-            case UInt8(ascii: "i"): return Int(value.value.u32)
-            case UInt8(ascii: "s"): return Int(value.value.i16)
-            case UInt8(ascii: "u"): return Int(value.value.u16)
-            case UInt8(ascii: "b"): return Int(value.value.i8)
-            case UInt8(ascii: "B"): return Int(value.value.u8)
-            default: return nil
-            }
-        }
-        return nil
     }
 }

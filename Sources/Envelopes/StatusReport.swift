@@ -6,6 +6,8 @@ public struct StatusReport: Sendable, Hashable {
         case created
         case progress
         case final
+        /// It had ended, and an operator has sent it on its way again.
+        case reopened
     }
 
     public var kind: Kind
@@ -13,15 +15,17 @@ public struct StatusReport: Sendable, Hashable {
     public var eventID: String
     public var envelopeID: String
     public var parentID: String?
-    /// Progress: `received`, `processing`, `completed`, `retrying`. Final: `succeeded`, `failed`. Created: `pending`.
+    /// Progress: `received`, `processing`, `completed`, `retrying`. Final: `succeeded`, `failed`,
+    /// `cancelled`. Created: `pending`. Reopened: `running`.
     public var status: String
     public var actors: [String]
     /// From 0; equals `actors.count` when the route is done.
     public var currentActorIndex: Int
     public var currentActorName: String?
     public var message: String?
-    /// Of a `retrying` envelope: the attempt that failed, from 1, and when the next one begins (ISO 8601).
+    /// At this actor, from 1.
     public var attempt: Int?
+    /// Of a `retrying` envelope (ISO 8601).
     public var nextAttemptAt: String?
     public var durationMilliseconds: Int?
     public var messageSizeKilobytes: Double?

@@ -39,8 +39,14 @@ public protocol Transport: Sendable {
 public enum Source: Hashable, Sendable {
     /// The queue of an actor.
     case actor(String)
-    /// The status reports of all actors: one queue that all gateways share.
+    /// The status reports of all actors: one queue, which one gateway at a time reads.
     case statusReports
+    /// A copy of everything that goes to some actor's dead letters, for gateways to tell the envelope's state.
+    case deadLetterNotices
+    /// What gateways tell all sidecars, `ControlMessage`s. Each inbox gets everything that is sent while it is there.
+    case control(inbox: String)
+    /// Sidecars that ask what is in force, `ControlRequest`s: one queue that all gateways share.
+    case controlRequests
 }
 
 public struct Delivery: Sendable {
@@ -59,15 +65,41 @@ public struct Delivery: Sendable {
     public let source: Source
     public let body: [UInt8]
     public let isRedelivered: Bool
-    /// How often the broker has delivered it before, where it counts (quorum queues).
+    /// How often it has been delivered before, as far as anybody has counted.
     public let priorDeliveries: Int
+    /// Whether the queue counts further deliveries by itself. Where not (classic queues), a redelivered message must be
+    /// sent again with its count, or it may kill its consumers for ever.
+    public let isCounted: Bool
+    /// Why it is a dead letter, where it is one.
+    public let deadLetter: DeadLetter?
 
-    public init(token: Token, source: Source, body: [UInt8], isRedelivered: Bool, priorDeliveries: Int) {
+    public init(
+        token: Token, source: Source, body: [UInt8], isRedelivered: Bool, priorDeliveries: Int = 0,
+        isCounted: Bool = true, deadLetter: DeadLetter? = nil
+    ) {
         self.token = token
         self.source = source
         self.body = body
         self.isRedelivered = isRedelivered
         self.priorDeliveries = priorDeliveries
+        self.isCounted = isCounted
+        self.deadLetter = deadLetter
+    }
+}
+
+/// How a message came to the dead letters.
+public struct DeadLetter: Sendable, Hashable {
+    /// Whose dead letters they are.
+    public var actor: String
+    /// `delivery_limit`, `rejected`, ... by the broker, or a sentence by a sidecar.
+    public var reason: String
+    /// Seconds since 1970; `nil` where the broker does not say.
+    public var time: Int?
+
+    public init(actor: String, reason: String, time: Int? = nil) {
+        self.actor = actor
+        self.reason = reason
+        self.time = time
     }
 }
 
@@ -81,6 +113,10 @@ public struct Message: Sendable {
     public enum Destination: Hashable, Sendable {
         case actor(String)
         case statusReports(StatusReport.Kind)
+        /// All inboxes.
+        case control
+        case controlInbox(String)
+        case controlRequests
         /// The dead-letter queue of an actor; the reason travels in a message header.
         case deadLetters(actor: String, reason: String)
     }
@@ -92,12 +128,17 @@ public struct Message: Sendable {
     /// How long the broker keeps it before the actor's queue gets it: 50 ms to 30 days, kept to within 100 ms or 10 %.
     /// Less than 25 ms is no delay; more than 30 days is 30 days. Only messages to actors wait.
     public var delay: Duration
+    /// How often it has been delivered before: goes with it to queues that do not count.
+    public var priorDeliveries: Int
 
-    public init(to destination: Destination, id: String, body: [UInt8], delay: Duration = .zero) {
+    public init(
+        to destination: Destination, id: String, body: [UInt8], delay: Duration = .zero, priorDeliveries: Int = 0
+    ) {
         self.destination = destination
         self.id = id
         self.body = body
         self.delay = delay
+        self.priorDeliveries = priorDeliveries
     }
 }
 

@@ -241,11 +241,15 @@ struct BrokerTests {
         let pair = try await Pair(Self.endpoint())
         let message = Publisher.Message(
             exchange: "", routingKey: pair.queue, messageID: "id-ü", body: Array("{}".utf8),
-            headers: ["x-delivery-count": 3, "flag": true, "text": "ü"])
+            headers: [
+                "x-delivery-count": 3, "flag": true, "text": "ü",
+                "x-death": .list([.table(["reason": "expired", "count": 2]), .table(["deep": .table([:])])]),
+            ])
         #expect(await pair.publisher.publish(message) == .confirmed)
         let received = try await pair.next()
         #expect(received.messageID == "id-ü")
-        #expect(received.deliveryCount == 3)
+        #expect(received.headers == message.headers)
+        #expect(received.routingKey == pair.queue)
         #expect(!received.isRedelivered)
         await pair.close()
     }

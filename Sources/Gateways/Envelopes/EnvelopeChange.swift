@@ -55,8 +55,8 @@ extension EnvelopeChange {
             if actors.isEmpty && report.currentActorIndex == 0 { actorIndex = nil }
             message = report.message ?? Self.finalMessage(status, actor: report.currentActorName, error: report.error)
             result = status == .failed ? Self.failure(report) ?? report.result : report.result
-        case .created:
-            throw StatusReportError("a report of kind 'created' is no change")
+        case .created, .reopened:
+            throw StatusReportError("a report of kind '\(report.kind.rawValue)' is no change")
         }
     }
 

@@ -138,9 +138,7 @@ public actor RabbitMQTransport: Transport {
 
     private func deliver(_ message: Consumer.Message, from source: Source, generation: UInt64) {
         subscriptions[source]?.deliveries.yield(
-            Delivery(
-                token: .init(generation: generation, tag: message.tag), source: source, body: message.body,
-                isRedelivered: message.isRedelivered, priorDeliveries: message.deliveryCount))
+            Delivery(message, from: source, token: .init(generation: generation, tag: message.tag)))
     }
 
     public func settle(_ delivery: Delivery, _ settlement: Settlement) async {
@@ -202,16 +200,28 @@ public actor RabbitMQTransport: Transport {
             }
             return Publisher.Message(
                 exchange: topology.exchange, routingKey: topology.routingKey(of: name), messageID: id,
-                body: message.body)
+                body: message.body,
+                headers: message.priorDeliveries > 0
+                    ? [Delivery.countHeader: .integer(Int64(message.priorDeliveries))] : [:])
         case .statusReports(let kind):
-            // Not mandatory: where no gateway has ever been, nobody wants reports.
+            // Progress is not mandatory: the next report tells more.
             return Publisher.Message(
                 exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body,
+                isMandatory: kind != .progress)
+        case .control:
+            return Publisher.Message(
+                exchange: topology.controlExchange, routingKey: "", messageID: id, body: message.body,
                 isMandatory: false)
+        case .controlInbox(let inbox):
+            return Publisher.Message(
+                exchange: "", routingKey: topology.controlInbox(inbox), messageID: id, body: message.body)
+        case .controlRequests:
+            return Publisher.Message(
+                exchange: "", routingKey: topology.controlRequestQueue, messageID: id, body: message.body)
         case .deadLetters(let actor, let reason):
             return Publisher.Message(
                 exchange: topology.deadLetterExchange, routingKey: topology.routingKey(of: actor), messageID: id,
-                body: message.body, headers: ["x-troupe-reason": .string(reason.truncated(toUTF8Bytes: 2048))])
+                body: message.body, headers: [DeadLetter.reasonHeader: .string(reason.truncated(toUTF8Bytes: 2048))])
         }
     }
 
@@ -332,6 +342,9 @@ extension Message.Destination: CustomStringConvertible {
         switch self {
         case .actor(let name): "actor '\(name)'"
         case .statusReports: "status reports"
+        case .control: "all sidecars"
+        case .controlInbox(let name): "the sidecar '\(name)'"
+        case .controlRequests: "the gateways"
         case .deadLetters(let actor, _): "dead letters of '\(actor)'"
         }
     }

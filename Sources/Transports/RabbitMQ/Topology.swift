@@ -9,6 +9,10 @@ struct Topology: Sendable {
     var reportExchange: String { "\(settings.exchange).events" }
     /// No actor's queue is called so: those begin with the prefix, which has no such dot.
     var reportQueue: String { "\(settings.exchange).events.gateway" }
+    var deadLetterNoticeQueue: String { "\(settings.exchange).dead-letters.gateway" }
+    var controlExchange: String { "\(settings.exchange).control" }
+    var controlRequestQueue: String { "\(settings.exchange).control.gateway" }
+    func controlInbox(_ name: String) -> String { "\(settings.exchange).control.inbox.\(name)" }
 
     func queue(of actor: String) -> String { settings.queuePrefix + actor }
     func deadLetterQueue(of actor: String) -> String { "\(settings.queuePrefix)\(actor)-dlq" }
@@ -21,6 +25,9 @@ struct Topology: Sendable {
         switch source {
         case .actor(let name): queue(of: name)
         case .statusReports: reportQueue
+        case .deadLetterNotices: deadLetterNoticeQueue
+        case .control(let inbox): controlInbox(inbox)
+        case .controlRequests: controlRequestQueue
         }
     }
 
@@ -28,20 +35,36 @@ struct Topology: Sendable {
         try link.declareExchange(exchange, type: "topic")
         try link.declareExchange(deadLetterExchange, type: "topic")
         try link.declareExchange(reportExchange, type: "topic")
+        try link.declareExchange(controlExchange, type: "fanout")
     }
 
     func declare(_ source: Source, on link: Link) throws(AMQPError) {
         try declareExchanges(on: link)
         switch source {
         case .actor(let name):
-            try declareQueue(deadLetterQueue(of: name), arguments: typeArguments, on: link)
+            try declareQueue(deadLetterQueue(of: name), arguments: keepingArguments, on: link)
             try link.bindQueue(
                 deadLetterQueue(of: name), exchange: deadLetterExchange, routingKey: routingKey(of: name))
             try declareQueue(queue(of: name), arguments: actorArguments(name), on: link)
             try link.bindQueue(queue(of: name), exchange: exchange, routingKey: routingKey(of: name))
         case .statusReports:
-            try declareQueue(reportQueue, arguments: typeArguments, on: link)
+            // One gateway at a time, so that reports are written in the order in which they came.
+            try declareQueue(
+                reportQueue, arguments: keepingArguments.merging(["x-single-active-consumer": true]) { $1 }, on: link)
             try link.bindQueue(reportQueue, exchange: reportExchange, routingKey: "#")
+        case .deadLetterNotices:
+            try declareQueue(deadLetterNoticeQueue, arguments: keepingArguments, on: link)
+            try link.bindQueue(deadLetterNoticeQueue, exchange: deadLetterExchange, routingKey: "#")
+        case .control(let inbox):
+            // It outlives a lost connection, but not for long the sidecar that it was for.
+            let name = controlInbox(inbox)
+            try link.declareQueue(
+                name,
+                arguments: ["x-queue-type": "classic", "x-expires": 600_000, "x-max-length": 10_000])
+            try link.bindQueue(name, exchange: controlExchange, routingKey: "")
+        case .controlRequests:
+            try link.declareQueue(
+                controlRequestQueue, arguments: ["x-queue-type": "classic", "x-message-ttl": 60_000])
         }
     }
 
@@ -75,6 +98,13 @@ struct Topology: Sendable {
             // Another replica may have been quicker, with settings of its own.
             guard error.code == .preconditionFailed, try link.queueExists(name) else { throw error }
         }
+    }
+
+    /// For what only a person or its one reader takes out: it comes back as often as they look at it. Newer brokers drop
+    /// a message after 20 returns if nothing is said, and older ones know no word for "never".
+    private var keepingArguments: [String: Field] {
+        settings.queueType == .quorum
+            ? typeArguments.merging(["x-delivery-limit": 1_000_000_000]) { $1 } : typeArguments
     }
 
     private var typeArguments: [String: Field] { ["x-queue-type": .string(settings.queueType.rawValue)] }
