@@ -107,7 +107,7 @@ public struct DeliveryMachine: Sendable {
         case .failure(.closed(let reason)):
             calls += 1
             let limit = policy.isEndActor ? policy.endActorAttempts : policy.crashAttempts
-            if calls < limit { return .call(reports: [], after: callBackoff.next()) }
+            if calls < limit { return callAgain() }
             return retryOrFail(.init(code: "runtime_error", message: "\(reason), \(calls) times in a row"))
         case .failure(.invalid(let reason)):
             return retryOrFail(.init(code: "runtime_error", message: reason))
@@ -120,11 +120,15 @@ public struct DeliveryMachine: Sendable {
             } catch {
                 if policy.isEndActor {
                     calls += 1
-                    if calls < policy.endActorAttempts { return .call(reports: [], after: callBackoff.next()) }
+                    if calls < policy.endActorAttempts { return callAgain() }
                 }
                 return retryOrFail(error)
             }
         }
+    }
+
+    private mutating func callAgain() -> Action {
+        .call(reports: [], after: callBackoff.next(random: surroundings.random()))
     }
 
     /// What became of everything that the last `.send` named, in its order.
@@ -152,7 +156,7 @@ public struct DeliveryMachine: Sendable {
         // The broker will deliver it again, to us or to another: whoever takes it then causes the same.
         guard isLive else { return .abandon }
         pending = remaining
-        return .send(remaining, after: mustWait ? sendBackoff.next() : .zero)
+        return .send(remaining, after: mustWait ? sendBackoff.next(random: surroundings.random()) : .zero)
     }
 
     // MARK: Results
