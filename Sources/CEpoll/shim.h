@@ -42,3 +42,31 @@ static const int TROUPE_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
 // Swift 6 takes the global variable for a data race. Nothing of ours writes to it.
 extern char **environ;
 static inline char **troupe_environment(void) { return environ; }
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Runs a shell command in a process group of its own; it dies with the thread that calls this. Returns its pid, and in
+// `descriptor` a file descriptor that becomes readable when it has ended; -1 when there is no process.
+static inline int troupe_spawn(const char *command, char *const environment[], int *descriptor) {
+  char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)command, 0};
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child == 0) {
+    // Only what is safe between fork and exec in a process of many threads.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, 0);
+    signal(SIGPIPE, SIG_DFL);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent) execve("/bin/sh", arguments, environment);
+    _exit(127);
+  }
+  if (child < 0) return -1;
+  *descriptor = (int)syscall(SYS_pidfd_open, child, 0);
+  return child;
+}

@@ -3,7 +3,8 @@
 ///
 /// Reading never stops at the first mistake: problems gather in `problems`, so that a user sees all of them at once.
 public struct Settings {
-    private let environment: [String: String]
+    /// Everything, ours and others', for processes that are started with it.
+    public let environment: [String: String]
     public private(set) var problems: [Problem] = []
 
     public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {

@@ -12,16 +12,20 @@ public actor Sidecar {
     public nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    private let policy: DeliveryPolicy
+    let policy: DeliveryPolicy
     private let prefetch: Int
     private let timeout: Duration
-    private let transport: any Transport
+    let transport: any Transport
     private let runtime: Runtime
     private let reporter: any Reporter
     private let metrics: SidecarMetrics
-    private let logger: Logger
+    let logger: Logger
     private let queuePrefix: String
     private let onRuntimeHang: @Sendable () -> Void
+    private var cancellations = Cancellations()
+    /// The envelopes at the runtime, or on their way to it.
+    private var underWay: [Runtime.CallID: Envelope] = [:]
+    private var lastCall: UInt64 = 0
 
     /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
     ///   be replaced.
@@ -46,7 +50,10 @@ public actor Sidecar {
     public func run() async {
         // Others may send from now on, but nothing is taken from the queue before somebody can work on it.
         await transport.declare(.actor(policy.actorName))
+        await reporter.prepare()
         await runtime.waitUntilReachable()
+        let control = await listen()
+        defer { control.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         await withDiscardingTaskGroup { group in
             var waitingSince = MonotonicTime.now
@@ -61,8 +68,10 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
-        var machine = DeliveryMachine(policy, body: delivery.body)
-        var action = machine.begin(now: arrival)
+        var machine = DeliveryMachine(
+            policy, body: delivery.body,
+            uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries)
+        var action = machine.begin(now: arrival) { cancellations.cover($0) }
         while true {
             // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.
             if Task.isCancelled { action = .abandon }
@@ -70,13 +79,7 @@ public actor Sidecar {
             case .call(let reports, let delay):
                 post(reports)
                 await wait(delay)
-                let start = MonotonicTime.now
-                // One whose connection was lost while it waited comes again, and must not be in its own way.
-                let result = await runtime.call(delivery.body, timeout: timeout) {
-                    await self.transport.isLive(delivery)
-                }
-                metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
-                action = machine.called(result, now: .now)
+                action = machine.called(await call(delivery, machine), now: .now)
             case .send(let outgoing, let delay):
                 await wait(delay)
                 let results = await send(outgoing)
@@ -90,13 +93,41 @@ public actor Sidecar {
         }
     }
 
+    private func call(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<[UInt8], Runtime.Failure> {
+        lastCall += 1
+        let id = Runtime.CallID(lastCall)
+        underWay[id] = machine.envelope
+        defer { underWay[id] = nil }
+        let start = MonotonicTime.now
+        defer { metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds) }
+        return await runtime.call(delivery.body, as: id) { await self.permit(delivery, machine) }
+    }
+
+    /// Whether the call is still wanted when its turn has come, and for how long.
+    private func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
+        // One whose connection was lost while it waited comes again, and must not be in its own way.
+        guard await transport.isLive(delivery) else { return .failure(.withdrawn) }
+        if let envelope = machine.envelope, !policy.isEndActor, cancellations.cover(envelope) {
+            return .failure(.cancelled)
+        }
+        let limit = min(timeout, machine.timeLeft ?? timeout)
+        return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
+    }
+
+    /// These envelopes, and the children of their fan-outs, are not to be worked on any more.
+    func cancel(_ ids: [String]) async {
+        cancellations.insert(ids)
+        if policy.isEndActor { return }
+        for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
+    }
+
     private func finish(_ machine: DeliveryMachine, after duration: Duration) {
         metrics.settled(machine, after: duration)
         if case .failed(let reason) = machine.outcome {
             logger.warning(
                 "delivery failed",
                 metadata: [
-                    "envelope_id": "\(machine.envelopeID ?? "none")", "reason": "\(reason.rawValue)",
+                    "envelope_id": "\(machine.envelope?.id ?? "none")", "reason": "\(reason.rawValue)",
                     "error": "\(machine.errorCode ?? "none")",
                 ])
         }

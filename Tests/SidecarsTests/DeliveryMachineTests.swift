@@ -10,10 +10,13 @@ struct DeliveryMachineTests {
     let policy = DeliveryPolicy(actorName: "b")
     let now = MonotonicTime(nanoseconds: 1_000_000_000)
     let surroundings = DeliverySurroundings(
-        makeID: { "made-up" }, timestamp: { $0 == .zero ? "now" : "in \($0.inWords)" }, random: { 0.5 })
+        makeID: { "made-up" }, timestamp: { $0 == .zero ? "now" : "in \($0.inWords)" },
+        // 2026-11-21T09:30:00Z
+        wallClock: { 1_795_253_400_000_000 }, random: { 0.5 })
 
-    func machine(_ body: String, _ policy: DeliveryPolicy? = nil) -> DeliveryMachine {
-        DeliveryMachine(policy ?? self.policy, body: Array(body.utf8), surroundings: surroundings)
+    func machine(_ body: String, _ policy: DeliveryPolicy? = nil, uncounted: Int? = nil) -> DeliveryMachine {
+        DeliveryMachine(
+            policy ?? self.policy, body: Array(body.utf8), uncountedDeliveries: uncounted, surroundings: surroundings)
     }
 
     static let body =
@@ -359,6 +362,146 @@ struct DeliveryMachineTests {
         #expect(try envelope(message).headers["troupe-delay-ms"] == nil)
     }
 
+    @Test func noReportOfALoopARetryOrAReplayIsTakenForAnEarlierOne() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 9)
+        var ids: [String] = []
+        func reportIDs(_ body: String, reply: String) throws -> String {
+            var machine = machine(body, policy)
+            guard case .call(let first, _) = machine.begin(now: now),
+                case .send(let outgoing, _) = machine.called(.success(Array(reply.utf8)), now: now)
+            else { throw Unexpected() }
+            ids += (first + reports(outgoing)).map(\.eventID)
+            return String(decoding: try #require(messages(outgoing).first).body, as: UTF8.self)
+        }
+        let again = #"[{"payload":1,"route":{"actors":["a","b","c"],"current":1},"headers":{}}]"#
+        var body = Self.body
+        for _ in 0..<3 {
+            body = try reportIDs(body, reply: Self.failing)
+            body = try reportIDs(body, reply: again)
+        }
+        body = body.replacing(#""headers":{"#, with: #""headers":{"troupe-replays":1,"#)
+        body = try reportIDs(body, reply: again)
+        #expect(Set(ids).count == ids.count && ids.count == 21, "\(ids)")
+        // A redelivery is the same step.
+        _ = try reportIDs(Self.body, reply: Self.failing)
+        #expect(Set(ids).count == 21)
+    }
+
+    // MARK: Cancelled, late, and poisonous ones
+
+    func failedEnvelope(_ action: DeliveryMachine.Action) throws -> Envelope {
+        guard case .send(let outgoing, .zero) = action, let message = messages(outgoing).first, outgoing.count == 1
+        else { throw Unexpected() }
+        #expect(message.destination == .actor("error-end"))
+        return try envelope(message)
+    }
+
+    @Test func aCancelledEnvelopeIsNotHandedToTheHandler() throws {
+        var machine = machine(Self.body)
+        let failed = try failedEnvelope(machine.begin(now: now) { $0.id == "e" && $0.parentID == "p" })
+        #expect(failed.payload["error"]?.string == "cancelled")
+        #expect(failed.payload["original_payload"]?["n"]?.description == "12345678901234567890")
+        #expect(machine.outcome == .failed(.cancelled) && !machine.runtimeHangs)
+    }
+
+    @Test func oneThatIsCancelledAtTheHandlerIsNotTriedAgain() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 5)
+        var machine = machine(Self.body, policy)
+        _ = machine.begin(now: now)
+        let failed = try failedEnvelope(machine.called(.failure(.cancelled), now: now))
+        #expect(failed.payload["error"]?.string == "cancelled" && !machine.runtimeHangs)
+    }
+
+    @Test func errorEndReportsACancelledEnvelopeAsThat() throws {
+        let body =
+            #"{"id":"e","route":{"actors":["a"]},"payload":{"error":"cancelled","details":{"message":"Envelope cancelled"}}}"#
+        var machine = machine(body, DeliveryPolicy(actorName: "error-end", isEndActor: true))
+        // It closes what is cancelled as it closes everything.
+        guard case .call = machine.begin(now: now, isCancelled: { _ in true }) else { throw Unexpected() }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
+        #expect(reports(outgoing).map(\.status) == ["cancelled"])
+    }
+
+    func body(deadline: String) -> String { Self.body.replacing(#""deadline":"d""#, with: #""deadline":"\#(deadline)""#) }
+
+    @Test(arguments: ["2026-11-21T09:29:59.999999Z", "2026-11-21T10:30:00+01:00", "2020-01-01T00:00:00-0800"])
+    func anEnvelopePastItsDeadlineIsNotHandedToTheHandler(deadline: String) throws {
+        var machine = machine(body(deadline: deadline))
+        let failed = try failedEnvelope(machine.begin(now: now))
+        #expect(failed.payload["error"]?.string == "deadline_exceeded")
+        #expect(failed.payload["details"]?["message"]?.string?.contains(deadline) == true)
+        #expect(machine.outcome == .failed(.deadlineExceeded))
+
+        var end = self.machine(body(deadline: deadline), DeliveryPolicy(actorName: "happy-end", isEndActor: true))
+        guard case .call = end.begin(now: now) else { throw Unexpected() }
+        #expect(end.timeLeft == nil)
+    }
+
+    @Test(arguments: ["2026-11-21T09:30:00.250Z", "tomorrow", "2026-02-30T00:00:00Z", "2026-11-21T09:30:00"])
+    func whatIsNoMomentOrStillToComeStopsNothing(deadline: String) throws {
+        var machine = machine(body(deadline: deadline))
+        guard case .call = machine.begin(now: now) else { throw Unexpected() }
+        #expect(machine.timeLeft == (deadline.hasSuffix("250Z") ? .milliseconds(250) : nil))
+    }
+
+    @Test func aHandlerThatIsAtWorkAtTheDeadlineIsNotCalledAgain() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 5)
+        let clock = TestClock()
+        var surroundings = surroundings
+        surroundings.wallClock = { clock.microseconds }
+        var machine = DeliveryMachine(
+            policy, body: Array(body(deadline: "2026-11-21T09:30:01Z").utf8), surroundings: surroundings)
+        _ = machine.begin(now: now)
+        #expect(machine.timeLeft == .seconds(1))
+        clock.microseconds += 1_000_000
+        let failed = try failedEnvelope(machine.called(.failure(.timeout(.seconds(1))), now: now))
+        #expect(failed.payload["error"]?.string == "deadline_exceeded" && !machine.runtimeHangs)
+    }
+
+    @Test func anAttemptThatWouldBeginAfterTheDeadlineIsNotWaitedFor() throws {
+        var policy = policy
+        policy.retries = RetryPolicy(attempts: 5, initialDelay: .seconds(20))
+        var machine = machine(body(deadline: "2026-11-21T09:30:09Z"), policy)
+        _ = machine.begin(now: now)
+        let failed = try failedEnvelope(machine.called(.success(Array(Self.failing.utf8)), now: now))
+        #expect(failed.payload["error"]?.string == "deadline_exceeded")
+        #expect(failed.payload["details"]?["message"]?.string?.contains("ValueError: boom") == true)
+        #expect(failed.headers["troupe-attempts"]?.elements.count == 1)
+    }
+
+    @Test func aPauseEndsAtTheDeadline() throws {
+        var machine = machine(body(deadline: "2026-11-21T09:30:09Z"))
+        let reply =
+            #"[{"payload":1,"route":{"actors":["a","b","c"],"current":1},"headers":{"troupe-delay-ms":60000}}]"#
+        #expect(try messages(sent(&machine, reply: reply)).first?.delay == .seconds(9))
+    }
+
+    @Test(arguments: ["{", #"{"id":"e","route":{"actors":["b"]},"payload":1}"#])
+    func whereTheBrokerDoesNotCountWeDo(body: String) throws {
+        var policy = policy
+        policy.deliveryLimit = 3
+        for deliveries in 1...3 {
+            var machine = machine(body, policy, uncounted: deliveries)
+            guard case .send(let outgoing, .zero) = machine.begin(now: now), outgoing.count == 1,
+                let message = messages(outgoing).first
+            else { throw Unexpected() }
+            #expect(message.destination == .actor("b") && message.priorDeliveries == deliveries)
+            #expect(message.body == Array(body.utf8) && machine.outcome == .counted)
+            guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
+        }
+        var machine = machine(body, policy, uncounted: 4)
+        guard case .send(let outgoing, .zero) = machine.begin(now: now), let message = messages(outgoing).first,
+            case .deadLetters("b", let reason) = message.destination
+        else { throw Unexpected() }
+        #expect(reason == "delivery_limit: delivered 4 times, and never settled")
+        #expect(message.body == Array(body.utf8) && machine.outcome == .failed(.deliveryLimit))
+    }
+
     @Test func aDeliveryThatTheBrokerHasTakenBackIsLeftToIt() throws {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
@@ -478,7 +621,7 @@ struct DeliveryMachineTests {
         var machine = machine(Self.body, policy)
         _ = machine.begin(now: now)
         let error = Array(
-            #"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
+            #"[{"error":"processing_error","details":{"message":"too long","type":"NameError"}}]"#.utf8)
         for _ in 1..<3 {
             guard case .call([], let delay) = machine.called(.success(error), now: now), delay > .zero else {
                 throw Unexpected()
@@ -487,9 +630,35 @@ struct DeliveryMachineTests {
         guard case .send(let outgoing, _) = machine.called(.success(error), now: now) else { throw Unexpected() }
         let message = try #require(messages(outgoing).first)
         guard case .deadLetters("happy-end", let reason) = message.destination else { throw Unexpected() }
-        #expect(reason.contains("StorageError: no space") && message.body == Array(Self.body.utf8))
+        #expect(reason.contains("NameError: too long") && message.body == Array(Self.body.utf8))
         let report = try #require(reports(outgoing).first)
-        #expect(report.status == "failed" && report.error?.contains("no space") == true)
+        #expect(report.status == "failed" && report.error?.contains("too long") == true)
+    }
+
+    @Test func anEndActorWaitsForItsStorageForAsLongAsItTakes() throws {
+        var machine = machine(Self.body, DeliveryPolicy(actorName: "happy-end", isEndActor: true))
+        _ = machine.begin(now: now)
+        let error = Array(
+            #"[{"error":"processing_error","details":{"message":"no space","type":"StorageError"}}]"#.utf8)
+        for _ in 0..<1000 {
+            guard case .call([], let delay) = machine.called(.success(error), now: now) else { throw Unexpected() }
+            #expect(delay > .zero && delay <= .seconds(10))
+        }
+        guard case .send(let outgoing, _) = machine.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
+        #expect(reports(outgoing).map(\.status) == ["succeeded"])
+    }
+
+    @Test func aReportWithoutAQueueWaitsAndHarmsNoMessage() throws {
+        var machine = machine(Self.body)
+        _ = try sent(&machine, reply: #"[{"payload":7,"route":{"actors":["a","b","c"],"current":2}}]"#)
+        var results = [failure(.unroutable), .success(())]
+        for _ in 0..<20 {
+            guard case .send(let again, _) = machine.sent(results, isLive: true) else { throw Unexpected() }
+            #expect(reports(again).count == 1 && messages(again).isEmpty)
+            results = [failure(.unroutable)]
+        }
     }
 
     @Test func whatAnEndActorCannotReadIsNeverSentInACircle() throws {
@@ -500,4 +669,8 @@ struct DeliveryMachineTests {
             throw Unexpected()
         }
     }
+}
+
+private final class TestClock: @unchecked Sendable {
+    var microseconds: Int64 = 1_795_253_400_000_000
 }

@@ -155,12 +155,33 @@ struct RuntimeTests {
         let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
         async let first = runtime.call([1], timeout: .milliseconds(300))
         try await Task.sleep(for: .milliseconds(50))
-        async let second = runtime.call([2], timeout: .seconds(10)) { false }
+        async let second = runtime.call([2], as: .init(2)) { .failure(.withdrawn) }
         #expect(await first == .failure(.timeout(.milliseconds(300))))
         #expect(await second == .failure(.withdrawn))
         #expect(await runtime.call([3], timeout: .seconds(10)) == .success(hello))
         unlink(server.path)
     }
 
+    @Test func aCallCanBeCancelledAndTheRuntimeHearsOfIt() async throws {
+        let server = ScriptedRuntime([[.silence], [.reply(hello)]])
+        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        await runtime.cancel(.init(8))
+        await runtime.cancel(.init(7))
+        let result = try await within(.seconds(10)) { await first.value }
+        #expect(result == .failure(.cancelled))
+        // The next one has a connection of its own, as the first one's is closed.
+        #expect(await runtime.call([2], timeout: .seconds(10)) == .success(hello))
+        await runtime.cancel(.init(7))
+        unlink(server.path)
+    }
+
     struct Unexpected: Error {}
+}
+
+extension Runtime {
+    fileprivate func call(_ request: [UInt8], timeout: Duration) async -> Result<[UInt8], Failure> {
+        await call(request, as: .init(0)) { .success(timeout) }
+    }
 }

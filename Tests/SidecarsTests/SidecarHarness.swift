@@ -60,10 +60,10 @@ final class SidecarHarness: @unchecked Sendable {
         handler = process
     }
 
-    func startSidecar() throws {
+    func startSidecar(_ more: [String: String] = [:]) throws {
         let process = Process()
         process.executableURL = Self.programs.appendingPathComponent("troupe-sidecar")
-        process.environment = settings
+        process.environment = settings.merging(more) { $1 }
         process.standardError = try log("sidecar.log")
         try process.run()
         sidecar = process

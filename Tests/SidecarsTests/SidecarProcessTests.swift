@@ -279,6 +279,140 @@ struct SidecarProcessTests {
         }
     }
 
+    // MARK: Cancelled and late ones
+
+    @Test func whatIsCancelledIsStoppedOrNotBegun() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_PREFETCH": "10", "TROUPE_EXIT_ON_TIMEOUT": "false"]) {
+            harness in
+            try await harness.start()
+            try await harness.submit(1, payload: #"{"sleep":3}"#)
+            try await eventually("the first is at work") { harness.hits == 1 }
+            for number in 2...5 { try await harness.submit(number) }
+            try await Task.sleep(for: .milliseconds(300))
+            let start = ContinuousClock.now
+            let message = ControlMessage.cancel(["e1", "e2", "e4", "nobody"])
+            try await harness.transport.publish(Message(to: .control, id: "", body: message.encoded()), timeout: nil)
+            let failed = try await harness.collect("error-end", 3)
+            // The handler still sleeps: nobody waited for it.
+            #expect(ContinuousClock.now - start < .seconds(2))
+            #expect(Set(failed.keys) == ["e1", "e2", "e4"])
+            #expect(failed.values.allSatisfy { $0.count == 1 && $0[0].payload["error"]?.string == "cancelled" })
+            #expect(Set(try await harness.collect("happy-end", 2).keys) == ["e3", "e5"])
+            #expect(harness.hits == 3)
+        }
+    }
+
+    /// A gateway answers to a sidecar that starts, before it takes anything from its queue.
+    @Test func aSidecarThatStartsLearnsWhatIsCancelled() async throws {
+        try await withHarness { harness in
+            let transport = harness.transport
+            let requests = await transport.deliveries(from: .controlRequests, prefetch: 10)
+            let answering = Task {
+                for await delivery in requests {
+                    let request = try ControlRequest(parsing: delivery.body)
+                    #expect(request.actor == "worker")
+                    let answer = ControlMessage.cancel(["e1"])
+                    let message = Message(to: .controlInbox(request.inbox), id: "", body: answer.encoded())
+                    try await transport.publish(message, timeout: nil)
+                    await transport.settle(delivery, .acknowledge)
+                }
+            }
+            try await eventually("we are listening") { await transport.impediment() == nil }
+            await transport.declare(.actor(harness.name))
+            for number in 1...3 { try await harness.submit(number) }
+            try await harness.start()
+            #expect(Set(try await harness.collect("happy-end", 2).keys) == ["e2", "e3"])
+            #expect(Set(try await harness.collect("error-end", 1).keys) == ["e1"])
+            #expect(harness.hits == 2)
+            answering.cancel()
+        }
+    }
+
+    @Test func theHandlerIsLeftAtTheDeadline() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RETRY_ATTEMPTS": "5", "TROUPE_RABBITMQ_PREFETCH": "10"]) { harness in
+            try await harness.start()
+            func submit(_ id: String, sleep: Double, deadline: Duration) async throws {
+                let body =
+                    #"{"id":"\#(id)","route":{"actors":["worker"]},"payload":{"sleep":\#(sleep)},"#
+                    + #""deadline":"\#(Timestamp.now(plus: deadline))"}"#
+                try await harness.transport.publish(
+                    Message(to: .actor("worker"), id: id, body: Array(body.utf8)), timeout: .seconds(20))
+            }
+            try await submit("long", sleep: 2.5, deadline: .seconds(1))
+            try await submit("late", sleep: 0, deadline: .milliseconds(500))
+            try await submit("good", sleep: 0, deadline: .seconds(60))
+            let failed = try await harness.collect("error-end", 2)
+            #expect(Set(failed.keys) == ["long", "late"])
+            #expect(failed.values.allSatisfy { $0[0].payload["error"]?.string == "deadline_exceeded" })
+            #expect(try await harness.collect("happy-end", 1).keys.contains("good"))
+            #expect(harness.sidecar?.isRunning == true, "nothing hangs: the handler is only slow")
+            #expect(harness.hits == 2)
+        }
+    }
+
+    // MARK: Poison
+
+    @Test(arguments: ["quorum", "classic"])
+    func whatKillsTheSidecarAgainAndAgainEndsInTheDeadLetters(type: String) async throws {
+        let settings = ["TROUPE_RABBITMQ_QUEUE_TYPE": type, "TROUPE_DELIVERY_LIMIT": "3"]
+        try await withHarness(Self.echo, settings) { harness in
+            try await harness.start()
+            try await harness.submit(1, payload: #"{"sleep":20,"poison":true}"#)
+            for hit in 1...4 {
+                try await eventually("delivery \(hit)", within: .seconds(30)) { harness.hits >= hit }
+                // Killed between a copy's confirm and the ack, it would leave two of it.
+                try await Task.sleep(for: .milliseconds(300))
+                harness.kill(harness.sidecar)
+                harness.kill(harness.handler)
+                try await harness.start()
+            }
+            let dead = try await harness.deadLetters(1)
+            #expect(try Envelope(parsing: dead[0]).id == "e1")
+            #expect(harness.hits == 4, "delivered once and three times more")
+            try await harness.submit(2)
+            #expect(try await harness.collect("happy-end", 1).keys.contains("e2"))
+        }
+    }
+
+    // MARK: A runtime of our own
+
+    @Test func aRuntimeOfOurOwnIsStartedAnewWhenItHangsOrDies() async throws {
+        let runtime = SidecarHarness.sources.appendingPathComponent("actors/runtime/troupe_runtime.py").path
+        let handler =
+            Self.echo + """
+
+                inner = process
+                def process(payload):
+                    if "TROUPE_RABBITMQ_URL" in os.environ:
+                        raise ValueError("the broker's password is none of my business")
+                    if payload == "die" and not os.path.exists("died"):
+                        open("died", "w").close()
+                        os._exit(3)
+                    return inner(payload)
+                """
+        let settings = [
+            "TROUPE_RUNTIME_COMMAND": "cd $TROUPE_SOCKET_DIR && exec python3 \(runtime)",
+            "TROUPE_HANDLER": "handler.process", "TROUPE_RUNTIME_TIMEOUT": "1s",
+        ]
+        try await withHarness(handler, settings) { harness in
+            try harness.startSidecar(["PYTHONPATH": harness.folder.path, "HITS": harness.folder.path + "/hits"])
+            try await harness.ready()
+            try await harness.submit(1)
+            try await harness.submit(2, payload: #"{"sleep":600}"#)
+            try await harness.submit(3, payload: #""die""#)
+            try await harness.submit(4)
+            #expect(Set(try await harness.collect("happy-end", 3).keys) == ["e1", "e3", "e4"])
+            let failed = try await harness.collect("error-end", 1)
+            #expect(failed["e2"]?.first?.payload["error"]?.string == "timeout")
+            let sidecar = try #require(harness.sidecar)
+            #expect(sidecar.isRunning)
+            harness.kill(sidecar, SIGTERM)
+            try await eventually("it ends", within: .seconds(10)) { !sidecar.isRunning }
+            #expect(sidecar.terminationStatus == 0)
+            #expect(!FileManager.default.fileExists(atPath: harness.folder.path + "/runtime-ready"), "so has its runtime")
+        }
+    }
+
     @Test func wrongSettingsAreRefusedByName() async throws {
         let process = Process()
         process.executableURL = SidecarHarness.programs.appendingPathComponent("troupe-sidecar")

@@ -31,6 +31,8 @@ public struct DeliveryMachine: Sendable {
         case success, emptyResponse, endConsumed
         /// It failed here and is tried here again, later.
         case retried
+        /// It is back in its queue, with its count.
+        case counted
         case failed(FailureReason)
     }
 
@@ -41,13 +43,20 @@ public struct DeliveryMachine: Sendable {
         case runtimeError = "runtime_error"
         case routingError = "routing_error"
         case transportError = "transport_error"
+        case deadlineExceeded = "deadline_exceeded"
+        case cancelled
+        case deliveryLimit = "delivery_limit"
     }
 
-    private let policy: DeliveryPolicy
-    private let body: [UInt8]
+    let policy: DeliveryPolicy
+    let body: [UInt8]
     private let surroundings: DeliverySurroundings
-    private var envelope: Envelope?
-    private var calledAt = MonotonicTime.now
+    private let uncountedDeliveries: Int?
+    /// `nil` until it has been read.
+    public private(set) var envelope: Envelope?
+    private(set) var calledAt = MonotonicTime.now
+    /// Of this envelope at this actor, from 1.
+    private(set) var attempt = 1
     /// Calls of this delivery that ended without an answer, or that an end actor failed.
     private var calls = 0
     /// Sends that found no queue for some message.
@@ -61,24 +70,31 @@ public struct DeliveryMachine: Sendable {
     public private(set) var errorCode: String?
     /// The runtime hangs: when the delivery is settled, its process must be replaced.
     public private(set) var runtimeHangs = false
-    /// The envelope's id, where it has one.
-    public var envelopeID: String? { envelope?.id }
 
-    public init(_ policy: DeliveryPolicy, body: [UInt8], surroundings: DeliverySurroundings = .real) {
+    /// - Parameter uncountedDeliveries: how often the message was delivered before, where the broker leaves counting to
+    ///   us; `nil` where not.
+    public init(
+        _ policy: DeliveryPolicy, body: [UInt8], uncountedDeliveries: Int? = nil,
+        surroundings: DeliverySurroundings = .real
+    ) {
         self.policy = policy
         self.body = body
+        self.uncountedDeliveries = uncountedDeliveries
         self.surroundings = surroundings
     }
 
     // MARK: Events
 
     /// The delivery has arrived.
-    public mutating func begin(now: MonotonicTime) -> Action {
+    /// - Parameter isCancelled: whether an envelope has been cancelled.
+    public mutating func begin(now: MonotonicTime, isCancelled: (Envelope) -> Bool = { _ in false }) -> Action {
+        if let uncountedDeliveries { return count(uncountedDeliveries) }
         let envelope: Envelope
         do throws(EnvelopeError) { envelope = try Envelope(parsing: body, limits: policy.limits) } catch {
             return refuse(error)
         }
         self.envelope = envelope
+        attempt = Attempts(of: envelope, at: policy.actorName).current
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
             outcome = .failed(.routeMismatch)
             let actual = envelope.route.currentActor ?? "none, current is \(envelope.route.current)"
@@ -89,8 +105,17 @@ public struct DeliveryMachine: Sendable {
                         "Route mismatch: message routed to wrong actor (expected: \(policy.actorName), actual: \(actual))"
                 ))
         }
+        if !policy.isEndActor && isCancelled(envelope) { return failCancelled() }
+        if let timeLeft, timeLeft <= .zero { return failAtDeadline("it had passed when the envelope came here") }
         calledAt = now
         return .call(reports: startReports(of: envelope), after: .zero)
+    }
+
+    /// How long a handler may still work on the envelope; `nil` where it has no deadline. What has ended is closed
+    /// whenever it is.
+    public var timeLeft: Duration? {
+        guard !policy.isEndActor, let deadline = envelope?.deadline else { return nil }
+        return .microseconds(deadline - surroundings.wallClock())
     }
 
     /// The runtime has answered, or the call has failed.
@@ -101,6 +126,10 @@ public struct DeliveryMachine: Sendable {
             return .settle(.requeue)
         case .failure(.withdrawn):
             return .abandon
+        case .failure(.cancelled):
+            return failCancelled()
+        case .failure(.timeout) where timeLeft.map { $0 <= .zero } == true:
+            return failAtDeadline("the handler was at work")
         case .failure(.timeout(let limit)):
             runtimeHangs = true
             return retryOrFail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
@@ -119,6 +148,8 @@ public struct DeliveryMachine: Sendable {
                 }
             } catch {
                 if policy.isEndActor {
+                    // A full disk is no fault of the envelope: it waits for as long as it takes.
+                    if error.type == "StorageError" { return .call(reports: [], after: callBackoff.next()) }
                     calls += 1
                     if calls < policy.endActorAttempts { return callAgain() }
                 }
@@ -137,7 +168,7 @@ public struct DeliveryMachine: Sendable {
         var remaining: [Outgoing] = []
         var mustWait = false
         // A queue that was deleted under its consumer is back in a moment.
-        if results.contains(where: { $0.isUnroutable }) { unroutableAttempts += 1 }
+        if zip(pending, results).contains(where: { $0.isMessage && $1.isUnroutable }) { unroutableAttempts += 1 }
         let isUnroutableForGood = unroutableAttempts >= policy.unroutableAttempts
         for (outgoing, result) in zip(pending, results) {
             guard case .failure(let error) = result else { continue }
@@ -187,8 +218,10 @@ public struct DeliveryMachine: Sendable {
     /// A handler may ask for a pause before the next step, in a header that holds for this one step.
     private func messageOnward(_ next: Envelope) -> Outgoing {
         var next = next
-        let delay = Duration.milliseconds(max(0, next.headers["troupe-delay-ms"]?.integer ?? 0))
+        var delay = Duration.milliseconds(max(0, next.headers["troupe-delay-ms"]?.integer ?? 0))
         next.headers["troupe-delay-ms"] = nil
+        // At its deadline it ends, wherever it waits.
+        if let timeLeft { delay = min(delay, max(.zero, timeLeft)) }
         return message(next, to: destination(of: next), after: delay)
     }
 
@@ -209,6 +242,33 @@ public struct DeliveryMachine: Sendable {
     }
 
     // MARK: Errors
+
+    /// The broker has delivered it before and does not count: it goes back with its count, before anything can kill us.
+    private mutating func count(_ deliveries: Int) -> Action {
+        let id = (try? Envelope(parsing: body, limits: policy.limits))?.id ?? ""
+        guard deliveries <= policy.deliveryLimit else {
+            outcome = .failed(.deliveryLimit)
+            let reason = "delivery_limit: delivered \(deliveries) times, and never settled"
+            return send([
+                .message(Message(to: .deadLetters(actor: policy.actorName, reason: reason), id: id, body: body), nil)
+            ])
+        }
+        outcome = .counted
+        return send([
+            .message(Message(to: .actor(policy.actorName), id: id, body: body, priorDeliveries: deliveries), nil)
+        ])
+    }
+
+    private mutating func failCancelled() -> Action {
+        outcome = .failed(.cancelled)
+        return fail(.init(code: "cancelled", message: "Envelope cancelled"))
+    }
+
+    private mutating func failAtDeadline(_ circumstance: String) -> Action {
+        outcome = .failed(.deadlineExceeded)
+        let deadline = envelope?.unknown.last { $0.isNamed("deadline") }?.value.string ?? ""
+        return fail(.init(code: "deadline_exceeded", message: "Deadline \(deadline) exceeded: \(circumstance)"))
+    }
 
     /// A message that is no envelope.
     private mutating func refuse(_ error: EnvelopeError) -> Action {
@@ -238,10 +298,13 @@ public struct DeliveryMachine: Sendable {
         let delay = retries.delay(
             after: attempts.current, error: [error.type, error.code], random: surroundings.random())
         guard let delay else { return fail(error) }
+        if let timeLeft, delay >= timeLeft {
+            return failAtDeadline(
+                "attempt \(attempts.current) failed: \(error.inWords); the next would begin after it")
+        }
         outcome = .retried
         errorCode = error.code
         var report = report(.progress, failed, status: "retrying")
-        report.attempt = attempts.current
         report.nextAttemptAt = surroundings.timestamp(delay)
         report.message =
             "Attempt \(attempts.current) of \(retries.attempts) failed: \(error.inWords); next in \(delay.inWords)"
@@ -288,51 +351,6 @@ public struct DeliveryMachine: Sendable {
         return errorEnvelope(
             for: envelope, .init(code: "unroutable", message: "no queue for actor '\(name)': \(error.message)"))
     }
-
-    // MARK: Reports
-
-    private func startReports(of envelope: Envelope) -> [StatusReport] {
-        if policy.isEndActor { return [] }
-        let kilobytes = Double(body.count) / 1024
-        var received = report(.progress, envelope, status: "received")
-        received.message = "Received message (\(kilobytes.twoDecimals) KB)"
-        received.messageSizeKilobytes = kilobytes
-        var processing = report(.progress, envelope, status: "processing")
-        processing.message = "Processing in \(policy.actorName)"
-        return [received, processing]
-    }
-
-    private func completedReport(of next: Envelope, now: MonotonicTime) -> StatusReport {
-        var completed = report(.progress, next, status: "completed")
-        let milliseconds = Int(calledAt.duration(to: now).inSeconds * 1000)
-        completed.currentActorName = policy.actorName
-        completed.message = "Completed processing in \(milliseconds)ms"
-        completed.durationMilliseconds = milliseconds
-        return completed
-    }
-
-    private func createdReport(of child: Envelope) -> StatusReport { report(.created, child, status: "pending") }
-
-    private func finalReport(of envelope: Envelope) -> StatusReport {
-        guard policy.actorName == policy.errorEnd else {
-            var succeeded = report(.final, envelope, status: "succeeded")
-            succeeded.result = envelope.payload
-            return succeeded
-        }
-        let error = RuntimeReply.HandlerError(
-            code: envelope.payload["error"]?.string ?? "unknown_error", details: envelope.payload["details"])
-        var failed = report(.final, envelope, status: "failed")
-        failed.error = error.inWords
-        failed.errorDetails = error.details
-        return failed
-    }
-
-    private func report(_ kind: StatusReport.Kind, _ envelope: Envelope, status: String) -> StatusReport {
-        StatusReport(
-            kind: kind, eventID: "\(envelope.id)/\(envelope.route.current)/\(status)", envelopeID: envelope.id,
-            parentID: envelope.parentID, status: status, actors: envelope.route.actors,
-            currentActorIndex: envelope.route.current, currentActorName: envelope.route.currentActor)
-    }
 }
 
 extension RuntimeReply.HandlerError {
@@ -343,16 +361,12 @@ extension RuntimeReply.HandlerError {
     var type: String { details?["type"]?.string ?? code }
 }
 
+extension DeliveryMachine.Outgoing {
+    fileprivate var isMessage: Bool { if case .message = self { true } else { false } }
+}
+
 extension Result<Void, TransportError> {
     fileprivate var isUnroutable: Bool {
         if case .failure(let error) = self { error.code == .unroutable } else { false }
-    }
-}
-
-extension Double {
-    fileprivate var twoDecimals: String {
-        let hundredths = Int((self * 100).rounded())
-        let fraction = hundredths % 100
-        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
     }
 }

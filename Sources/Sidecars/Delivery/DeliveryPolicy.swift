@@ -13,6 +13,8 @@ public struct DeliveryPolicy: Sendable {
     public var endActorAttempts: Int
     /// Sends of a message that no queue takes, about three seconds in all, before an error envelope takes its place.
     public var unroutableAttempts: Int
+    /// Deliveries of one message before it goes to the dead letters, where the broker does not count them.
+    public var deliveryLimit: Int
     /// For what fails at the handler.
     public var retries: RetryPolicy
     public var limits: JSONLimits
@@ -20,7 +22,7 @@ public struct DeliveryPolicy: Sendable {
     public init(
         actorName: String, happyEnd: String = "happy-end", errorEnd: String = "error-end", isEndActor: Bool = false,
         crashAttempts: Int = 3, endActorAttempts: Int = 5, unroutableAttempts: Int = 6,
-        retries: RetryPolicy = RetryPolicy(), limits: JSONLimits = .standard
+        deliveryLimit: Int = 20, retries: RetryPolicy = RetryPolicy(), limits: JSONLimits = .standard
     ) {
         self.actorName = actorName
         self.happyEnd = happyEnd
@@ -29,6 +31,7 @@ public struct DeliveryPolicy: Sendable {
         self.crashAttempts = crashAttempts
         self.endActorAttempts = endActorAttempts
         self.unroutableAttempts = unroutableAttempts
+        self.deliveryLimit = deliveryLimit
         self.retries = retries
         self.limits = limits
     }

@@ -1,4 +1,4 @@
-internal import Envelopes
+public import Envelopes
 
 /// What a delivery's machine does not decide by itself: chance and time. Tests give their own.
 public struct DeliverySurroundings: Sendable {
@@ -6,15 +6,18 @@ public struct DeliverySurroundings: Sendable {
     public var makeID: @Sendable () -> String
     /// ISO 8601, so far from now.
     public var timestamp: @Sendable (Duration) -> String
+    /// Microseconds since 1970.
+    public var wallClock: @Sendable () -> Int64
     /// 0..<1.
     public var random: @Sendable () -> Double
 
     public init(
         makeID: @escaping @Sendable () -> String, timestamp: @escaping @Sendable (Duration) -> String,
-        random: @escaping @Sendable () -> Double
+        wallClock: @escaping @Sendable () -> Int64 = Timestamp.microsecondsNow, random: @escaping @Sendable () -> Double
     ) {
         self.makeID = makeID
         self.timestamp = timestamp
+        self.wallClock = wallClock
         self.random = random
     }
 

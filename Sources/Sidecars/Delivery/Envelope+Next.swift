@@ -36,8 +36,11 @@ extension Envelope {
             next.headers.fanOuts = index == 0 ? headers.fanOuts + 1 : 0
         } else {
             // Whatever the handler made of it: ids of later children depend on it.
-            if next.headers.fanOuts != headers.fanOuts { next.headers.fanOuts = headers.fanOuts }
+            next.headers.fanOuts = headers.fanOuts
         }
+        // So do the reports' ids, which must not come twice.
+        next.headers.loops = headers.loops + (next.route.current > route.current ? 0 : 1)
+        next.headers.replays = headers.replays
         return next
     }
 }

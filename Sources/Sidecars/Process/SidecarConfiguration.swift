@@ -13,7 +13,12 @@ public struct SidecarConfiguration: Sendable {
     public var prefetch: Int
     public var concurrency: Int
     public var socketPath: String
+    /// Starts the runtime; `nil` where somebody else does.
+    public var runtimeCommand: String?
+    public var environment: [String: String]
     public var runtimeTimeout: Duration
+    /// Whether a runtime that is not ours and hangs ends the sidecar, too.
+    public var exitsOnTimeout: Bool
     public var shutdownGrace: Duration
     public var reports: ReportChannel
     /// Reports go there by HTTP instead of over the broker.
@@ -34,20 +39,25 @@ public struct SidecarConfiguration: Sendable {
                 "'\(name)' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq"
             )
         }
+        broker = RabbitMQSettings(&settings, connectionName: "troupe-sidecar \(name)")
+        let isEndActor = settings.flag("IS_END_ACTOR", default: false)
+        let limits = JSONLimits(
+            size: settings.integer("MAX_MESSAGE_BYTES", default: 64 << 20, in: 1024...(1 << 30)),
+            nesting: settings.integer("MAX_NESTING", default: 512, in: 1...4096))
         policy = DeliveryPolicy(
             actorName: name, happyEnd: settings.text("ACTOR_HAPPY_END", default: "happy-end"),
-            errorEnd: settings.text("ACTOR_ERROR_END", default: "error-end"),
-            isEndActor: settings.flag("IS_END_ACTOR", default: false),
+            errorEnd: settings.text("ACTOR_ERROR_END", default: "error-end"), isEndActor: isEndActor,
             crashAttempts: settings.integer("CRASH_ATTEMPTS", default: 3, in: 1...100),
             endActorAttempts: settings.integer("END_ACTOR_ATTEMPTS", default: 5, in: 1...100),
-            retries: RetryPolicy(&settings),
-            limits: JSONLimits(
-                size: settings.integer("MAX_MESSAGE_BYTES", default: 64 << 20, in: 1024...(1 << 30)),
-                nesting: settings.integer("MAX_NESTING", default: 512, in: 1...4096)))
-        broker = RabbitMQSettings(&settings, connectionName: "troupe-sidecar \(name)")
+            deliveryLimit: broker.deliveryLimit, retries: RetryPolicy(&settings),
+            // An error envelope holds a payload and a reply that were both just allowed, one level further in.
+            limits: isEndActor ? JSONLimits(size: 2 * limits.size + 65_536, nesting: limits.nesting + 2) : limits)
         concurrency = settings.integer("CONCURRENCY", default: 1, in: 1...1024)
         prefetch = settings.integer("RABBITMQ_PREFETCH", default: 2 * concurrency, in: 1...65535)
         socketPath = Self.socketPath(&settings)
+        runtimeCommand = settings.text("RUNTIME_COMMAND")
+        environment = settings.environment
+        exitsOnTimeout = settings.flag("EXIT_ON_TIMEOUT", default: true)
         runtimeTimeout = settings.duration(
             "RUNTIME_TIMEOUT", default: .seconds(300), in: .milliseconds(10) ... .seconds(86_400))
         shutdownGrace = settings.duration("SHUTDOWN_GRACE", default: .seconds(30), in: .zero ... .seconds(3600))

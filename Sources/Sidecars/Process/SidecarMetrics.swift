@@ -64,7 +64,7 @@ struct SidecarMetrics: Sendable {
                 ["queue": queue, "error_type": machine.errorCode ?? "unknown"]
             ).increment()
         case .failed(let reason): return failed(reason.rawValue)
-        case nil: return
+        case .counted, nil: return
         }
         registry.counter(
             "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status]

@@ -47,15 +47,26 @@ public enum SidecarProcess {
         }
 
         let (endings, ending) = AsyncStream<Int32>.makeStream()
+        let process = configuration.runtimeCommand.map {
+            RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
+        }
         let sidecar = Sidecar(
             configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics, on: loop,
             logger: logger
         ) {
-            logger.error("the runtime hangs: ending, so that both are started anew")
-            ending.yield(EXIT_FAILURE)
+            if let process {
+                logger.error("the runtime hangs: starting it anew")
+                Task(executorPreference: loop) { await process.replace() }
+            } else if configuration.exitsOnTimeout {
+                logger.error("the runtime hangs: ending, so that both are started anew")
+                ending.yield(EXIT_FAILURE)
+            } else {
+                logger.error("the runtime hangs")
+            }
         }
         logger.info("starting", metadata: configuration.summary)
         await transport.connect()
+        if let process { Task(executorPreference: loop) { await process.run() } }
         let serving = Task(executorPreference: loop) { await sidecar.run() }
         Task(executorPreference: loop) {
             for await signal in Signals.arrivals(of: [SIGTERM, SIGINT], on: loop) {
@@ -69,6 +80,7 @@ public enum SidecarProcess {
             break
         }
         await drain(serving, transport, runtime, grace: configuration.shutdownGrace, on: loop)
+        await process?.stop()
         await probes.close()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code

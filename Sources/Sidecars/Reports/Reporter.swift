@@ -6,6 +6,9 @@ public import Transports
 
 /// Brings status reports to the gateway: over the broker, or with HTTP for gateways that want it so.
 public protocol Reporter: Sendable {
+    /// Makes sure that reports have a place to go to, before there are any.
+    func prepare() async
+
     /// Nobody waits for it; it may get lost with the connection, and the next report tells more anyway.
     func post(_ report: StatusReport) async
 
@@ -19,17 +22,25 @@ public struct BrokerReporter: Reporter {
 
     public init(over transport: any Transport) { self.transport = transport }
 
+    /// The gateway's queue keeps them until there is a gateway.
+    public func prepare() async { await transport.declare(.statusReports) }
+
     public func post(_ report: StatusReport) async { try? await deliver(report) }
 
     public func deliver(_ report: StatusReport) async throws(TransportError) {
         let message = Message(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
-        try await transport.publish(message, timeout: nil)
+        do throws(TransportError) { try await transport.publish(message, timeout: nil) } catch {
+            // Somebody has deleted the queue: it must be there when the report is tried again.
+            if error.code == .unroutable { await prepare() }
+            throw error
+        }
     }
 }
 
 /// For where no gateway is.
 public struct NoReporter: Reporter {
     public init() {}
+    public func prepare() async {}
     public func post(_ report: StatusReport) async {}
     public func deliver(_ report: StatusReport) async throws(TransportError) {}
 }
@@ -66,6 +77,8 @@ public actor HTTPReporter: Reporter {
             }
         }
     }
+
+    public func prepare() {}
 
     public func post(_ report: StatusReport) { progress.yield(report) }
 

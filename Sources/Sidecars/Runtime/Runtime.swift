@@ -17,6 +17,14 @@ public actor Runtime {
         case draining
         /// Nobody wanted the call any more when its turn came.
         case withdrawn
+        /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
+        case cancelled
+    }
+
+    /// Names a call, for `cancel`.
+    public struct CallID: Hashable, Sendable {
+        let number: UInt64
+        public init(_ number: UInt64) { self.number = number }
     }
 
     public nonisolated let loop: EventLoop
@@ -26,7 +34,9 @@ public actor Runtime {
     private let maximumReply: Int
     private var idle: [RuntimeConnection] = []
     private var freeSlots: Int
-    private var waiting: Deque<CheckedContinuation<Bool, Never>> = []
+    private var waiting: Deque<(id: CallID, waiter: CheckedContinuation<Failure?, Never>)> = []
+    /// What ends a call that is under way.
+    private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
     /// Whether the last attempt to connect worked; `nil` before the first.
     public private(set) var isReachable: Bool?
@@ -42,22 +52,27 @@ public actor Runtime {
         for connection in idle { connection.close() }
     }
 
-    /// Sends a request and returns its reply. Waits for a free connection first; `timeout` counts from when it is sent.
-    /// - Parameter isWanted: asked when the call's turn has come, which may be long after it was made.
+    /// Sends a request and returns its reply. Waits for a free connection first.
+    /// - Parameter permit: asked when the call's turn has come, which may be long after it was made: how long it may
+    ///   take, or why it is not wanted any more.
     public func call(
-        _ request: [UInt8], timeout: Duration, isWanted: @Sendable () async -> Bool = { true }
+        _ request: [UInt8], as id: CallID, permit: @Sendable () async -> Result<Duration, Failure>
     ) async -> Result<[UInt8], Failure> {
-        guard await takeSlot() else { return .failure(.draining) }
+        if let reason = await takeSlot(for: id) { return .failure(reason) }
         defer { giveSlot() }
         while true {
             guard let connection = await connect() else { return .failure(.draining) }
-            guard await isWanted() else {
+            let timeout: Duration
+            switch await permit() {
+            case .success(let limit): timeout = limit
+            case .failure(let reason):
                 idle.append(connection)
-                return .failure(.withdrawn)
+                return .failure(reason)
             }
             let isReused = connection.isReused
-            switch await exchange(request, over: connection, timeout: timeout) {
-            case nil: return .failure(.timeout(timeout))
+            switch await exchange(request, as: id, over: connection, timeout: timeout) {
+            case .timeout: return .failure(.timeout(timeout))
+            case .cancelled: return .failure(.cancelled)
             case .reply(let body):
                 idle.append(connection)
                 return .success(body)
@@ -78,6 +93,15 @@ public actor Runtime {
         }
     }
 
+    /// Ends a call with `.cancelled`, be it under way or still waiting for its turn.
+    public func cancel(_ id: CallID) {
+        if let place = waiting.firstIndex(where: { $0.id == id }) {
+            waiting.remove(at: place).waiter.resume(returning: .cancelled)
+        } else {
+            cancellations[id]?()
+        }
+    }
+
     /// Returns once somebody listens on the socket, or `drain` was called.
     public func waitUntilReachable() async {
         if let connection = await connect() { idle.append(connection) }
@@ -94,56 +118,48 @@ public actor Runtime {
     /// Calls that have not begun fail with `.draining`; those under way go on.
     public func drain() {
         isDraining = true
-        while let waiter = waiting.popFirst() { waiter.resume(returning: false) }
+        while let next = waiting.popFirst() { next.waiter.resume(returning: .draining) }
     }
 
     // MARK: One call
 
-    /// `nil` when the time is over.
     private func exchange(
-        _ request: [UInt8], over connection: RuntimeConnection, timeout: Duration
-    ) async -> RuntimeConnection.Ending? {
-        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<EndingBox, Never>) in
-            guard connection.isOpen else {
-                return continuation.resume(returning: EndingBox(ending: .closed(afterBytes: 0)))
-            }
-            var waiter: CheckedContinuation<EndingBox, Never>? = continuation
-            let timer = loop.schedule(after: timeout) {
-                connection.close()
-                waiter?.resume(returning: EndingBox(ending: nil))
-                waiter = nil
-            }
+        _ request: [UInt8], as id: CallID, over connection: RuntimeConnection, timeout: Duration
+    ) async -> RuntimeConnection.Ending {
+        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<RuntimeConnection.Ending, Never>) in
+            guard connection.isOpen else { return continuation.resume(returning: .closed(afterBytes: 0)) }
+            let timer = loop.schedule(after: timeout) { connection.end(.timeout) }
+            cancellations[id] = { connection.end(.cancelled) }
             connection.onEnding = { [loop] ending in
                 loop.cancel(timer)
-                waiter?.resume(returning: EndingBox(ending: ending))
-                waiter = nil
+                connection.onEnding = nil
+                continuation.resume(returning: ending)
             }
             connection.send(request)
         }
-        connection.onEnding = nil
-        return ending.ending
+        cancellations[id] = nil
+        return ending
     }
-
-    private struct EndingBox: Sendable { var ending: RuntimeConnection.Ending? }
 
     // MARK: Slots and connections
 
-    private func takeSlot() async -> Bool {
+    /// - Returns: why there is none, `nil` when there is.
+    private func takeSlot(for id: CallID) async -> Failure? {
         await withCheckedContinuation { waiter in
             // Looked at in here: others may run between an `await` and what it waits for.
             if isDraining {
-                waiter.resume(returning: false)
+                waiter.resume(returning: .draining)
             } else if freeSlots > 0 {
                 freeSlots -= 1
-                waiter.resume(returning: true)
+                waiter.resume(returning: nil)
             } else {
-                waiting.append(waiter)
+                waiting.append((id, waiter))
             }
         }
     }
 
     private func giveSlot() {
-        if let next = waiting.popFirst() { next.resume(returning: true) } else { freeSlots += 1 }
+        if let next = waiting.popFirst() { next.waiter.resume(returning: nil) } else { freeSlots += 1 }
     }
 
     private func connect() async -> RuntimeConnection? {

@@ -5,11 +5,13 @@ internal import Glibc
 /// One connection to the runtime's socket: a request out, its reply in, one pair at a time. Lives on the loop's thread.
 final class RuntimeConnection {
     /// What ended a call.
-    enum Ending {
+    enum Ending: Sendable {
         case reply([UInt8])
         /// The peer closed, or could not be written to, before a whole reply was here.
         case closed(afterBytes: Int)
         case oversize(Int)
+        /// We have ended it.
+        case timeout, cancelled
     }
 
     private let descriptor: Int32
@@ -115,7 +117,8 @@ final class RuntimeConnection {
         }
     }
 
-    private func end(_ ending: Ending) {
+    /// Ends the call that is under way, and with it, but for a reply, the connection.
+    func end(_ ending: Ending) {
         isBusy = false
         isReused = true
         if case .reply = ending {} else { close() }

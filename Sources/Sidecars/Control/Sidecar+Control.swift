@@ -1,0 +1,49 @@
+internal import Envelopes
+internal import EventLoops
+internal import Logging
+internal import Transports
+
+/// What gateways tell all sidecars.
+extension Sidecar {
+    /// Listens from now on, until the task is cancelled or the transport stops consuming. Returns when a gateway has told
+    /// what is in force, or none has within a second: work must not wait for gateways.
+    func listen() async -> Task<Void, Never> {
+        let inbox = "\(policy.actorName).\(UInt64.random(in: 0 ... .max))"
+        await transport.declare(.control(inbox: inbox))
+        let (answers, answer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let listening = Task(executorPreference: loop) {
+            let deliveries = await self.transport.deliveries(from: .control(inbox: inbox), prefetch: 100)
+            for await delivery in deliveries {
+                await self.obey(delivery)
+                answer.yield()
+            }
+            answer.finish()
+        }
+        let request = ControlRequest(actor: policy.actorName, inbox: inbox)
+        let message = Message(to: .controlRequests, id: "", body: request.encoded())
+        do throws(TransportError) { try await transport.publish(message, timeout: Self.patience) } catch {
+            // No gateway has been here yet: nothing is in force.
+            return listening
+        }
+        let limit = loop.schedule(after: Self.patience) { answer.finish() }
+        for await _ in answers { break }
+        loop.cancel(limit)
+        return listening
+    }
+
+    private static var patience: Duration { .seconds(1) }
+
+    private func obey(_ delivery: Delivery) async {
+        do throws(ControlError) {
+            switch try ControlMessage.parsing(delivery.body) {
+            case .cancel(let ids):
+                if !ids.isEmpty { logger.debug("cancelled", metadata: ["count": "\(ids.count)"]) }
+                await cancel(ids)
+            case nil: logger.debug("a control message of a kind that is not known here")
+            }
+        } catch {
+            logger.warning("unreadable control message", metadata: ["reason": "\(error)"])
+        }
+        await transport.settle(delivery, .acknowledge)
+    }
+}

@@ -1,0 +1,21 @@
+import Envelopes
+import Testing
+
+struct ControlMessageTests {
+    @Test(arguments: [[], ["e"], ["a\"b", "ü", "\u{0}"]] as [[String]])
+    func readsWhatItHasWritten(ids: [String]) throws {
+        #expect(try ControlMessage.parsing(ControlMessage.cancel(ids).encoded()) == .cancel(ids))
+        let request = ControlRequest(actor: "a", inbox: ids.first ?? "i")
+        #expect(try ControlRequest(parsing: request.encoded()) == request)
+    }
+
+    @Test func aKindThatIsNotKnownIsNoError() throws {
+        #expect(try ControlMessage.parsing(Array(#"{"type":"dance"}"#.utf8)) == nil)
+    }
+
+    @Test(arguments: ["", "[]", "{", #"{"type":"cancel"}"#, #"{"type":"cancel","ids":"e"}"#])
+    func whatIsNoneSaysWhy(body: String) {
+        #expect(throws: ControlError.self) { _ = try ControlMessage.parsing(Array(body.utf8)) }
+        #expect(throws: ControlError.self) { _ = try ControlRequest(parsing: Array(body.utf8)) }
+    }
+}
