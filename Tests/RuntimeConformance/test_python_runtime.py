@@ -380,6 +380,7 @@ class ContextOfATest(unittest.TestCase):
             "2030-01-01T00:00:00.5Z": second.replace(microsecond=500000),
             "2030-01-01T00:00:00.1234567Z": second.replace(microsecond=123456),
             "2030-01-01T02:00:00+02:00": second,
+            "2029-12-31T22:30:00-0130": second,
             "2030-01-01T00:00:00": None,  # whose midnight?
             "2030-13-01T00:00:00Z": None,
             "soon": None,

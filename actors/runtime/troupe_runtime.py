@@ -522,7 +522,7 @@ def attempt_of(envelope: dict) -> int:
         return 1
 
 
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)\Z", re.ASCII)
 
 
 def parse_time(text: Any) -> datetime.datetime | None:
@@ -532,7 +532,7 @@ def parse_time(text: Any) -> datetime.datetime | None:
         return None
     date, seconds, fraction, zone = found.groups()
     microseconds = ((fraction or "") + "000000")[:6]
-    zone = "+00:00" if zone in "Zz" else zone
+    zone = "+00:00" if zone in "Zz" else zone[:3] + ":" + zone[-2:]
     try:
         return datetime.datetime.fromisoformat("%sT%s.%s%s" % (date, seconds, microseconds, zone))
     except ValueError:

@@ -94,7 +94,7 @@ public struct DeliveryMachine: Sendable {
             return refuse(error)
         }
         self.envelope = envelope
-        attempt = Attempts(of: envelope, at: policy.actorName).current
+        attempt = envelope.headers.attempt(at: policy.actorName)
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
             outcome = .failed(.routeMismatch)
             let actual = envelope.route.currentActor ?? "none, current is \(envelope.route.current)"
@@ -149,7 +149,7 @@ public struct DeliveryMachine: Sendable {
             } catch {
                 if policy.isEndActor {
                     // A full disk is no fault of the envelope: it waits for as long as it takes.
-                    if error.type == "StorageError" { return .call(reports: [], after: callBackoff.next()) }
+                    if error.type == "StorageError" { return callAgain() }
                     calls += 1
                     if calls < policy.endActorAttempts { return callAgain() }
                 }

@@ -7,56 +7,93 @@ import Transports
 /// One delivery on its way through `DeliveryMachine`, carried out as `Sidecar.process` does. Nobody else here knows the
 /// machine.
 final class DeliveryUnderWay {
+    static let timeout = Duration.seconds(5)
+
     private let sidecar: SimulatedSidecar
-    private let link: SimulatedBroker.Link
-    private let tag: Int
-    private let body: [UInt8]
+    private let delivery: SimulatedBroker.Given
     private var machine: DeliveryMachine
     private var calls = 0
+    /// Ends the call that waits for its turn, or runs.
+    private(set) var cancel: (() -> Void)?
 
-    private var now: MonotonicTime { sidecar.world.timeline.now }
-    private var isLive: Bool { !link.isKnownLost }
-    private var name: String { machine.envelopeID ?? "?" }
+    private var world: Simulation { sidecar.world }
+    private var isLive: Bool { !delivery.link.isKnownLost }
+    private var name: String { machine.envelope?.id ?? delivery.message.id }
 
-    init(_ body: [UInt8], tag: Int, over link: SimulatedBroker.Link, at sidecar: SimulatedSidecar) {
-        self.body = body
-        self.tag = tag
-        self.link = link
+    init(_ delivery: SimulatedBroker.Given, at sidecar: SimulatedSidecar) {
+        self.delivery = delivery
         self.sidecar = sidecar
-        let chance = sidecar.world.chance
+        let (chance, clock) = (sidecar.world.chance, sidecar.world.timeline.wallClock)
         let surroundings = DeliverySurroundings(
-            makeID: { "made-up" }, timestamp: { _ in "2030-01-01T00:00:00.000000Z" }, random: { chance.fraction() })
-        machine = DeliveryMachine(sidecar.policy, body: body, surroundings: surroundings)
+            makeID: { "made-up" }, timestamp: { _ in "1970-01-01T00:00:00.000000Z" },
+            wallClock: { clock.microseconds.load(ordering: .relaxed) }, random: { chance.fraction() })
+        machine = DeliveryMachine(
+            sidecar.policy, body: delivery.message.body, uncountedDeliveries: delivery.uncountedDeliveries,
+            surroundings: surroundings)
     }
 
-    func begin() { perform(machine.begin(now: now)) }
+    func begin() { perform(machine.begin(now: world.timeline.now, isCancelled: sidecar.cancellations.cover)) }
+
+    var isCancelled: Bool { machine.envelope.map(sidecar.cancellations.cover) == true }
 
     private func perform(_ action: DeliveryMachine.Action) {
         guard sidecar.survives("\(name): \(inWords(action))") else { return }
         switch action {
         case .call(let reports, let delay):
             for report in reports { publish(.report(report)) { _ in } }
-            sidecar.after(delay) { self.sidecar.takeSlot(self) }
+            sidecar.after(delay) { self.waitForTurn() }
         case .send(let outgoing, let delay):
             sidecar.after(delay) { self.send(outgoing) }
         case .settle(let settlement):
-            sidecar.settle(tag, on: link, settlement)
-            sidecar.finished(machine.runtimeHangs)
+            sidecar.settle(delivery, settlement)
+            sidecar.finished(self, hangs: machine.runtimeHangs)
         case .abandon:
-            sidecar.finished(machine.runtimeHangs)
+            sidecar.finished(self, hangs: machine.runtimeHangs)
         }
     }
 
     // MARK: Calling
 
+    private func waitForTurn() {
+        cancel = {
+            self.sidecar.stopWaiting(self)
+            self.called(.failure(.cancelled))
+        }
+        sidecar.takeSlot(self)
+    }
+
     /// Its turn has come.
     func call() {
-        // One whose connection was lost meanwhile comes again, and must not be in its own way.
-        guard isLive else { return answered(.failure(.withdrawn)) }
-        calls += 1
-        let runtime = SimulatedRuntime(policy: sidecar.policy, world: sidecar.world)
-        let answer = runtime.answer(body, call: calls)
-        sidecar.after(answer.delay) { self.answered(answer.result) }
+        switch permit() {
+        case .failure(let reason): answered(.failure(reason))
+        case .success(let limit):
+            calls += 1
+            let answer = SimulatedRuntime(policy: sidecar.policy, world: world).answer(
+                delivery.message.body, call: calls)
+            if answer.killsSidecar { return sidecar.after(answer.delay) { self.sidecar.kill() } }
+            follow(answer, atMost: limit)
+        }
+    }
+
+    /// As `Sidecar.permit`.
+    private func permit() -> Result<Duration, Runtime.Failure> {
+        guard isLive else { return .failure(.withdrawn) }
+        if !sidecar.policy.isEndActor && isCancelled { return .failure(.cancelled) }
+        let limit = min(Self.timeout, machine.timeLeft ?? Self.timeout)
+        return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
+    }
+
+    /// The answer, the timeout or a cancellation, whatever comes first.
+    private func follow(_ answer: SimulatedRuntime.Answer, atMost limit: Duration) {
+        var isOver = false
+        let end = { (result: Result<[UInt8], Runtime.Failure>) in
+            if isOver { return }
+            isOver = true
+            self.answered(result)
+        }
+        cancel = { end(.failure(.cancelled)) }
+        sidecar.after(limit) { end(.failure(.timeout(limit))) }
+        if let result = answer.result { sidecar.after(answer.delay) { end(result) } }
     }
 
     private func answered(_ result: Result<[UInt8], Runtime.Failure>) {
@@ -65,8 +102,9 @@ final class DeliveryUnderWay {
     }
 
     func called(_ result: Result<[UInt8], Runtime.Failure>) {
+        cancel = nil
         guard sidecar.survives("\(name): \(inWords(result))") else { return }
-        perform(machine.called(result, now: now))
+        perform(machine.called(result, now: world.timeline.now))
     }
 
     // MARK: Sending
@@ -76,7 +114,7 @@ final class DeliveryUnderWay {
         var results = [Result<Void, TransportError>?](repeating: nil, count: outgoing.count)
         for (index, one) in outgoing.enumerated() {
             publish(one) { result in
-                guard self.sidecar.survives("\(self.name): confirm \(index + 1) of \(outgoing.count)") else { return }
+                guard self.sidecar.survives("\(self.name): answer \(index + 1) of \(outgoing.count)") else { return }
                 results[index] = result
                 let all = results.compactMap(\.self)
                 if all.count == outgoing.count { self.perform(self.machine.sent(all, isLive: self.isLive)) }
@@ -87,7 +125,7 @@ final class DeliveryUnderWay {
     private func publish(
         _ outgoing: DeliveryMachine.Outgoing, then done: @escaping (Result<Void, TransportError>) -> Void
     ) {
-        let world = sidecar.world
+        let world = world
         switch outgoing {
         case .message(let message, _):
             sidecar.publish("\(message.id) to \(message.destination)", { world.broker.accept(message) }, then: done)

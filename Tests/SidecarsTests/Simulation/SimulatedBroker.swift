@@ -4,10 +4,21 @@ import Transports
 
 /// Queues that keep what they have accepted, and give it out until it is settled.
 final class SimulatedBroker {
-    /// A message in a queue.
     struct Stored {
         let id: String
         let body: [UInt8]
+        /// How often it has been delivered before, as the message itself says or as the queue counts.
+        var priorDeliveries = 0
+        var isRedelivered = false
+    }
+
+    /// A message that a sidecar has been given.
+    struct Given {
+        let message: Stored
+        let tag: Int
+        let link: Link
+        /// As `DeliveryMachine` wants to know it.
+        let uncountedDeliveries: Int?
     }
 
     /// The connection over which one sidecar consumes.
@@ -15,14 +26,14 @@ final class SimulatedBroker {
         let actor: String
         let prefetch: Int
         unowned let sidecar: SimulatedSidecar
-        fileprivate(set) var unsettled: [(tag: Int, message: Stored)] = []
         fileprivate(set) var isOpen = true
-        fileprivate var isClosing = false
-        /// Settlements that the broker has not read yet.
-        fileprivate var onTheirWay = 0
         var isConsuming = true
         /// The sidecar has noticed that the connection is gone.
         var isKnownLost = false
+        fileprivate var isClosing = false
+        fileprivate var unsettled: [(tag: Int, message: Stored)] = []
+        /// Settlements that the broker has not read yet.
+        fileprivate var onTheirWay = 0
 
         init(actor: String, prefetch: Int, sidecar: SimulatedSidecar) {
             self.actor = actor
@@ -34,16 +45,21 @@ final class SimulatedBroker {
     }
 
     private unowned let world: Simulation
+    /// Quorum queues count deliveries, classic ones do not.
+    private let countsDeliveries: Bool
     private var queues: [String: [Stored]]
     private var links: [String: [Link]] = [:]
     private var missing: [String: ClosedRange<MonotonicTime>] = [:]
     private var delayed = 0
     private var lastTag = 0
-    private(set) var deadLetters: [(actor: String, message: Stored)] = []
-    private(set) var deliveries = 0
+    /// Ids of the messages there; empty ones of what has none.
+    private(set) var deadLetters: Set<String> = []
 
-    init(queues names: [String], in world: Simulation) {
+    var deliveries: Int { lastTag }
+
+    init(queues names: [String], countsDeliveries: Bool, in world: Simulation) {
         self.world = world
+        self.countsDeliveries = countsDeliveries
         queues = Dictionary(uniqueKeysWithValues: names.map { ($0, []) })
     }
 
@@ -64,7 +80,8 @@ final class SimulatedBroker {
 
     /// Takes a message to its queue.
     func accept(_ message: Message) -> Result<Void, TransportError> {
-        let stored = Stored(id: message.id, body: message.body)
+        let priorDeliveries = countsDeliveries ? 0 : message.priorDeliveries
+        let stored = Stored(id: message.id, body: message.body, priorDeliveries: priorDeliveries)
         switch message.destination {
         case .actor(let name):
             if message.delay > .zero {
@@ -75,7 +92,7 @@ final class SimulatedBroker {
             }
             guard isThere(name) else { return .failure(TransportError(.unroutable, "no queue")) }
             put(stored, into: name)
-        case .deadLetters(let actor, _): deadLetters.append((actor, stored))
+        case .deadLetters: die(stored)
         default: world.violation("a message to \(message.destination)")
         }
         return .success(())
@@ -100,6 +117,11 @@ final class SimulatedBroker {
         dispatch(name)
     }
 
+    private func die(_ message: Stored) {
+        world.note("broker: \(message.id) into the dead letters")
+        deadLetters.insert(message.id)
+    }
+
     // MARK: Consuming
 
     func open(_ link: Link) {
@@ -107,12 +129,12 @@ final class SimulatedBroker {
         dispatch(link.actor)
     }
 
-    /// What was unsettled is first in the queue again.
+    /// The connection is gone: what was unsettled is in the queue again.
     func close(_ link: Link) {
         guard link.isOpen else { return }
         link.isOpen = false
         links[link.actor]?.removeAll { $0 === link }
-        queues[link.actor]?.insert(contentsOf: link.unsettled.map(\.message), at: 0)
+        for (_, message) in link.unsettled.reversed() { putBack(message, into: link.actor) }
         link.unsettled = []
         dispatch(link.actor)
     }
@@ -124,23 +146,36 @@ final class SimulatedBroker {
     }
 
     /// Takes effect a little later, if the connection lives until then.
-    func settle(_ tag: Int, on link: Link, _ settlement: Settlement) {
+    func settle(_ given: Given, _ settlement: Settlement) {
+        let link = given.link
         link.onTheirWay += 1
         world.timeline.after(world.latency()) {
             link.onTheirWay -= 1
-            self.settled(tag, on: link, settlement)
+            self.settled(given, settlement)
             if link.isClosing { self.closeInTurn(link) }
         }
     }
 
-    private func settled(_ tag: Int, on link: Link, _ settlement: Settlement) {
+    private func settled(_ given: Given, _ settlement: Settlement) {
+        let link = given.link
         guard link.isOpen else { return }
-        guard let index = link.unsettled.firstIndex(where: { $0.tag == tag }) else {
-            return world.violation("a delivery to \(link.actor) was settled twice")
+        guard let index = link.unsettled.firstIndex(where: { $0.tag == given.tag }) else {
+            return world.violation("\(given.message.id): a delivery to \(link.actor) was settled twice")
         }
         let message = link.unsettled.remove(at: index).message
-        if settlement == .requeue { queues[link.actor]?.insert(message, at: 0) }
+        if settlement == .requeue { putBack(message, into: link.actor) }
         dispatch(link.actor)
+    }
+
+    private func putBack(_ message: Stored, into name: String) {
+        var message = message
+        message.isRedelivered = true
+        if countsDeliveries { message.priorDeliveries += 1 }
+        if countsDeliveries && message.priorDeliveries > Simulation.deliveryLimit(of: name) {
+            die(message)
+        } else {
+            queues[name]?.insert(message, at: 0)
+        }
     }
 
     private func dispatch(_ name: String) {
@@ -149,17 +184,19 @@ final class SimulatedBroker {
             guard !ready.isEmpty else { return }
             let index = world.strikes(.reordered) ? world.chance.number(0...count - 1) : 0
             guard let message = queues[name]?.remove(at: index) else { return }
-            deliver(message, to: world.chance.pick(ready))
+            give(message, to: world.chance.pick(ready))
         }
     }
 
-    private func deliver(_ message: Stored, to link: Link) {
+    private func give(_ message: Stored, to link: Link) {
         lastTag += 1
-        deliveries += 1
-        let tag = lastTag
-        link.unsettled.append((tag, message))
+        link.unsettled.append((lastTag, message))
+        let isUncounted = !countsDeliveries && message.isRedelivered
+        let given = Given(
+            message: message, tag: lastTag, link: link,
+            uncountedDeliveries: isUncounted ? message.priorDeliveries + 1 : nil)
         world.timeline.after(world.latency()) {
-            if link.isOpen { link.sidecar.receive(message.body, tag: tag, over: link) }
+            if link.isOpen { link.sidecar.receive(given) }
         }
     }
 }

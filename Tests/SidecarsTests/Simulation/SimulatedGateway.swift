@@ -15,34 +15,32 @@ struct SimulatedGateway {
     struct Record {
         var parentID: String?
         var ending: Ending?
+        /// All that were reported, those that came too late included.
+        var endings: Set<Ending> = []
         var events: Set<String> = []
     }
 
     private(set) var records: [String: Record] = [:]
-    /// Reports of another end than the one that is known.
-    private(set) var contradictions: [String] = []
 
     mutating func submit(_ id: String) { records[id] = Record() }
 
     mutating func apply(_ report: StatusReport) {
+        // A report that comes before its child's birth registers the child.
         let id = report.envelopeID
-        // Also a report that comes before its child's birth registers the child.
         guard var record = records[id] ?? report.parentID.map({ Record(parentID: $0) }) else { return }
         defer { records[id] = record }
-        guard report.kind != .created else { return }
-        let ending = report.ending
-        if let known = record.ending {
-            if let ending, ending != known { contradictions.append("\(id) ended as \(known), and again as \(ending)") }
+        if let ending = Ending(report) { record.endings.insert(ending) }
+        guard report.kind != .created, record.ending == nil, record.events.insert(report.eventID).inserted else {
             return
         }
-        if record.events.insert(report.eventID).inserted { record.ending = ending }
+        record.ending = Ending(report)
     }
 }
 
-extension StatusReport {
-    fileprivate var ending: Ending? {
-        guard kind == .final else { return nil }
-        let kindOfError = error.map { String($0.prefix { $0 != ":" }) }
-        return Ending(status: status, text: kindOfError ?? result?.string ?? "")
+extension Ending {
+    fileprivate init?(_ report: StatusReport) {
+        guard report.kind == .final else { return nil }
+        let kindOfError = report.error.map { String($0.prefix { $0 != ":" }) }
+        self.init(status: report.status, text: kindOfError ?? report.result?.string ?? "")
     }
 }

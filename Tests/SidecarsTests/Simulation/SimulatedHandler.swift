@@ -17,13 +17,17 @@ enum SimulatedHandler: String, CaseIterable {
     case garble
     /// Hangs.
     case slow
+    /// Takes its sidecar with it, each time.
+    case deadly
+
+    static let harmless = allCases.filter { $0 != .deadly }
 
     enum Outcome {
         case results([String])
         case again(String, afterMilliseconds: Int)
         case error(type: String)
         case oneErrorAmongResults
-        case malformed, hangs, dies
+        case malformed, hangs, dies, kills
     }
 
     func outcome(of payload: String) -> Outcome {
@@ -42,6 +46,7 @@ enum SimulatedHandler: String, CaseIterable {
         case .sieve: return dice % 3 == 0 ? .results([]) : .results([payload + "v"])
         case .garble: return isRare ? .malformed : dice % 8 == 1 ? .dies : .results([payload + "g"])
         case .slow: return isRare ? .hangs : .results([payload + "s"])
+        case .deadly: return .kills
         }
     }
 
@@ -50,6 +55,9 @@ enum SimulatedHandler: String, CaseIterable {
             attempts: self == .flaky ? 4 : 2, initialDelay: .milliseconds(500), factor: 3, ceiling: .seconds(2),
             final: ["Fatal"])
     }
+
+    /// Deliveries of one message to this actor. Only one of them needs it; trouble must not get near it elsewhere.
+    var deliveryLimit: Int { self == .deadly ? 3 : 1000 }
 
     /// Whether `happy-end` can't keep this result, however often it tries.
     static func cannotBeKept(_ payload: String) -> Bool { digest("keep" + payload) % 10 == 0 }

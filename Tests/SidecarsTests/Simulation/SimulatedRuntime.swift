@@ -4,14 +4,14 @@ import Envelopes
 
 /// The handler's side of a call: which reply comes, and when.
 struct SimulatedRuntime {
-    static let timeout = Duration.seconds(5)
-
     let policy: DeliveryPolicy
     unowned let world: Simulation
 
     struct Answer {
         var delay: Duration
-        var result: Result<[UInt8], Runtime.Failure>
+        /// `nil`: none, ever.
+        var result: Result<[UInt8], Runtime.Failure>?
+        var killsSidecar = false
     }
 
     /// - Parameter call: the number of the call for this one delivery, from 1.
@@ -22,25 +22,28 @@ struct SimulatedRuntime {
             return Answer(delay: delay, result: .success([]))
         }
         guard !policy.isEndActor else { return Answer(delay: delay, result: keep(envelope, call: call)) }
+        world.inspectCall(of: envelope)
         guard let handler = SimulatedHandler(rawValue: policy.actorName) else { preconditionFailure("no such handler") }
 
-        let outcome = passingTrouble(envelope, call: call) ?? handler.outcome(of: envelope.payload.string ?? "")
-        switch outcome {
+        let headers = envelope.headers.json?.description ?? "{}"
+        switch passingTrouble(envelope, call: call) ?? handler.outcome(of: envelope.payload.string ?? "") {
         case .results(let payloads):
-            let headers = handler == .garble ? #"{"mine":1}"# : envelope.headers.text
             let route = Route(actors: envelope.route.actors, current: envelope.route.current + 1)
-            return Answer(delay: delay, result: .success(reply(payloads.map { item($0, route, headers) })))
+            let items = payloads.map { item($0, route, headers: handler == .garble ? #"{"mine":1}"# : headers) }
+            return Answer(delay: delay, result: .success(reply(items)))
         case .again(let payload, let milliseconds):
             var headers = envelope.headers
             headers["troupe-delay-ms"] = RawJSON(integer: milliseconds)
-            return Answer(delay: delay, result: .success(reply([item(payload, envelope.route, headers.text)])))
+            let item = item(payload, envelope.route, headers: headers.json?.description ?? "{}")
+            return Answer(delay: delay, result: .success(reply([item])))
         case .error(let type): return Answer(delay: delay, result: .success(reply([error(type)])))
         case .oneErrorAmongResults:
-            let results = [item("lost", envelope.route, "{}"), error("Partial")]
-            return Answer(delay: delay, result: .success(reply(results)))
+            let items = [item("lost", envelope.route, headers: headers), error("Partial")]
+            return Answer(delay: delay, result: .success(reply(items)))
         case .malformed: return Answer(delay: delay, result: .success(Array("[{".utf8)))
         case .dies: return Answer(delay: delay, result: .failure(.closed("the runtime closed the connection")))
-        case .hangs: return Answer(delay: Self.timeout, result: .failure(.timeout(Self.timeout)))
+        case .hangs: return Answer(delay: delay, result: nil)
+        case .kills: return Answer(delay: delay, result: nil, killsSidecar: true)
         }
     }
 
@@ -55,20 +58,22 @@ struct SimulatedRuntime {
 
     private func keep(_ envelope: Envelope, call: Int) -> Result<[UInt8], Runtime.Failure> {
         let payload = envelope.payload.string ?? ""
+        // A full disk is waited for.
+        if world.strikes(.handlerFailed) { return .success(reply([error("StorageError")])) }
         if policy.actorName == policy.happyEnd && SimulatedHandler.cannotBeKept(payload) {
-            return .success(reply([error("StorageError")]))
+            return .success(reply([error("Unkeepable")]))
         }
         if call < policy.endActorAttempts {
-            if world.strikes(.handlerFailed) { return .success(reply([error("StorageError")])) }
+            if world.strikes(.handlerMalformed) { return .success(Array("[{".utf8)) }
             if world.strikes(.handlerDied) { return .failure(.closed("the runtime closed the connection")) }
         }
         return .success(reply(["{}"]))
     }
 
-    private func item(_ payload: String, _ route: Route, _ headers: String) -> String {
+    private func item(_ payload: String, _ route: Route, headers: String) -> String {
         let actors = route.actors.map { #""\#($0)""# }.joined(separator: ",")
-        return
-            #"{"payload":"\#(payload)","route":{"actors":[\#(actors)],"current":\#(route.current)},"headers":\#(headers)}"#
+        let routeText = #"{"actors":[\#(actors)],"current":\#(route.current)}"#
+        return #"{"payload":"\#(payload)","route":\#(routeText),"headers":\#(headers)}"#
     }
 
     private func error(_ type: String) -> String {
@@ -76,8 +81,4 @@ struct SimulatedRuntime {
     }
 
     private func reply(_ elements: [String]) -> [UInt8] { Array("[\(elements.joined(separator: ","))]".utf8) }
-}
-
-extension Headers {
-    fileprivate var text: String { json?.description ?? "{}" }
 }

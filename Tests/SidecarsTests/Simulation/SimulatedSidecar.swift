@@ -13,7 +13,8 @@ final class SimulatedSidecar {
     private var link: SimulatedBroker.Link?
     private let prefetch: Int
     private var isDraining = false
-    private var underWay = 0
+    private(set) var cancellations = Cancellations()
+    private var underWay: [DeliveryUnderWay] = []
     private var freeSlots: Int
     private var waitingForSlot: [DeliveryUnderWay] = []
 
@@ -25,7 +26,13 @@ final class SimulatedSidecar {
         self.world = world
         freeSlots = world.chance.number(1...2)
         prefetch = freeSlots + world.chance.number(0...1)
-        consume()
+        // It asks first what is cancelled, but does not wait for the answer for ever.
+        let isTold = world.chance.happens(0.9)
+        if isTold { cancellations.insert(world.cancelled) }
+        after(world.chance.milliseconds(0...1000)) {
+            if !isTold { self.cancel(world.cancelled) }
+            if !self.isDraining { self.consume() }
+        }
     }
 
     /// Does something later, unless the process has ended by then.
@@ -41,17 +48,18 @@ final class SimulatedSidecar {
         world.broker.open(link)
     }
 
-    func receive(_ body: [UInt8], tag: Int, over link: SimulatedBroker.Link) {
+    func receive(_ given: SimulatedBroker.Given) {
         // What comes after the consumer was cancelled is nobody's, until the connection ends.
         guard isAlive, !isDraining else { return }
-        underWay += 1
-        DeliveryUnderWay(body, tag: tag, over: link, at: self).begin()
-        if world.strikes(.consumerLost) { after(world.chance.milliseconds(0...200)) { self.loseConsumer(link) } }
+        let delivery = DeliveryUnderWay(given, at: self)
+        underWay.append(delivery)
+        delivery.begin()
+        if world.strikes(.consumerLost) { after(world.chance.milliseconds(0...200)) { self.loseConsumer(given.link) } }
     }
 
-    func settle(_ tag: Int, on link: SimulatedBroker.Link, _ settlement: Settlement) {
-        if world.strikes(.acknowledgementLost) { return loseConsumer(link) }
-        world.broker.settle(tag, on: link, settlement)
+    func settle(_ given: SimulatedBroker.Given, _ settlement: Settlement) {
+        if world.strikes(.acknowledgementLost) { return loseConsumer(given.link) }
+        world.broker.settle(given, settlement)
     }
 
     /// The broker notices at once, the sidecar some time later.
@@ -66,10 +74,16 @@ final class SimulatedSidecar {
         }
     }
 
-    func finished(_ hangs: Bool) {
-        underWay -= 1
-        if hangs { drain() }
-        if isDraining && underWay == 0 { end() }
+    func finished(_ delivery: DeliveryUnderWay, hangs: Bool) {
+        underWay.removeAll { $0 === delivery }
+        if hangs && world.exitsOnTimeout { drain() }
+        if isDraining && underWay.isEmpty { end() }
+    }
+
+    func cancel(_ ids: [String]) {
+        cancellations.insert(ids)
+        if policy.isEndActor { return }
+        for delivery in underWay where delivery.isCancelled { delivery.cancel?() }
     }
 
     // MARK: The handler
@@ -81,6 +95,8 @@ final class SimulatedSidecar {
         freeSlots -= 1
         delivery.call()
     }
+
+    func stopWaiting(_ delivery: DeliveryUnderWay) { waitingForSlot.removeAll { $0 === delivery } }
 
     func giveSlot() {
         freeSlots += 1
@@ -122,10 +138,14 @@ final class SimulatedSidecar {
         guard isAlive else { return false }
         world.note("\(name): \(step())")
         if world.strikes(.crash) {
-            world.note("\(name): killed")
-            end(gracefully: false)
+            kill()
         }
         return isAlive
+    }
+
+    func kill() {
+        world.note("\(name): killed")
+        end(gracefully: false)
     }
 
     /// As after SIGTERM: takes nothing new, hands back what has not begun, lets the rest finish for a while.
@@ -137,13 +157,15 @@ final class SimulatedSidecar {
         let waiting = waitingForSlot
         waitingForSlot = []
         for delivery in waiting { delivery.called(.failure(.draining)) }
-        if underWay == 0 { end() }
+        if underWay.isEmpty { end() }
         after(world.chance.milliseconds(0...8000)) { self.end() }
     }
 
     private func end(gracefully: Bool = true) {
         guard isAlive else { return }
         isAlive = false
+        underWay = []
+        waitingForSlot = []
         if let link { gracefully ? world.broker.closeInTurn(link) : world.broker.close(link) }
         let world = world
         world.timeline.after(world.chance.milliseconds(100...3000)) { world.start(self.policy, replica: self.replica) }

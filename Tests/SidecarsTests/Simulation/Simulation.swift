@@ -11,7 +11,12 @@ final class Simulation {
     let timeline = Timeline()
     private let odds: Odds
     private let scenario: Scenario
-    private(set) lazy var broker = SimulatedBroker(queues: Self.actors, in: self)
+    private(set) lazy var broker = SimulatedBroker(
+        queues: Self.actors, countsDeliveries: chance.happens(0.5), in: self)
+    /// Whether a sidecar ends when its runtime hangs, or has it started anew.
+    private(set) lazy var exitsOnTimeout = chance.happens(0.5)
+    /// Ids that the gateway has told everybody.
+    private(set) var cancelled: [String] = []
     private var gateway = SimulatedGateway()
     private var sidecars: [String: SimulatedSidecar] = [:]
     private var strikes: [Fault: Int] = [:]
@@ -29,7 +34,8 @@ final class Simulation {
         var violations: [String]
         /// How often each fault struck.
         var strikes: [Fault: Int]
-        var envelopes: Int
+        /// How often envelopes have ended in each way.
+        var endings: [String: Int]
         var deliveries: Int
         /// Every step; empty unless asked for.
         var trace: [String]
@@ -51,11 +57,14 @@ final class Simulation {
         for actor in Self.actors {
             for replica in 1...3 { start(policy(actor), replica: replica) }
         }
-        scenario.submissions.forEach(submit)
+        for submission in scenario.submissions {
+            submit(submission)
+            if let time = submission.cancelledAt { timeline.after(.milliseconds(time)) { self.cancel(submission.id) } }
+        }
         planFaults()
         if timeline.run(atMost: 100_000) { inspect() } else { violation("it does not come to rest") }
         return Outcome(
-            violations: violations, strikes: strikes, envelopes: scenario.endings.count, deliveries: broker.deliveries,
+            violations: violations, strikes: strikes, endings: endings, deliveries: broker.deliveries,
             trace: trace ?? [])
     }
 
@@ -63,9 +72,11 @@ final class Simulation {
 
     private func policy(_ actor: String) -> DeliveryPolicy {
         DeliveryPolicy(
-            actorName: actor, isEndActor: Self.ends.contains(actor),
+            actorName: actor, isEndActor: Self.ends.contains(actor), deliveryLimit: Self.deliveryLimit(of: actor),
             retries: SimulatedHandler(rawValue: actor)?.retries ?? RetryPolicy())
     }
+
+    static func deliveryLimit(of actor: String) -> Int { SimulatedHandler(rawValue: actor)?.deliveryLimit ?? 1000 }
 
     func start(_ policy: DeliveryPolicy, replica: Int) {
         let sidecar = SimulatedSidecar(policy, replica: replica, in: self)
@@ -91,6 +102,13 @@ final class Simulation {
         for _ in 0..<(strikes(.reportRepeated) ? 2 : 1) {
             timeline.after(latency()) { self.gateway.apply(report) }
         }
+    }
+
+    /// Somebody cancels an envelope: the gateway tells all sidecars.
+    private func cancel(_ id: String) {
+        note("gateway: cancel \(id)")
+        cancelled.append(id)
+        for sidecar in sidecarsInOrder { sidecar.after(latency()) { sidecar.cancel([id]) } }
     }
 
     // MARK: Faults
@@ -130,25 +148,62 @@ final class Simulation {
         trace?.append("\(timeline.now.nanoseconds / 1_000_000) ms: \(line())")
     }
 
-    /// After the end: nothing is under way, and each envelope came to the end that it has on paper.
+    /// No handler works in vain.
+    func inspectCall(of envelope: Envelope) {
+        if let deadline = envelope.deadline, deadline <= timeline.wallClock.microseconds.load(ordering: .relaxed) {
+            violation("\(envelope.id) was handed to a handler after its deadline")
+        }
+    }
+
+    /// After the end: nothing is under way, and each envelope has ended as it should have on paper.
     private func inspect() {
         broker.remains.forEach(violation)
-        gateway.contradictions.forEach(violation)
-        for id in Set(scenario.endings.keys).union(gateway.records.keys).sorted() {
-            let (expected, record) = (scenario.endings[id], gateway.records[id])
-            let ending = record?.ending
-            if ending != expected {
-                violation(
-                    "\(id) should have ended as \(expected?.description ?? "nothing"), but: \(ending?.description ?? "no end")"
-                )
+        for id in Set(scenario.prospects.keys).union(gateway.records.keys).sorted() {
+            guard let prospect = scenario.prospects[id] else {
+                violation("\(id) should not be there")
+                continue
             }
-            if record?.parentID != scenario.parents[id] {
-                violation("\(id) has the parent \(record?.parentID ?? "none"), not \(scenario.parents[id] ?? "none")")
+            if let record = gateway.records[id] {
+                inspect(id, record, prospect)
+            } else if prospect.isCertain {
+                violation("\(id) is not there")
             }
         }
-        let deadLetters = Set(broker.deadLetters.map(\.message.id))
-        if deadLetters != scenario.deadLetters {
-            violation("dead letters: \(deadLetters.sorted()), expected \(scenario.deadLetters.sorted())")
+        inspectDeadLetters()
+    }
+
+    private func inspect(_ id: String, _ record: SimulatedGateway.Record, _ prospect: Scenario.Prospect) {
+        if record.parentID != prospect.parentID {
+            violation("\(id) has the parent \(record.parentID ?? "none"), not \(prospect.parentID ?? "none")")
         }
+        let expected = prospect.endings.map { $0?.description ?? "no end" }.sorted().joined(separator: ", or ")
+        if !prospect.endings.contains(record.ending) {
+            violation("\(id) has \(record.ending.map { "ended as \($0)" } ?? "no end"), but should have: \(expected)")
+        }
+        // What came too late to count must not have said anything else.
+        for ending in record.endings where !prospect.endings.contains(ending) {
+            violation("\(id) was also reported as \(ending), but should have: \(expected)")
+        }
+    }
+
+    private func inspectDeadLetters() {
+        var (certain, possible) = (Set<String>(), Set<String>())
+        if scenario.hasGarbage { certain.insert("") }
+        for (id, prospect) in scenario.prospects where prospect.dies {
+            if prospect.isCertain { certain.insert(id) } else { possible.insert(id) }
+        }
+        let missing = certain.subtracting(broker.deadLetters),
+            extra = broker.deadLetters.subtracting(certain.union(possible))
+        if !missing.isEmpty { violation("not among the dead letters: \(missing.sorted())") }
+        if !extra.isEmpty { violation("among the dead letters for no reason: \(extra.sorted())") }
+    }
+
+    private var endings: [String: Int] {
+        var endings: [String: Int] = [:]
+        for record in gateway.records.values {
+            let ending = record.ending
+            endings[ending?.status == "failed" ? ending?.text ?? "" : ending?.status ?? "no end", default: 0] += 1
+        }
+        return endings
     }
 }

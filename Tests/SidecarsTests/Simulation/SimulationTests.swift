@@ -14,16 +14,22 @@ struct SimulationTests {
         let began = ContinuousClock.now
         let sum = await play(1...Self.count)
         print(
-            "\(Self.count) runs in \(ContinuousClock.now - began), \(sum.envelopes) envelopes,",
-            "\(sum.deliveries) deliveries;", sum.strikes.map { "\($0) \($1)" }.sorted().joined(separator: ", "))
-        // Faults that never happen prove nothing.
+            "\(Self.count) runs in \(ContinuousClock.now - began), \(sum.deliveries) deliveries.",
+            "Faults: \(inWords(sum.strikes)). Ends: \(inWords(sum.endings)).")
+        // What never happens proves nothing.
         for fault in Fault.allCases { #expect(sum.strikes[fault, default: 0] > Self.count / 100, "\(fault)") }
+        for ending in Self.endings { #expect(sum.endings[ending, default: 0] > Self.count / 1000, "\(ending)") }
     }
+
+    static let endings = [
+        "succeeded", "cancelled", "deadline_exceeded", "Fatal", "Partial", "runtime_error", "timeout", "unroutable",
+        "route_mismatch", "msg_parsing_error", "happy-end could not close the envelope", "no end",
+    ]
 
     @Test(.enabled(if: only == nil))
     func withoutFaultsToo() async {
         let sum = await play(1...200, isCalm: true)
-        #expect(sum.strikes.isEmpty && sum.envelopes > 200)
+        #expect(sum.strikes.isEmpty && sum.endings["succeeded", default: 0] > 200)
     }
 
     @Test func aSeedGivesTheSameRunEachTime() {
@@ -43,15 +49,15 @@ struct SimulationTests {
     // MARK: Many runs
 
     private struct Sum: Sendable {
-        var envelopes = 0
         var deliveries = 0
         var strikes: [Fault: Int] = [:]
+        var endings: [String: Int] = [:]
         var failed: [UInt64] = []
 
         mutating func add(_ other: Sum) {
-            envelopes += other.envelopes
             deliveries += other.deliveries
             strikes.merge(other.strikes, uniquingKeysWith: +)
+            endings.merge(other.endings, uniquingKeysWith: +)
             failed += other.failed
         }
     }
@@ -65,11 +71,10 @@ struct SimulationTests {
                     var sum = Sum()
                     for seed in stride(from: seeds.lowerBound + worker, through: seeds.upperBound, by: Int(workers)) {
                         let outcome = Simulation.run(seed: seed, isCalm: isCalm)
-                        let failed = outcome.violations.isEmpty ? [] : [seed]
                         sum.add(
                             Sum(
-                                envelopes: outcome.envelopes, deliveries: outcome.deliveries, strikes: outcome.strikes,
-                                failed: failed))
+                                deliveries: outcome.deliveries, strikes: outcome.strikes, endings: outcome.endings,
+                                failed: outcome.violations.isEmpty ? [] : [seed]))
                     }
                     return sum
                 }
@@ -78,6 +83,10 @@ struct SimulationTests {
         }
         for seed in sum.failed.sorted().prefix(3) { report(seed, isCalm: isCalm, of: sum.failed.count) }
         return sum
+    }
+
+    private func inWords<Key>(_ counts: [Key: Int]) -> String {
+        counts.map { "\($0) \($1)" }.sorted().joined(separator: ", ")
     }
 
     private func report(_ seed: UInt64, isCalm: Bool, of failed: Int) {

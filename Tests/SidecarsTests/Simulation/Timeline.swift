@@ -1,8 +1,15 @@
 import EventLoops
+import Synchronization
+
+/// The virtual time as the world's clocks show it: it began in 1970.
+final class WallClock: Sendable {
+    let microseconds = Atomic<Int64>(0)
+}
 
 /// Virtual time: what is planned happens in its order, without waiting. An hour takes milliseconds.
 final class Timeline {
     private(set) var now = MonotonicTime(nanoseconds: 0)
+    let wallClock = WallClock()
     /// The next one stands last.
     private var events: [Event] = []
     private var planned = 0
@@ -34,6 +41,7 @@ final class Timeline {
             happened += 1
             if happened > limit { return false }
             now = event.time
+            wallClock.microseconds.store(Int64(now.nanoseconds / 1000), ordering: .relaxed)
             event.action()
         }
         return true
