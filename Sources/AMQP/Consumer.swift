@@ -154,8 +154,8 @@ public actor Consumer {
             .message(
                 Message(
                     tag: complete.method.tag, isRedelivered: complete.method.isRedelivered, body: complete.body,
-                    messageID: complete.messageID, routingKey: complete.method.routingKey,
-                    timestamp: complete.timestamp, headers: complete.headers)))
+                    messageID: complete.properties.messageID, routingKey: complete.method.routingKey,
+                    timestamp: complete.properties.timestamp, headers: complete.properties.headers)))
     }
 
     // MARK: Life

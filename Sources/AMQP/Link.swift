@@ -183,7 +183,7 @@ public final class Link: @unchecked Sendable {
         try check(amqp_channel_close(handle, scratch, AMQP_REPLY_SUCCESS), "closing a channel")
     }
 
-    private func check(_ reply: amqp_rpc_reply_t, _ step: String, channel: amqp_channel_t? = nil) throws(AMQPError) {
+    func check(_ reply: amqp_rpc_reply_t, _ step: String, channel: amqp_channel_t? = nil) throws(AMQPError) {
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL: return
         case AMQP_RESPONSE_SERVER_EXCEPTION:

@@ -5,10 +5,7 @@ struct MessageAssembler<Method> {
     struct Complete {
         var method: Method
         var body: [UInt8]
-        var messageID: String?
-        /// Seconds since 1970, as its publisher says.
-        var timestamp: Int?
-        var headers: [String: Field] = [:]
+        var properties = MessageProperties()
     }
 
     private var pending: Complete?
@@ -44,14 +41,23 @@ struct MessageAssembler<Method> {
             let properties = frame.payload.properties.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self)
                 .pointee
         else { return }
-        if properties._flags & UInt32(AMQP_BASIC_MESSAGE_ID_FLAG) != 0 {
-            pending?.messageID = properties.message_id.string
-        }
-        if properties._flags & UInt32(AMQP_BASIC_TIMESTAMP_FLAG) != 0 {
-            pending?.timestamp = Int(clamping: properties.timestamp)
-        }
-        if properties._flags & UInt32(AMQP_BASIC_HEADERS_FLAG) != 0 {
-            pending?.headers = [String: Field](properties.headers)
-        }
+        pending?.properties = MessageProperties(properties)
+    }
+}
+
+/// What comes with a message, as far as we look at it.
+struct MessageProperties {
+    var messageID: String?
+    /// Seconds since 1970, as its publisher says.
+    var timestamp: Int?
+    var headers: [String: Field] = [:]
+
+    init() {}
+
+    init(_ properties: amqp_basic_properties_t) {
+        func has(_ flag: Int32) -> Bool { properties._flags & UInt32(flag) != 0 }
+        if has(AMQP_BASIC_MESSAGE_ID_FLAG) { messageID = properties.message_id.string }
+        if has(AMQP_BASIC_TIMESTAMP_FLAG) { timestamp = Int(clamping: properties.timestamp) }
+        if has(AMQP_BASIC_HEADERS_FLAG) { headers = [String: Field](properties.headers) }
     }
 }

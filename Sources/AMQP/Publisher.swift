@@ -264,7 +264,7 @@ public actor Publisher {
         guard Int32(frame.frame_type) == AMQP_FRAME_METHOD else {
             if let complete = assembler.take(frame) {
                 window.returned(
-                    messageID: complete.messageID ?? "", routingKey: complete.method.routingKey,
+                    messageID: complete.properties.messageID ?? "", routingKey: complete.method.routingKey,
                     reason: complete.method.reason)
             }
             return

@@ -10,6 +10,7 @@ public import Transports
 public struct Gateway: Service {
     let configuration: Configuration
     private let transport: any Transport
+    private let deadLetters: any DeadLetterQueues
     let logger: Logger
     let onRunning: @Sendable (Int) async -> Void
 
@@ -17,11 +18,12 @@ public struct Gateway: Service {
     ///   - transport: shut down by the caller, after `run` has returned.
     ///   - onRunning: called with the port once requests are answered.
     public init(
-        configuration: Configuration, transport: any Transport, logger: Logger,
+        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.transport = transport
+        self.deadLetters = deadLetters
         self.logger = logger
         self.onRunning = onRunning
     }
@@ -104,7 +106,10 @@ public struct Gateway: Service {
             store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
         )
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, hub: hub, tools: tools, metrics: metrics,
+            store: store, transport: transport, outbox: outbox, hub: hub,
+            desk: DeadLetterDesk(
+                queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
+            tools: tools, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, logger: logger)
 

@@ -26,7 +26,10 @@ public enum GatewayProcess {
         defer { loop.stop() }
         let transport = RabbitMQTransport(broker, on: loop, logger: logger)
         await transport.connect()
-        let code = await serve(Gateway(configuration: configuration, transport: transport, logger: logger), logger)
+        let code = await serve(
+            Gateway(
+                configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
+                logger: logger), logger)
         await transport.shutdown()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code

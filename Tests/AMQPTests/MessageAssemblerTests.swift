@@ -34,8 +34,8 @@ struct MessageAssemblerTests {
         let complete = Self.take([3, 4, 5], into: &assembler)
         #expect(complete?.method == "a")
         #expect(complete?.body == [1, 2, 3, 4, 5])
-        #expect(complete?.messageID == nil)
-        #expect(complete?.headers == [:])
+        #expect(complete?.properties.messageID == nil)
+        #expect(complete?.properties.headers == [:])
     }
 
     @Test func anEmptyBodyIsCompleteWithItsHeader() {
@@ -127,8 +127,8 @@ struct MessageAssemblerTests {
                 frame.payload.properties.decoded = UnsafeMutableRawPointer(properties)
                 return assembler.take(frame)
             }
-            #expect(complete?.messageID == "id-ü")
-            #expect(complete?.headers == ["other": "text", "x-delivery-count": expected])
+            #expect(complete?.properties.messageID == "id-ü")
+            #expect(complete?.properties.headers == ["other": "text", "x-delivery-count": expected])
         }
     }
 }

@@ -178,6 +178,6 @@ ALL = [
     Scenario("connections-cut", connections_cut),
     Scenario("publishers-blocked", publishers_blocked),
     Scenario("queue-deleted", queue_deleted, submits_by_itself=True),
-    Scenario("results-folder-full", results_folder_full, dead_letters=("happy-end", "error-end")),
-    Scenario("storm", storm, dead_letters=("happy-end", "error-end"), takes_long=True),
+    Scenario("results-folder-full", results_folder_full),
+    Scenario("storm", storm, takes_long=True),
 ]

@@ -426,7 +426,9 @@ struct DeliveryMachineTests {
         #expect(reports(outgoing).map(\.status) == ["cancelled"])
     }
 
-    func body(deadline: String) -> String { Self.body.replacing(#""deadline":"d""#, with: #""deadline":"\#(deadline)""#) }
+    func body(deadline: String) -> String {
+        Self.body.replacing(#""deadline":"d""#, with: #""deadline":"\#(deadline)""#)
+    }
 
     @Test(arguments: ["2026-11-21T09:29:59.999999Z", "2026-11-21T10:30:00+01:00", "2020-01-01T00:00:00-0800"])
     func anEnvelopePastItsDeadlineIsNotHandedToTheHandler(deadline: String) throws {

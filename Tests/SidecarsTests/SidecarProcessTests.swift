@@ -409,7 +409,8 @@ struct SidecarProcessTests {
             harness.kill(sidecar, SIGTERM)
             try await eventually("it ends", within: .seconds(10)) { !sidecar.isRunning }
             #expect(sidecar.terminationStatus == 0)
-            #expect(!FileManager.default.fileExists(atPath: harness.folder.path + "/runtime-ready"), "so has its runtime")
+            #expect(
+                !FileManager.default.fileExists(atPath: harness.folder.path + "/runtime-ready"), "so has its runtime")
         }
     }
 

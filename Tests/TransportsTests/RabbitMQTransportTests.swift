@@ -115,4 +115,112 @@ struct RabbitMQTransportTests {
     @Test func endsCleanly() async throws {
         try await Self.suite(.quorum).endsCleanly("end")
     }
+
+    // MARK: Dead letters
+
+    @Test(arguments: RabbitMQSettings.QueueType.allCases)
+    func deadLettersCanBeReadRemovedAndPutBack(type: RabbitMQSettings.QueueType) async throws {
+        let settings = try Self.settings(type)
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        let queues = RabbitMQDeadLetters(settings)
+        #expect(try await queues.openDeadLetters(of: "a") == nil)
+        await transport.declare(.actor("a"))
+        await transport.declare(.deadLetterNotices)
+        for number in 0..<30 {
+            let body = number == 7 ? [UInt8](repeating: 7, count: 300_000) : [UInt8(number)]
+            let message = Message(to: .deadLetters(actor: "a", reason: "why \(number)"), id: "m\(number)", body: body)
+            try await transport.publish(message, timeout: .seconds(20))
+        }
+        // More often than newer brokers let a message come back if they are not told otherwise.
+        for _ in 0..<25 {
+            let reader = try #require(try await queues.openDeadLetters(of: "a"))
+            #expect(reader.count == 30)
+            let messages = try await reader.next(limit: 100)
+            // Quorum queues take back in any order.
+            let byID = Dictionary(uniqueKeysWithValues: messages.map { ($0.id, $0) })
+            for number in 0..<30 {
+                let message = try #require(byID["m\(number)"])
+                #expect(message.body.count == (number == 7 ? 300_000 : 1))
+                #expect(message.deadLetter.reason == "why \(number)" && message.deadLetter.actor == "a")
+                #expect((message.deadLetter.time ?? 0) > 1_700_000_000)
+            }
+            #expect(try await reader.next(limit: 100).isEmpty)
+            await reader.close()
+            try await eventually("they are back") {
+                let again = try await queues.openDeadLetters(of: "a")
+                await again?.close()
+                return again?.count == 30
+            }
+        }
+        let reader = try #require(try await queues.openDeadLetters(of: "a"))
+        for message in try await reader.next(limit: 100) where message.tag % 2 == 0 { try await reader.remove(message) }
+        await reader.close()
+        try await eventually("half of them are left") {
+            let again = try await queues.openDeadLetters(of: "a")
+            await again?.close()
+            return again?.count == 15
+        }
+
+        // A gateway has heard of each.
+        let notices = await transport.deliveries(from: .deadLetterNotices, prefetch: 100)
+        var reasons: [String] = []
+        for await notice in notices {
+            reasons.append(try #require(notice.deadLetter).reason)
+            #expect(notice.deadLetter?.actor == "a")
+            await transport.settle(notice, .acknowledge)
+            if reasons.count == 30 { break }
+        }
+        #expect(Set(reasons) == Set((0..<30).map { "why \($0)" }))
+        await transport.shutdown()
+    }
+
+    @Test func whatTheBrokerGivesUpIsNoticedWithItsReason() async throws {
+        var settings = try Self.settings(.quorum)
+        settings.deliveryLimit = 2
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        await transport.declare(.deadLetterNotices)
+        let deliveries = await transport.deliveries(from: .actor("a"), prefetch: 1)
+        try await eventually("the queue takes a message") {
+            let message = Message(to: .actor("a"), id: "e", body: [1], delay: .milliseconds(50))
+            return (try? await transport.publish(message, timeout: .seconds(5))) != nil
+        }
+        let returning = Task {
+            for await delivery in deliveries { await transport.settle(delivery, .requeue) }
+        }
+        let notices = await transport.deliveries(from: .deadLetterNotices, prefetch: 1)
+        let notice = try await within(.seconds(20), "the notice") { await notices.first { _ in true } }
+        #expect(notice?.deadLetter?.reason == "delivery_limit" && notice?.deadLetter?.actor == "a")
+        #expect((notice?.deadLetter?.time ?? 0) > 1_700_000_000)
+        returning.cancel()
+        await transport.shutdown()
+    }
+
+    // MARK: Control
+
+    @Test func everyInboxGetsWhatIsToldToAllAndOneWhatIsToldToIt() async throws {
+        let settings = try Self.settings()
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        let inboxes = ["one", "two"]
+        for inbox in inboxes { await transport.declare(.control(inbox: inbox)) }
+        try await transport.publish(Message(to: .control, id: "", body: [1]), timeout: .seconds(5))
+        try await transport.publish(Message(to: .controlInbox("two"), id: "", body: [2]), timeout: .seconds(5))
+        await #expect(throws: TransportError.self) {
+            try await transport.publish(Message(to: .controlInbox("three"), id: "", body: [3]), timeout: .seconds(5))
+        }
+        try await transport.publish(Message(to: .control, id: "", body: [4]), timeout: .seconds(5))
+        for (inbox, expected) in [("one", [1, 4]), ("two", [1, 2, 4])] as [(String, [UInt8])] {
+            let deliveries = await transport.deliveries(from: .control(inbox: inbox), prefetch: 10)
+            let bodies = try await within(.seconds(20), "all of \(inbox)") {
+                var bodies: [UInt8] = []
+                for await delivery in deliveries {
+                    await transport.settle(delivery, .acknowledge)
+                    bodies += delivery.body
+                    if bodies.count == expected.count { break }
+                }
+                return bodies
+            }
+            #expect(bodies == expected)
+        }
+        await transport.shutdown()
+    }
 }

@@ -12,6 +12,7 @@ struct GatewayRouter: Sendable {
     let transport: any Transport
     let outbox: OutboxPublisher
     let hub: UpdateHub
+    let desk: DeadLetterDesk
     let tools: ToolCatalogue
     let metrics: GatewayMetrics
     let reading: RequestReading
@@ -32,6 +33,10 @@ struct GatewayRouter: Sendable {
         add("/envelopes/:id/active", [.get: isActive], to: router)
         add("/envelopes/:id/progress", [.post: postProgress], to: router)
         add("/envelopes/:id/final", [.post: postFinal], to: router)
+        add("/dead-letters", [.get: listDeadLetters], to: router)
+        add("/dead-letters/replay", [.post: replayDeadLetters], to: router)
+        add("/dead-letters/purge", [.post: purgeDeadLetters], to: router)
+        add("/dead-letters/:actor/:id", [.get: showDeadLetter], to: router)
         add("/health", [.get: health, .head: health], to: router)
         add("/healthz", [.get: health, .head: health], to: router)
         add("/readyz", [.get: readiness, .head: readiness], to: router)

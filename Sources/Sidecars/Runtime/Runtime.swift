@@ -126,7 +126,8 @@ public actor Runtime {
     private func exchange(
         _ request: [UInt8], as id: CallID, over connection: RuntimeConnection, timeout: Duration
     ) async -> RuntimeConnection.Ending {
-        let ending = await withCheckedContinuation { (continuation: CheckedContinuation<RuntimeConnection.Ending, Never>) in
+        let ending = await withCheckedContinuation {
+            (continuation: CheckedContinuation<RuntimeConnection.Ending, Never>) in
             guard connection.isOpen else { return continuation.resume(returning: .closed(afterBytes: 0)) }
             let timer = loop.schedule(after: timeout) { connection.end(.timeout) }
             cancellations[id] = { connection.end(.cancelled) }

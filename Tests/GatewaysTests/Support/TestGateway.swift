@@ -3,6 +3,7 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 import Testing
+import Transports
 
 @testable import Gateways
 
@@ -24,7 +25,9 @@ struct TestGateway {
         configure(&configuration)
         let (ports, port) = AsyncStream<Int>.makeStream()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let gateway = Gateway(configuration: configuration, transport: transport, logger: logger) { port.yield($0) }
+        let gateway = Gateway(
+            configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), logger: logger
+        ) { port.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
         let task = Task {
             defer { port.finish() }
@@ -57,4 +60,8 @@ func withGateway(
         }
         try await gateway.stop()
     }
+}
+
+struct NoDeadLetters: DeadLetterQueues {
+    func openDeadLetters(of actor: String) async throws(TransportError) -> (any DeadLetterReader)? { nil }
 }

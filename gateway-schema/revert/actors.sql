@@ -1,0 +1,7 @@
+-- Revert troupe-gateway:actors from pg
+
+BEGIN;
+
+DROP TABLE actors;
+
+COMMIT;
