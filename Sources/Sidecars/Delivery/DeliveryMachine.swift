@@ -64,6 +64,8 @@ public struct DeliveryMachine: Sendable {
     private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
     private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
     private var pending: [Outgoing] = []
+    /// To be sent when all of that is confirmed.
+    private var afterwards: [Outgoing] = []
 
     public private(set) var outcome: Outcome?
     /// The handler's error code, where there was one.
@@ -183,9 +185,13 @@ public struct DeliveryMachine: Sendable {
                 mustWait = true
             }
         }
-        if remaining.isEmpty { return .settle(.acknowledge) }
+        if remaining.isEmpty && afterwards.isEmpty { return .settle(.acknowledge) }
         // The broker will deliver it again, to us or to another: whoever takes it then causes the same.
         guard isLive else { return .abandon }
+        if remaining.isEmpty {
+            defer { afterwards = [] }
+            return send(afterwards)
+        }
         pending = remaining
         return .send(remaining, after: mustWait ? sendBackoff.next(random: surroundings.random()) : .zero)
     }
@@ -210,9 +216,15 @@ public struct DeliveryMachine: Sendable {
             children.append(try envelope.next(result, index: index, of: results.count))
         }
         outcome = .success
-        let births = children.dropFirst().map { Outgoing.report(createdReport(of: $0)) }
         let progress = Outgoing.report(completedReport(of: children[0], now: now))
-        return send(births + [progress] + children.map(messageOnward))
+        let first = messageOnward(children[0])
+        if children.count == 1 { return send([progress, first]) }
+        // A child is told of when its message is safe: should this delivery be lost before that, and come to another end
+        // the next time, nobody would ever close it. The one that keeps the id goes last: who watches it knows of all
+        // others before it can end.
+        let others = children.dropFirst()
+        afterwards = others.map { .report(createdReport(of: $0)) } + [progress, first]
+        return send(others.map(messageOnward))
     }
 
     /// A handler may ask for a pause before the next step, in a header that holds for this one step.

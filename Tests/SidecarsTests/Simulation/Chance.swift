@@ -67,13 +67,13 @@ struct Odds {
 
     private static func highest(_ fault: Fault) -> Double {
         switch fault {
-        case .publishLost, .confirmLost, .publishRefused: 0.25
-        case .consumerLost, .acknowledgementLost: 0.15
+        case .publishLost, .confirmLost, .publishRefused: 0.2
+        case .consumerLost, .acknowledgementLost: 0.1
         case .brokerRestart, .drain: 1
         case .queueMissing: 1
         case .reordered: 0.5
         case .delayed: 0.1
-        case .crash: 0.06
+        case .crash: 0.04
         case .handlerDied, .handlerFailed, .handlerMalformed: 0.5
         case .handlerHung: 0.1
         case .reportRepeated: 0.5

@@ -68,8 +68,8 @@ final class DeliveryUnderWay {
         case .failure(let reason): answered(.failure(reason))
         case .success(let limit):
             calls += 1
-            let answer = SimulatedRuntime(policy: sidecar.policy, world: world).answer(
-                delivery.message.body, call: calls)
+            guard let envelope = machine.envelope else { return world.violation("a call of what is no envelope") }
+            let answer = SimulatedRuntime(policy: sidecar.policy, world: world).answer(envelope, call: calls)
             if answer.killsSidecar { return sidecar.after(answer.delay) { self.sidecar.kill() } }
             follow(answer, atMost: limit)
         }

@@ -28,7 +28,7 @@ struct Scenario {
     private(set) var hasGarbage = false
 
     init(_ chance: Chance) {
-        for number in 1...chance.number(1...3) {
+        for number in 1...chance.number(1...2) {
             let (id, route) = ("e\(number)", Self.route(chance))
             let payload = String(chance.number(0...999))
             let whatIsWrong = chance.number(0...19)

@@ -15,12 +15,8 @@ struct SimulatedRuntime {
     }
 
     /// - Parameter call: the number of the call for this one delivery, from 1.
-    func answer(_ body: [UInt8], call: Int) -> Answer {
+    func answer(_ envelope: Envelope, call: Int) -> Answer {
         let delay = world.strikes(.delayed) ? world.chance.milliseconds(100...4000) : world.chance.milliseconds(0...50)
-        guard let envelope = try? Envelope(parsing: body) else {
-            world.violation("a handler was called with what is no envelope")
-            return Answer(delay: delay, result: .success([]))
-        }
         guard !policy.isEndActor else { return Answer(delay: delay, result: keep(envelope, call: call)) }
         world.inspectCall(of: envelope)
         guard let handler = SimulatedHandler(rawValue: policy.actorName) else { preconditionFailure("no such handler") }
