@@ -69,8 +69,8 @@ struct Odds {
         switch fault {
         case .publishLost, .confirmLost, .publishRefused: 0.2
         case .consumerLost, .acknowledgementLost: 0.1
-        case .brokerRestart, .drain: 1
-        case .queueMissing: 1
+        case .brokerRestart, .queueMissing: 1
+        case .drain: 0.1
         case .reordered: 0.5
         case .delayed: 0.1
         case .crash: 0.04

@@ -25,7 +25,7 @@ final class SimulatedSidecar {
         self.replica = replica
         self.world = world
         freeSlots = world.chance.number(1...2)
-        prefetch = freeSlots + world.chance.number(0...1)
+        prefetch = freeSlots + world.chance.number(0...3)
         // It asks first what is cancelled, but does not wait for the answer for ever.
         let isTold = world.chance.happens(0.9)
         if isTold { cancellations.insert(world.cancelled) }
@@ -54,6 +54,7 @@ final class SimulatedSidecar {
         let delivery = DeliveryUnderWay(given, at: self)
         underWay.append(delivery)
         delivery.begin()
+        if world.strikes(.drain) { after(world.chance.milliseconds(0...200)) { self.drain() } }
         if world.strikes(.consumerLost) { after(world.chance.milliseconds(0...200)) { self.loseConsumer(given.link) } }
     }
 
@@ -137,9 +138,7 @@ final class SimulatedSidecar {
     func survives(_ step: @autoclosure () -> String) -> Bool {
         guard isAlive else { return false }
         world.note("\(name): \(step())")
-        if world.strikes(.crash) {
-            kill()
-        }
+        if world.strikes(.crash) { kill() }
         return isAlive
     }
 

@@ -10,14 +10,14 @@ final class Simulation {
     let chance: Chance
     let timeline = Timeline()
     private let odds: Odds
-    private let scenario: Scenario
+    let scenario: Scenario
     private(set) lazy var broker = SimulatedBroker(
         queues: Self.actors, countsDeliveries: chance.happens(0.5), in: self)
     /// Whether a sidecar ends when its runtime hangs, or has it started anew.
     private(set) lazy var exitsOnTimeout = chance.happens(0.5)
     /// Ids that the gateway has told everybody.
     private(set) var cancelled: [String] = []
-    private var gateway = SimulatedGateway()
+    var gateway = SimulatedGateway()
     private var sidecars: [String: SimulatedSidecar] = [:]
     private var strikes: [Fault: Int] = [:]
     private var violations: [String] = []
@@ -130,14 +130,13 @@ final class Simulation {
             // Shorter than the patience of a sidecar, which would call it unroutable after that.
             someTime { self.broker.loseQueue(actor, for: self.chance.milliseconds(100...1400)) }
         }
-        for _ in 0..<5 where strikes(.drain) { someTime { self.chance.pick(self.sidecarsInOrder).drain() } }
     }
 
     private func someTime(_ action: @escaping () -> Void) { timeline.after(chance.milliseconds(0...10_000), action) }
 
     private var sidecarsInOrder: [SimulatedSidecar] { sidecars.keys.sorted().compactMap { sidecars[$0] } }
 
-    // MARK: What must hold
+    // MARK: For the test
 
     func violation(_ sentence: String) {
         note("VIOLATION: \(sentence)")
@@ -146,64 +145,5 @@ final class Simulation {
 
     func note(_ line: @autoclosure () -> String) {
         trace?.append("\(timeline.now.nanoseconds / 1_000_000) ms: \(line())")
-    }
-
-    /// No handler works in vain.
-    func inspectCall(of envelope: Envelope) {
-        if let deadline = envelope.deadline, deadline <= timeline.wallClock.microseconds.load(ordering: .relaxed) {
-            violation("\(envelope.id) was handed to a handler after its deadline")
-        }
-    }
-
-    /// After the end: nothing is under way, and each envelope has ended as it should have on paper.
-    private func inspect() {
-        broker.remains.forEach(violation)
-        for id in Set(scenario.prospects.keys).union(gateway.records.keys).sorted() {
-            guard let prospect = scenario.prospects[id] else {
-                violation("\(id) should not be there")
-                continue
-            }
-            if let record = gateway.records[id] {
-                inspect(id, record, prospect)
-            } else if prospect.isCertain {
-                violation("\(id) is not there")
-            }
-        }
-        inspectDeadLetters()
-    }
-
-    private func inspect(_ id: String, _ record: SimulatedGateway.Record, _ prospect: Scenario.Prospect) {
-        if record.parentID != prospect.parentID {
-            violation("\(id) has the parent \(record.parentID ?? "none"), not \(prospect.parentID ?? "none")")
-        }
-        let expected = prospect.endings.map { $0?.description ?? "no end" }.sorted().joined(separator: ", or ")
-        if !prospect.endings.contains(record.ending) {
-            violation("\(id) has \(record.ending.map { "ended as \($0)" } ?? "no end"), but should have: \(expected)")
-        }
-        // What came too late to count must not have said anything else.
-        for ending in record.endings where !prospect.endings.contains(ending) {
-            violation("\(id) was also reported as \(ending), but should have: \(expected)")
-        }
-    }
-
-    private func inspectDeadLetters() {
-        var (certain, possible) = (Set<String>(), Set<String>())
-        if scenario.hasGarbage { certain.insert("") }
-        for (id, prospect) in scenario.prospects where prospect.dies {
-            if prospect.isCertain { certain.insert(id) } else { possible.insert(id) }
-        }
-        let missing = certain.subtracting(broker.deadLetters),
-            extra = broker.deadLetters.subtracting(certain.union(possible))
-        if !missing.isEmpty { violation("not among the dead letters: \(missing.sorted())") }
-        if !extra.isEmpty { violation("among the dead letters for no reason: \(extra.sorted())") }
-    }
-
-    private var endings: [String: Int] {
-        var endings: [String: Int] = [:]
-        for record in gateway.records.values {
-            let ending = record.ending
-            endings[ending?.status == "failed" ? ending?.text ?? "" : ending?.status ?? "no end", default: 0] += 1
-        }
-        return endings
     }
 }
