@@ -60,9 +60,9 @@ let package = Package(
         room("Envelopes", []),
         room("EventLoops", ["CEpoll", heap]),
         room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
-        room("PostgreSQL", ["CPostgreSQL", "EventLoops", deque]),
-        room("HTTPClient", ["CCurl", "EventLoops"]),
         room("Settings", ["CEpoll"]),
+        room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
+        room("HTTPClient", ["CCurl", "EventLoops"]),
         room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
@@ -71,7 +71,7 @@ let package = Package(
             "Sidecars",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "Settings", crypto]),
+        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
         room(
             "Gateways",
             [
@@ -92,7 +92,9 @@ let package = Package(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
             swiftSettings: swiftSettings),
 
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: testSettings),
+        .target(
+            name: "TestSupport", dependencies: ["EventLoops", "PostgreSQL"], path: "Tests/Support",
+            swiftSettings: testSettings),
         tests("Envelopes"),
         tests("EventLoops"),
         tests("AMQP", ["CRabbitMQ", "EventLoops"], resources: [.copy("broker.py")]),
@@ -104,7 +106,7 @@ let package = Package(
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
         tests(
-            "Crew", ["ActorKit", "EventLoops", "HTTPClient", crypto],
+            "Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Transports", "AMQP", crypto, log],
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),

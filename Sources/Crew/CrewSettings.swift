@@ -18,7 +18,7 @@ struct CrewSettings: Sendable, Hashable {
     var prefix: String
 
     /// - Throws: `StartError` with every wrong setting.
-    init(_ role: CrewRole, environment: [String: String]) throws(StartError) {
+    init(_ role: EndRole, environment: [String: String]) throws(StartError) {
         var settings = Settings(environment: environment)
         prefix =
             switch role {

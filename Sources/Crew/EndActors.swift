@@ -1,6 +1,11 @@
 internal import ActorKit
 internal import FoundationEssentials
 
+/// Who closes a route.
+enum EndRole: Sendable {
+    case happyEnd, errorEnd
+}
+
 struct HappyEnd: EndHandler {
     private let keeper: Keeper
 

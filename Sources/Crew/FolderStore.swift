@@ -5,15 +5,35 @@ internal import Glibc
 /// A file for each key below a folder: written aside, synced, then renamed, so that nobody ever sees half of it.
 struct FolderStore: ResultStore {
     private let root: String
+    /// Where files are while they are being written.
+    private var unfinished: String { root + "/.partial" }
 
-    /// Makes the folder.
+    /// Makes the folder, and removes what was left half-written an hour ago or earlier.
     init(_ root: String) throws(StartError) {
         self.root = root
         do {
             try makeFolders(root)
             guard access(root, W_OK | X_OK) == 0 else { throw failure("write to \(root)") }
+            try makeFolders(unfinished)
+            removeLeftovers()
         } catch {
             throw StartError("TROUPE_RESULTS_DIR: \(error)", exitCode: StartError.cannotCreate)
+        }
+    }
+
+    private func removeLeftovers() {
+        guard let folder = opendir(unfinished) else { return }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var status = stat()
+            // Other replicas may be writing theirs.
+            guard stat("\(unfinished)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+                time(nil) - status.st_mtim.tv_sec > 3600
+            else { continue }
+            unlink("\(unfinished)/\(name)")
         }
     }
 
@@ -29,7 +49,8 @@ struct FolderStore: ResultStore {
         let path = root + "/" + key
         let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         try makeFolders(folder)
-        let aside = folder + "/.\(UInt64.random(in: 0...UInt64.max)).partial"
+        try makeFolders(unfinished)
+        let aside = "\(unfinished)/\(UInt64.random(in: 0...UInt64.max))"
         do throws(StorageError) {
             try writeFile(bytes, aside)
             guard rename(aside, path) == 0 else { throw failure("rename \(aside)") }
@@ -81,5 +102,6 @@ private func makeFolders(_ path: String) throws(StorageError) {
 
 /// Call at once after the call that failed.
 private func failure(_ doing: String) -> StorageError {
-    StorageError("cannot \(doing): \(String(cString: strerror(errno)))")
+    StorageError(
+        "cannot \(doing): \(String(cString: strerror(errno)))", isAboutTheObject: [ENAMETOOLONG, EFBIG].contains(errno))
 }

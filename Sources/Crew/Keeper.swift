@@ -2,15 +2,13 @@ internal import ActorKit
 internal import Crypto
 internal import EventLoops
 internal import HTTPClient
-internal import Synchronization
 
 /// Keeps closed envelopes, whole and byte for byte.
 final class Keeper: Sendable {
     private let prefix: String
     private let store: (any ResultStore)?
-    private let recent = Mutex(RecentTimestamps())
 
-    convenience init(_ role: CrewRole, environment: [String: String]) throws(StartError) {
+    convenience init(_ role: EndRole, environment: [String: String]) throws(StartError) {
         let settings = try CrewSettings(role, environment: environment)
         switch settings.storage {
         case .folder(let path): self.init(prefix: settings.prefix, store: try FolderStore(path))
@@ -29,53 +27,28 @@ final class Keeper: Sendable {
         self.store = store
     }
 
-    /// - Throws: `HandlerError` of type `StorageError`, so that the sidecar tries again later.
+    /// - Throws: `HandlerError` of type `StorageError`, and the sidecar tries again for as long as it takes; of type
+    ///   `StorageRefusal` where that would be for ever.
     func keep(_ message: RawJSON, _ context: Context) async throws(HandlerError) {
         guard let store else { return }
         let digest = SHA256.hash(data: message.bytes)
         let key = ResultKey(
-            prefix: prefix, timestamp: timestamp(context.headers, digest), actor: context.route.actors.last,
+            prefix: prefix, timestamp: Self.timestamp(context.headers), actor: context.route.actors.last,
             id: context.id,
             digest: digest)
         do {
             try await store.put(Array(message.bytes), at: key.text)
         } catch {
-            throw HandlerError(type: "StorageError", "cannot store \(key.text): \(error)")
+            let type = error.isAboutTheObject ? "StorageRefusal" : "StorageError"
+            throw HandlerError(type: type, "cannot store \(key.text): \(error)")
         }
         context.log.info("stored", ["key": key.text])
     }
 
-    /// A redelivered envelope has the same bytes, and shall get the same key: then it overwrites itself instead of
-    /// showing up twice. The time at which the route ended is the same for every delivery where the sidecar notes it
-    /// in the headers; without that note this process remembers what it has used for the latest envelopes.
-    private func timestamp(_ headers: Headers, _ digest: SHA256Digest) -> String {
-        if let noted = headers["troupe-ended-at"]?.string, noted.isTimestamp { return noted }
-        return recent.withLock { $0.timestamp(for: digest) }
-    }
-}
-
-/// The timestamps of the latest envelopes, by what is in them.
-struct RecentTimestamps {
-    private var byDigest: [SHA256Digest: String] = [:]
-    /// Circular, so that the oldest makes room.
-    private var digests: [SHA256Digest] = []
-    private var next = 0
-    private let capacity: Int
-
-    init(capacity: Int = 4096) { self.capacity = capacity }
-
-    mutating func timestamp(for digest: SHA256Digest) -> String {
-        if let known = byDigest[digest] { return known }
-        let now = Timestamp.now()
-        if digests.count < capacity {
-            digests.append(digest)
-        } else {
-            byDigest[digests[next]] = nil
-            digests[next] = digest
-            next = (next + 1) % capacity
-        }
-        byDigest[digest] = now
-        return now
+    /// Sidecars note when an envelope came in: what a redelivery leaves behind twice gets the same key twice, and
+    /// overwrites itself.
+    private static func timestamp(_ headers: Headers) -> String {
+        headers.submittedAt.flatMap { $0.isTimestamp ? $0 : nil } ?? Timestamp.now()
     }
 }
 

@@ -8,12 +8,15 @@ protocol ResultStore: Sendable {
 struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What happened, in words; no credentials.
     let message: String
-    /// Whether it may work later without anybody's help.
+    /// Whether it may work in a moment without anybody's help.
     let isTransient: Bool
+    /// Whether it is these bytes or this key that the store will never take.
+    let isAboutTheObject: Bool
 
-    init(_ message: String, isTransient: Bool = false) {
+    init(_ message: String, isTransient: Bool = false, isAboutTheObject: Bool = false) {
         self.message = message
         self.isTransient = isTransient
+        self.isAboutTheObject = isAboutTheObject
     }
 
     var description: String { message }

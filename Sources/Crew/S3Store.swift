@@ -97,7 +97,9 @@ struct S3Store: ResultStore {
             let words = [errorCode, element("Message")].compactMap(\.self).joined(separator: ": ")
             // 409 OperationAborted: somebody is just making the same bucket.
             let isTransient = response.status >= 500 || [408, 409, 429].contains(response.status)
-            return StorageError("S3 answered \(response.status) \(words)", isTransient: isTransient)
+            return StorageError(
+                "S3 answered \(response.status) \(words)", isTransient: isTransient,
+                isAboutTheObject: [400, 411, 413, 414].contains(response.status))
         }
 
         private func element(_ name: String) -> String? {

@@ -76,6 +76,13 @@ extension Headers {
         set { setCount("troupe-replays", newValue) }
     }
 
+    /// When the envelope came in (ISO 8601): results are filed under it. It is the same in every copy of the envelope that
+    /// redeliveries leave behind, so that all of them are filed as one.
+    public var submittedAt: String? {
+        get { self["troupe-submitted-at"]?.string }
+        set { self["troupe-submitted-at"] = newValue.map { RawJSON(string: $0) } }
+    }
+
     private func count(_ name: String) -> Int {
         // Headers come from outside too: no number there may be one that cannot be counted up.
         min(max(self[name]?.integer ?? 0, 0), 1 << 53)

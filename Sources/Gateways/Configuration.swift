@@ -1,14 +1,11 @@
+internal import PostgreSQL
 public import Settings
 
 /// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport.
 public struct Configuration: Sendable {
     public var host = "127.0.0.1"
     public var port = 8080
-    public var databaseURL = ""
-    public var databasePoolSize = 10
-    public var databaseConnectTimeout = Duration.seconds(5)
-    public var databaseStatementTimeout = Duration.seconds(30)
-    public var usesPreparedStatements = true
+    var database: PoolSettings
     /// A YAML file of tools, or a folder of such files.
     public var configPath: String?
     /// Bytes.
@@ -24,19 +21,18 @@ public struct Configuration: Sendable {
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
 
-    public init(databaseURL: String) { self.databaseURL = databaseURL }
+    public init(databaseURL: String) {
+        database = PoolSettings(
+            connection: ConnectionSettings(url: databaseURL, applicationName: Self.applicationName))
+    }
+
+    private static let applicationName = "troupe-gateway"
 
     /// Reads `TROUPE_*`, `ASYA_*` where that isn't set; mistakes go to `settings.problems`.
     public init(_ settings: inout Settings) {
         host = settings.text("GATEWAY_HOST", default: host)
         port = settings.integer("GATEWAY_PORT", default: port, in: 0...65535)
-        databaseURL = settings.required("DATABASE_URL", "postgresql://user:password@host:5432/database")
-        databasePoolSize = settings.integer("DATABASE_POOL_SIZE", default: databasePoolSize, in: 1...1000)
-        databaseConnectTimeout = settings.duration(
-            "DATABASE_CONNECT_TIMEOUT", default: databaseConnectTimeout, in: .milliseconds(100)...(.seconds(300)))
-        databaseStatementTimeout = settings.duration(
-            "DATABASE_STATEMENT_TIMEOUT", default: databaseStatementTimeout, in: .milliseconds(100)...(.seconds(3600)))
-        usesPreparedStatements = settings.flag("DATABASE_PREPARED_STATEMENTS", default: usesPreparedStatements)
+        database = PoolSettings(&settings, applicationName: Self.applicationName)
         configPath = settings.text("CONFIG_PATH")
         maxBody = settings.integer("GATEWAY_MAX_BODY", default: maxBody, in: 1024...(1 << 30))
         maxNesting = settings.integer("GATEWAY_MAX_NESTING", default: maxNesting, in: 1...4096)
@@ -59,9 +55,6 @@ public struct Configuration: Sendable {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",
                 "must be shorter than TROUPE_GATEWAY_OUTBOX_GRACE, or messages are sent twice")
-        }
-        if !databaseURL.isEmpty, let problem = databaseURLProblem {
-            settings.problem("TROUPE_DATABASE_URL", "is no connection string for PostgreSQL: \(problem)")
         }
     }
 }

@@ -37,15 +37,11 @@ public struct Gateway: Service {
             "starting",
             metadata: [
                 "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
-                "pool": "\(configuration.databasePoolSize)", "max_body": "\(configuration.maxBody)",
+                "pool": "\(configuration.database.size)", "max_body": "\(configuration.maxBody)",
             ])
         let loop = EventLoop(name: "gateway-db")
         defer { loop.stop() }
-        let pool = Pool(
-            PoolSettings(
-                connection: configuration.connectionSettings(applicationName: "troupe-gateway"),
-                size: configuration.databasePoolSize),
-            on: loop)
+        let pool = Pool(configuration.database, on: loop)
         do {
             try await checkSchema(pool)
             try await serve(tools, pool, loop)
@@ -91,11 +87,10 @@ public struct Gateway: Service {
     private func serve(_ tools: ToolCatalogue, _ pool: Pool, _ loop: EventLoop) async throws {
         let metrics = GatewayMetrics()
         let store = EnvelopeStore(pool: pool)
+        var listener = configuration.database.connection
+        listener.applicationName += "-listener"
         let hub = UpdateHub(
-            listener: NotificationListener(
-                configuration.connectionSettings(applicationName: "troupe-gateway-listener"),
-                channel: "troupe_envelope_updates",
-                on: loop),
+            listener: NotificationListener(listener, channel: "troupe_envelope_updates", on: loop),
             settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
         let outbox = OutboxPublisher(
             store: store, transport: transport,

@@ -70,7 +70,7 @@ public actor Sidecar {
         metrics.arrived(delivery)
         var machine = DeliveryMachine(
             policy, body: delivery.body,
-            uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries)
+            uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt)
         var action = machine.begin(now: arrival) { cancellations.cover($0) }
         while true {
             // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.

@@ -70,12 +70,14 @@ public struct Delivery: Sendable {
     /// Whether the queue counts further deliveries by itself. Where not (classic queues), a redelivered message must be
     /// sent again with its count, or it may kill its consumers for ever.
     public let isCounted: Bool
+    /// When it was published, in seconds since 1970; `nil` where nobody says. The same for each redelivery.
+    public let publishedAt: Int?
     /// Why it is a dead letter, where it is one.
     public let deadLetter: DeadLetter?
 
     public init(
         token: Token, source: Source, body: [UInt8], isRedelivered: Bool, priorDeliveries: Int = 0,
-        isCounted: Bool = true, deadLetter: DeadLetter? = nil
+        isCounted: Bool = true, publishedAt: Int? = nil, deadLetter: DeadLetter? = nil
     ) {
         self.token = token
         self.source = source
@@ -83,6 +85,7 @@ public struct Delivery: Sendable {
         self.isRedelivered = isRedelivered
         self.priorDeliveries = priorDeliveries
         self.isCounted = isCounted
+        self.publishedAt = publishedAt
         self.deadLetter = deadLetter
     }
 }

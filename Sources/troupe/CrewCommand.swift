@@ -1,14 +1,14 @@
 public import ArgumentParser
 public import Crew
 
-/// `troupe crew happy-end` and `troupe crew error-end`.
+/// `troupe crew happy-end`, `troupe crew error-end` and `troupe crew fan-in`.
 struct CrewCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "crew",
-        abstract: "Serve as one of the actors that close a route.",
+        abstract: "Serve as one of the actors that come with Troupe.",
         discussion: """
-            Runs beside a sidecar with TROUPE_IS_END_ACTOR=true, and keeps each envelope, whole, as
-            {prefix}{time}/{last actor}/{id}.json. Settings, each also read as ASYA_...:
+            happy-end and error-end close a route. They run beside a sidecar with TROUPE_IS_END_ACTOR=true, and keep each
+            envelope, whole, as {prefix}{time}/{last actor}/{id}.json. Settings, each also read as ASYA_...:
 
               TROUPE_RESULTS_DIR         keep them in this folder, or
               TROUPE_S3_BUCKET           in this bucket (made when it is missing), with
@@ -19,11 +19,19 @@ struct CrewCommand: AsyncParsableCommand {
               TROUPE_S3_RESULTS_PREFIX   of happy-end, default happy-end/
               TROUPE_S3_ERRORS_PREFIX    of error-end, default error-end/
 
-            and those of every actor: TROUPE_SOCKET_DIR, TROUPE_CONCURRENCY, TROUPE_LOG_LEVEL, ...
+            fan-in puts the children of a fan-out together again: one envelope goes on, with the list of their
+            payloads. It runs beside a sidecar like any handler's, in any number of replicas:
+
+              TROUPE_DATABASE_URL            PostgreSQL, with the tables of gateway-schema
+              TROUPE_FAN_IN_TIMEOUT          longest wait for missing pieces, default 30d
+              TROUPE_FAN_IN_RETENTION        how long a group stays once it is decided, default 1d
+              TROUPE_FAN_IN_MAX_GROUP_BYTES  default 15/16 of TROUPE_MAX_MESSAGE_BYTES
+
+            Those of every actor hold for all of them: TROUPE_SOCKET_DIR, TROUPE_CONCURRENCY, TROUPE_LOG_LEVEL, ...
             """
     )
 
-    @Argument(help: "happy-end keeps what went well, error-end what failed.")
+    @Argument(help: "happy-end keeps what went well, error-end what failed; fan-in collects.")
     var role: CrewRole
 
     func run() async { await runCrew(role) }

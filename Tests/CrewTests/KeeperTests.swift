@@ -46,18 +46,6 @@ struct ResultKeyTests {
 
 @Suite
 struct TimestampTests {
-    @Test func theSameEnvelopeKeepsItsTimestampWhileItIsRemembered() {
-        var recent = RecentTimestamps(capacity: 3)
-        let digests = (0..<5).map { SHA256.hash(data: [UInt8($0)]) }
-        let first = recent.timestamp(for: digests[0])
-        #expect(recent.timestamp(for: digests[0]) == first)
-        for digest in digests[1...2] { _ = recent.timestamp(for: digest) }
-        #expect(recent.timestamp(for: digests[0]) == first)
-        // The fourth takes the place of the oldest.
-        _ = recent.timestamp(for: digests[3])
-        #expect(recent.timestamp(for: digests[0]) != first)
-    }
-
     @Test(arguments: [
         ("2026-11-21T09:30:00.123456Z", true), ("2026-11-21T09:30:00Z", false), ("../../../x", false), ("", false),
         ("2026-11-21T09:30:00.12345/Z", false), ("2026-11-21T09:30:00.123456Z/", false),
@@ -106,24 +94,18 @@ struct KeeperTests {
         #expect(FileManager.default.contents(atPath: folder + "/" + file) == Data(text.utf8))
     }
 
-    @Test func aRedeliveredEnvelopeIsKeptOnce() async throws {
-        let keeper = try Keeper(.errorEnd, environment: ["TROUPE_RESULTS_DIR": folder])
-        for _ in 0..<3 { try await keep(#"{"id":"e-1","payload":1}"#, with: keeper) }
-        // Another attempt of the same envelope is something else.
-        try await keep(#"{"id":"e-1","payload":2}"#, with: keeper)
-        #expect(try files().count == 2)
-    }
-
-    @Test func aNotedTimeServesEveryReplica() async throws {
+    @Test func aRedeliveredEnvelopeIsKeptOnceByEveryReplica() async throws {
         for _ in 0..<3 {
             let keeper = try Keeper(.errorEnd, environment: ["TROUPE_RESULTS_DIR": folder])
-            try await keep(#"{"id":"e-1","headers":{"troupe-ended-at":"2026-11-21T09:30:00.123456Z"}}"#, with: keeper)
+            try await keep(
+                #"{"id":"e-1","headers":{"troupe-submitted-at":"2026-11-21T09:30:00.123456Z"}}"#, with: keeper)
         }
         #expect(try files() == ["error-end/2026-11-21T09:30:00.123456Z/unknown/e-1.json"])
     }
 
     @Test(arguments: [
-        "{}", #"{"id":"../../../../tmp/x","route":{"actors":["..","../.."]},"headers":{"troupe-ended-at":"../../x"}}"#,
+        "{}",
+        #"{"id":"../../../../tmp/x","route":{"actors":["..","../.."]},"headers":{"troupe-submitted-at":"../../x"}}"#,
         #"{"id":7,"route":null,"headers":[]}"#, #"{"id":"","route":{"actors":[""]}}"#,
     ])
     func whateverComesIsKeptInsideTheFolder(_ text: String) async throws {
@@ -142,7 +124,30 @@ struct KeeperTests {
             try await group.waitForAll()
         }
         #expect(try files().count == 100)
-        #expect(try files().allSatisfy { !$0.hasSuffix(".partial") })
+        #expect(try files().allSatisfy { !$0.hasPrefix(".partial") })
+    }
+
+    @Test func whatAKilledOneHasLeftHalfWrittenGoesAfterAnHour() throws {
+        let partial = folder + "/.partial"
+        try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
+        for (name, age) in [("old", 3700.0), ("young", 3500.0)] {
+            _ = FileManager.default.createFile(atPath: "\(partial)/\(name)", contents: Data("{".utf8))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date().addingTimeInterval(-age)], ofItemAtPath: "\(partial)/\(name)")
+        }
+        _ = try Keeper(.happyEnd, environment: ["TROUPE_RESULTS_DIR": folder])
+        #expect(try files() == [".partial/young"])
+    }
+
+    @Test func whatTheStoreWillNeverTakeIsNoReasonToWait() async throws {
+        struct Refusing: ResultStore {
+            func put(_ bytes: [UInt8], at key: String) async throws(StorageError) {
+                throw StorageError("too long", isAboutTheObject: true)
+            }
+        }
+        let keeper = Keeper(prefix: "x/", store: Refusing())
+        let error = await #expect(throws: HandlerError.self) { try await keep("{}", with: keeper) }
+        #expect(error?.type == "StorageRefusal")
     }
 
     @Test func aFolderThatIsGoneIsMadeAgain() async throws {

@@ -167,7 +167,7 @@ def stored_results(run: Run) -> dict[str, list[Stored]]:
 
 def remove_half_written(run: Run) -> int:
     """Whoever is killed while he writes leaves them; nobody takes them for results."""
-    files = list(run.pipeline.results.glob("*/*/*/.*.partial"))
+    files = list(run.pipeline.results.glob(".partial/*"))
     for file in files:
         file.unlink()
     return len(files)
@@ -224,16 +224,16 @@ def explain(outcome: Outcome, running: World) -> None:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--soak", action="store_true", help="2,000 envelopes over 40 s, and the scenarios that take long")
-    parser.add_argument("--envelopes", type=int, metavar="N", help="to submit in each scenario (300)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="over which they are submitted (6)")
-    parser.add_argument("--limit", type=float, metavar="S", help="for the recovery of a scenario (90)")
+    parser.add_argument("--envelopes", type=int, metavar="N", help="to submit in each scenario (700)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="over which they are submitted (7)")
+    parser.add_argument("--limit", type=float, metavar="S", help="for the recovery of a scenario (120)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="NAMES")
     parser.add_argument("--reports", choices=["broker", "http"], default="broker", help="how sidecars report")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / ".build" / "debug", metavar="FOLDER")
     options = parser.parse_args(arguments)
     usual = {"envelopes": 2000, "seconds": 40, "limit": 300} if options.soak else {
-        "envelopes": 300, "seconds": 6, "limit": 90}
+        "envelopes": 700, "seconds": 7, "limit": 120}
     for name, value in usual.items():
         if getattr(options, name) is None:
             setattr(options, name, value)

@@ -57,6 +57,7 @@ def verdict(facts: Facts, reference: Mapping[str, Any]) -> Verdict:
         complaints += of_one(key, facts, reference)
     complaints += of_queues(facts)
     duplicated = {key for key, stored in facts.stored.items() if len(stored) > 1}
+    complaints += listed("stored more than once", duplicated)
     return Verdict(gone - facts.victims, duplicated, complaints)
 
 

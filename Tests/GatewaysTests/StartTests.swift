@@ -51,7 +51,7 @@ struct StartTests {
     @Test("it works without prepared statements")
     func unprepared() async throws {
         try await withGateway {
-            $0.usesPreparedStatements = false
+            $0.database.connection.usesPreparedStatements = false
         } _: { gateway, _ in
             let body = #"{"id":"e","route":{"actors":["a"]},"payload":1}"#
             let submitted = try await gateway.client.post("/envelopes", body)

@@ -1,7 +1,10 @@
 import EventLoops
 import Foundation
 import PostgreSQL
+import TestSupport
 import Testing
+
+typealias TCPProxy = TestSupport.TCPProxy
 
 /// The PostgreSQL server that the tests were given.
 enum TestServer {

@@ -54,7 +54,7 @@ struct DeliveryMachineTests {
         #expect(message.destination == .actor("c"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400},"payload":{"r":1.10},"deadline":"d"}"#
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":2,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-submitted-at":"now"},"payload":{"r":1.10},"deadline":"d"}"#
         )
         let report = try #require(reports(outgoing).first)
         #expect(report.status == "completed" && report.currentActorIndex == 2)
@@ -62,6 +62,29 @@ struct DeliveryMachineTests {
             throw Unexpected()
         }
         #expect(machine.outcome == .success)
+    }
+
+    @Test func whatARedeliveryLeavesBehindTwiceIsFiledAsOne() throws {
+        // Published at 09:30:00; delivered, and again an hour later, to a handler that forgets all headers.
+        let reply = #"[{"payload":7,"route":{"actors":["a","b","c"],"current":3},"headers":{}}]"#
+        var surroundings = surroundings
+        var bodies: Set<[UInt8]> = []
+        for delivery in 0..<2 {
+            surroundings.timestamp = { _ in "delivery \(delivery)" }
+            var machine = DeliveryMachine(
+                policy, body: Array(Self.body.utf8), publishedAt: 1_795_253_400, surroundings: surroundings)
+            let message = try #require(messages(sent(&machine, reply: reply)).first)
+            #expect(try envelope(message).headers.submittedAt == "2026-11-21T09:30:00.000000Z")
+            bodies.insert(message.body)
+        }
+        #expect(bodies.count == 1)
+        // Further on it stays, whatever is published when.
+        var machine = DeliveryMachine(
+            DeliveryPolicy(actorName: "c"),
+            body: Array(try #require(bodies.first)).replacing(#""current":3"#.utf8, with: #""current":2"#.utf8),
+            publishedAt: 1, surroundings: surroundings)
+        let message = try #require(messages(sent(&machine, reply: reply)).first)
+        #expect(try envelope(message).headers.submittedAt == "2026-11-21T09:30:00.000000Z")
     }
 
     @Test func progressIsReportedBeforeTheCall() throws {
@@ -88,7 +111,7 @@ struct DeliveryMachineTests {
         let message = try #require(messages(sent(&machine, reply: "[]")).first)
         #expect(message.destination == .actor("happy-end"))
         var expected = try Envelope(parsing: Array(Self.body.utf8))
-        expected.headers["troupe-ended-at"] = RawJSON(string: "now")
+        expected.headers["troupe-submitted-at"] = RawJSON(string: "now")
         #expect(try envelope(message) == expected)
         #expect(machine.outcome == .emptyResponse)
     }
@@ -97,7 +120,7 @@ struct DeliveryMachineTests {
         let route = #""route":{"actors":["a","b","c"],"current":2}"#
         let reply = #"[{"payload":0,\#(route)},{"payload":1,\#(route)},{"payload":2,\#(route)}]"#
         var machine = machine(Self.body)
-        let outgoing = try sentInTwo(&machine, reply: reply)
+        let outgoing = try allSent(&machine, reply: reply)
         let children = try messages(outgoing).map(envelope)
         #expect(children.map(\.id) == ["e", "e-1", "e-2"])
         #expect(children.map(\.parentID) == ["p", "e", "e"])
@@ -107,12 +130,12 @@ struct DeliveryMachineTests {
 
         // A redelivery gives the same.
         var again = self.machine(Self.body)
-        #expect(try messages(sentInTwo(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
+        #expect(try messages(allSent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
         var later = DeliveryMachine(
             DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, surroundings: surroundings)
-        let more = try sentInTwo(
+        let more = try allSent(
             &later,
             reply:
                 #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#
@@ -120,14 +143,12 @@ struct DeliveryMachineTests {
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
     }
 
-    /// What a fan-out sends: first the children, then the rest. The one that keeps the id comes first here.
-    func sentInTwo(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
-        let children = try sent(&machine, reply: reply)
-        #expect(reports(children).isEmpty)
-        let confirmed = [Result<Void, TransportError>](repeating: .success(()), count: children.count)
-        guard case .send(let rest, .zero) = machine.sent(confirmed, isLive: true) else { throw Unexpected() }
-        #expect(messages(rest).count == 1)
-        return rest + children
+    /// All that is sent until the delivery is settled. Of a fan-out, the one that keeps the id goes last, and comes first here.
+    func allSent(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
+        let first = try sent(&machine, reply: reply)
+        let confirmed = [Result<Void, TransportError>](repeating: .success(()), count: first.count)
+        guard case .send(let rest, .zero) = machine.sent(confirmed, isLive: true) else { return first }
+        return rest + first
     }
 
     /// Else the delivery could be lost, end in another way the next time, and leave a child that nobody ever closes.
@@ -147,6 +168,68 @@ struct DeliveryMachineTests {
         guard case .settle(.acknowledge) = machine.sent(rest.map { _ in .success(()) }, isLive: true) else {
             throw Unexpected()
         }
+    }
+
+    /// What a machine at `actor` makes of an envelope when its handler answers with these results.
+    private func next(
+        at actor: String, _ envelope: Envelope, results: [(payload: String, headers: String?)]
+    ) throws -> [Envelope] {
+        var route = envelope.route
+        route.current += 1
+        var writer = JSONWriter()
+        route.write(to: &writer)
+        let reply = results.map { result in
+            let headers = result.headers.map { #","headers":\#($0)"# } ?? ""
+            let route = String(decoding: writer.bytes, as: UTF8.self)
+            return #"{"payload":\#(result.payload),"route":\#(route)\#(headers)}"#
+        }
+        var machine = DeliveryMachine(
+            DeliveryPolicy(actorName: actor), body: envelope.encoded(), surroundings: surroundings)
+        return try messages(allSent(&machine, reply: "[\(reply.joined(separator: ","))]")).map(self.envelope)
+    }
+
+    private func places(_ envelope: Envelope) -> [FanOutPlace] {
+        (envelope.headers[Headers.fanOut]?.elements ?? []).compactMap(FanOutPlace.init)
+    }
+
+    @Test func childrenOfAFanOutKnowTheirPlace() throws {
+        let root = Envelope(id: "e", route: Route(actors: ["a", "b", "c", "d"]), payload: .null)
+        let outer = try next(at: "a", root, results: [("0", nil), ("1", "{}"), ("2", #"{"mine":1}"#)])
+        #expect(outer.map { places($0).count } == [1, 1, 1])
+        #expect(places(outer[2]) == [FanOutPlace(parentID: "e", round: 0, index: 2, count: 3)])
+
+        // Another fan-out within it; the handler has replaced its headers.
+        let inner = try next(at: "b", outer[2], results: [("0", "{}"), ("1", "{}")])
+        #expect(
+            places(inner[1]) == [
+                FanOutPlace(parentID: "e", round: 0, index: 2, count: 3),
+                FanOutPlace(parentID: "e-2", round: 0, index: 1, count: 2),
+            ])
+        // The one that keeps the id has fanned out before: its second fan-out has another name than the first.
+        let second = try next(at: "b", outer[0], results: [("0", nil), ("1", nil)])
+        #expect(second.map { places($0).last?.round } == [1, 1])
+        #expect(second.map { places($0).last?.parentID } == ["e", "e"])
+
+        // A single result keeps its place, whatever its headers; who has joined a fan-out takes his off.
+        let onward = try next(at: "c", inner[1], results: [("0", #"{"mine":1}"#)])
+        #expect(places(onward[0]) == places(inner[1]))
+        let joined = try next(
+            at: "c", inner[0], results: [("0", #"{"troupe-fan-out":[\#(places(inner[0])[0].json)]}"#)])
+        #expect(places(joined[0]) == places(outer[2]))
+        let left = try next(at: "b", outer[0], results: [("0", #"{"troupe-fan-out":[ ],"mine":1}"#)])
+        #expect(left[0].headers[Headers.fanOut] == nil && left[0].headers["mine"]?.integer == 1)
+    }
+
+    @Test func aSplitOfOneIsAFanOutWhereTheSubmitterSaysSo() throws {
+        let headers = try Headers(RawJSON(Array(#"{"troupe-fan-in":{"splits":["b"]}}"#.utf8)))
+        let root = Envelope(id: "e", route: Route(actors: ["a", "b", "c"]), headers: headers, payload: .null)
+        let single = try next(at: "a", root, results: [("0", nil)])
+        #expect(places(single[0]) == [])
+        let fannedOut = try next(at: "b", single[0], results: [("0", nil)])
+        #expect(fannedOut.map(\.id) == ["e"])
+        #expect(places(fannedOut[0]) == [FanOutPlace(parentID: "e", round: 0, index: 0, count: 1)])
+        // It counts: what fans out under this id later has another name.
+        #expect(fannedOut[0].headers.fanOuts == 1)
     }
 
     @Test func theRouteAheadMayChange() throws {
@@ -187,7 +270,7 @@ struct DeliveryMachineTests {
         #expect(message.destination == .actor("error-end"))
         #expect(
             String(decoding: message.body, as: UTF8.self)
-                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-ended-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
+                == #"{"id":"e","parent_id":"p","route":{"actors":["a","b","c"],"current":1,"metadata":{"k":1.0}},"headers":{"h":1e400,"troupe-submitted-at":"now"},"payload":{"error":"processing_error","details":{"message":"m","type":"ValueError","traceback":"Traceback..."},"original_payload":{"n":12345678901234567890}},"deadline":"d"}"#
         )
         #expect(machine.outcome == .failed(.runtimeError) && machine.errorCode == "processing_error")
     }

@@ -62,6 +62,7 @@ AFTER = [  # these start servers of their own
         PYTHON, "-m", "unittest",
         *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "Tests").rglob("test_*.py")),
     ]),
+    Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
     Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.4"}),
     Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "REPORTS": "http"}),

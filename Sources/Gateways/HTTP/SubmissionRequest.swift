@@ -74,6 +74,7 @@ struct SubmissionRequest: Sendable {
         if headers.traceparent == nil {
             headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
         }
+        headers.submittedAt = Timestamp.now()
         let deadline =
             try self.deadline.map(checkedDeadline)
             ?? timeoutSeconds.map { iso8601(microseconds: WallClock.microseconds + Int64($0 * 1e6)) }

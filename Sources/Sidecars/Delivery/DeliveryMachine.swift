@@ -52,6 +52,7 @@ public struct DeliveryMachine: Sendable {
     let body: [UInt8]
     private let surroundings: DeliverySurroundings
     private let uncountedDeliveries: Int?
+    private let publishedAt: Int?
     /// `nil` until it has been read.
     public private(set) var envelope: Envelope?
     private(set) var calledAt = MonotonicTime.now
@@ -73,15 +74,18 @@ public struct DeliveryMachine: Sendable {
     /// The runtime hangs: when the delivery is settled, its process must be replaced.
     public private(set) var runtimeHangs = false
 
-    /// - Parameter uncountedDeliveries: how often the message was delivered before, where the broker leaves counting to
-    ///   us; `nil` where not.
+    /// - Parameters:
+    ///   - uncountedDeliveries: how often the message was delivered before, where the broker leaves counting to us; `nil`
+    ///     where not.
+    ///   - publishedAt: in seconds since 1970; `nil` where that is not known.
     public init(
-        _ policy: DeliveryPolicy, body: [UInt8], uncountedDeliveries: Int? = nil,
+        _ policy: DeliveryPolicy, body: [UInt8], uncountedDeliveries: Int? = nil, publishedAt: Int? = nil,
         surroundings: DeliverySurroundings = .real
     ) {
         self.policy = policy
         self.body = body
         self.uncountedDeliveries = uncountedDeliveries
+        self.publishedAt = publishedAt
         self.surroundings = surroundings
     }
 
@@ -241,9 +245,11 @@ public struct DeliveryMachine: Sendable {
 
     private func message(_ envelope: Envelope, to actor: String, after delay: Duration = .zero) -> Outgoing {
         var envelope = envelope
-        // An end actor files it under this time, however often it is delivered there.
-        if actor == policy.happyEnd || actor == policy.errorEnd {
-            envelope.headers["troupe-ended-at"] = RawJSON(string: surroundings.timestamp(.zero))
+        if envelope.headers.submittedAt == nil {
+            envelope.headers.submittedAt =
+                publishedAt.map {
+                    Timestamp.text(seconds: Int64($0), microseconds: 0)
+                } ?? surroundings.timestamp(.zero)
         }
         return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded(), delay: delay), envelope)
     }

@@ -30,10 +30,11 @@ extension Envelope {
         }
         // They belong to the step that has now succeeded.
         next.headers["troupe-attempts"] = nil
-        if count > 1 {
+        if count > 1 || isFanOutOfOne {
             next.id = childID(index)
             next.parentID = index == 0 ? parentID : id
             next.headers.fanOuts = index == 0 ? headers.fanOuts + 1 : 0
+            next.headers.enterFanOut(FanOutPlace(parentID: id, round: headers.fanOuts, index: index, count: count))
         } else {
             // Whatever the handler made of it: ids of later children depend on it.
             next.headers.fanOuts = headers.fanOuts
@@ -43,13 +44,27 @@ extension Envelope {
         next.headers.replays = headers.replays
         return next
     }
+
+    /// Whether a single result is a fan-out too. Nobody can tell by looking at it, but a fan-in within another one must
+    /// know: the submitter says which actors fan out, `{"troupe-fan-in": {"splits": ["chapters", "pages"]}}`.
+    private var isFanOutOfOne: Bool {
+        guard let splits = headers["troupe-fan-in"]?["splits"], let actor = route.currentActor else { return false }
+        return splits.elements.contains { $0.string == actor }
+    }
 }
 
 extension Headers {
-    /// A handler may replace its headers, but not lose the trace.
+    /// A handler may replace its headers, but lose neither the trace, nor what makes results one, nor its place in a
+    /// fan-out.
     fileprivate func keeping(headers earlier: Headers) -> Headers {
         var kept = self
-        for name in ["traceparent", "tracestate"] where kept[name] == nil { kept[name] = earlier[name] }
+        for name in ["traceparent", "tracestate", "troupe-submitted-at", Headers.fanOut] where kept[name] == nil {
+            kept[name] = earlier[name]
+        }
+        // Said by who has joined the outermost fan-out.
+        if let places = kept[Headers.fanOut], places.kind == .array, places.elements.isEmpty {
+            kept[Headers.fanOut] = nil
+        }
         return kept
     }
 }

@@ -11,7 +11,7 @@ extension Delivery {
             token: token, source: source, body: message.body, isRedelivered: message.isRedelivered,
             priorDeliveries: brokersCount ?? (oursCount + (message.isRedelivered ? 1 : 0)),
             isCounted: brokersCount != nil || !message.isRedelivered,
-            deadLetter: DeadLetter(message))
+            publishedAt: message.timestamp, deadLetter: DeadLetter(message))
     }
 }
 

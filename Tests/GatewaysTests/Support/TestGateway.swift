@@ -20,7 +20,7 @@ struct TestGateway {
     ) async throws -> TestGateway {
         var configuration = Configuration(databaseURL: databaseURL)
         configuration.port = 0
-        configuration.databasePoolSize = 4
+        configuration.database.size = 4
         configuration.outboxInterval = .milliseconds(50)
         configure(&configuration)
         let (ports, port) = AsyncStream<Int>.makeStream()

@@ -29,7 +29,7 @@ final class DeliveryUnderWay {
             wallClock: { clock.microseconds.load(ordering: .relaxed) }, random: { chance.fraction() })
         machine = DeliveryMachine(
             sidecar.policy, body: delivery.message.body, uncountedDeliveries: delivery.uncountedDeliveries,
-            surroundings: surroundings)
+            publishedAt: delivery.message.publishedAt, surroundings: surroundings)
     }
 
     func begin() { perform(machine.begin(now: world.timeline.now, isCancelled: sidecar.cancellations.cover)) }

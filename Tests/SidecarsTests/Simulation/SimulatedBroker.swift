@@ -7,6 +7,8 @@ final class SimulatedBroker {
     struct Stored {
         let id: String
         let body: [UInt8]
+        /// In seconds.
+        let publishedAt: Int
         /// How often it has been delivered before, as the message itself says or as the queue counts.
         var priorDeliveries = 0
         var isRedelivered = false
@@ -81,7 +83,9 @@ final class SimulatedBroker {
     /// Takes a message to its queue.
     func accept(_ message: Message) -> Result<Void, TransportError> {
         let priorDeliveries = countsDeliveries ? 0 : message.priorDeliveries
-        let stored = Stored(id: message.id, body: message.body, priorDeliveries: priorDeliveries)
+        let stored = Stored(
+            id: message.id, body: message.body, publishedAt: Int(world.timeline.now.nanoseconds / 1_000_000_000),
+            priorDeliveries: priorDeliveries)
         switch message.destination {
         case .actor(let name):
             if message.delay > .zero {

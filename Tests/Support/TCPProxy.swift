@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 
 /// Stands before the server, and can be away: refuses connections and cuts those there are.
-final class TCPProxy: Sendable {
-    let url: String
+public final class TCPProxy: Sendable {
+    public let url: String
     private let port: UInt16
     private let target: (host: String, port: UInt16)
     private let state = Mutex(State())
@@ -13,7 +13,7 @@ final class TCPProxy: Sendable {
         var sockets: Set<Int32> = []
     }
 
-    init(to url: String) throws {
+    public init(to url: String) throws {
         guard var components = URLComponents(string: url), let host = components.host else {
             throw CocoaError(.coderInvalidValue)
         }
@@ -26,9 +26,9 @@ final class TCPProxy: Sendable {
         accept(on: listener)
     }
 
-    func start() throws { accept(on: try Self.listen(on: port).0) }
+    public func start() throws { accept(on: try Self.listen(on: port).0) }
 
-    func stop() {
+    public func stop() {
         state.withLock { state in
             shutdown(state.listener, Int32(SHUT_RDWR))
             close(state.listener)

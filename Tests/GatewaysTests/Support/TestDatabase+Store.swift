@@ -1,0 +1,29 @@
+import TestSupport
+import Testing
+
+@testable import Gateways
+
+typealias TCPProxy = TestSupport.TCPProxy
+typealias TestDatabase = TestSupport.TestDatabase
+
+extension TestDatabase {
+    var store: EnvelopeStore { EnvelopeStore(pool: pool) }
+}
+
+/// Gives the test a database and takes it away again.
+func withDatabase(_ body: (TestDatabase) async throws -> Void) async throws {
+    try await TestSupport.withDatabase(body)
+}
+
+/// Waits for what must come soon; no test hangs.
+func eventually(
+    within limit: Duration = .seconds(15), _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    Issue.record(comment, sourceLocation: sourceLocation)
+}
