@@ -155,6 +155,42 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test(arguments: ["timeout", "cancelled", "deadline_exceeded"])
+    func aHandlerIsToldThatNobodyWaitsAnyMore(reason: String) async throws {
+        let handler = """
+            import os, time
+            def process(payload, context):
+                note("began")
+                while payload == "long" and not context.cancelled:
+                    time.sleep(0.01)
+                note("cancelled" if context.cancelled else "done")
+                return payload
+            def note(word):
+                with open(os.environ["HITS"], "a") as f:
+                    f.write(word + "\\n")
+            """
+        let settings = [
+            "TROUPE_RUNTIME_TIMEOUT": reason == "timeout" ? "500ms" : "60s", "TROUPE_EXIT_ON_TIMEOUT": "false",
+        ]
+        try await withHarness(handler, settings) { harness in
+            try await harness.start()
+            let deadline = Timestamp.now(plus: reason == "deadline_exceeded" ? .milliseconds(500) : .seconds(60))
+            let body = #"{"id":"e1","route":{"actors":["worker"]},"payload":"long","deadline":"\#(deadline)"}"#
+            let message = Message(to: .actor(harness.name), id: "e1", body: Array(body.utf8))
+            try await harness.transport.publish(message, timeout: .seconds(20))
+            try await eventually("the handler is at work") { harness.text(of: "hits") == "began\n" }
+            if reason == "cancelled" {
+                let control = Message(to: .control, id: "", body: ControlMessage.cancel(["e1"]).encoded())
+                try await harness.transport.publish(control, timeout: .seconds(20))
+            }
+            #expect(try await harness.collect("error-end", 1)["e1"]?.first?.payload["error"]?.string == reason)
+            try await eventually("the handler has heard of it") { harness.text(of: "hits") == "began\ncancelled\n" }
+            try await harness.submit(2)
+            _ = try await harness.collect("happy-end", 1)
+            #expect(harness.text(of: "hits") == "began\ncancelled\nbegan\ndone\n")
+        }
+    }
+
     @Test func aLostConnectionOrDeletedQueueIsRecovered() async throws {
         try await withHarness { harness in
             try await harness.start()
