@@ -20,7 +20,11 @@ actor DeliveryQueue {
     func next(limit: Int) async -> [Delivery]? {
         while waiting.isEmpty {
             if isFinished { return nil }
-            await withCheckedContinuation { reader = $0 }
+            await withCheckedContinuation { continuation in
+                // Checked where it waits: nothing can come between.
+                guard waiting.isEmpty && !isFinished else { return continuation.resume() }
+                reader = continuation
+            }
         }
         let batch = Array(waiting.prefix(limit))
         waiting.removeFirst(batch.count)
