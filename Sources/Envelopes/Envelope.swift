@@ -69,6 +69,11 @@ public struct Envelope: Sendable, Hashable {
         unknown = members.unknown
     }
 
+    /// When its result is of no use any more, in microseconds since 1970; `nil` where that is not said, or not as ISO 8601.
+    public var deadline: Int64? {
+        unknown.last { $0.isNamed("deadline") }?.value.string.flatMap(Timestamp.microseconds)
+    }
+
     /// The message, ready to send.
     public func encoded() -> [UInt8] {
         let size =

@@ -48,8 +48,30 @@ extension Headers {
     /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of
     /// earlier ones.
     public var fanOuts: Int {
+        get { count("troupe-fan-outs") }
+        set { setCount("troupe-fan-outs", newValue) }
+    }
+
+    /// How often its route has led back to where it was. It keeps the reports of one round apart from those of the next.
+    public var loops: Int {
+        get { count("troupe-loops") }
+        set { setCount("troupe-loops", newValue) }
+    }
+
+    /// How often it has been sent on its way again after it had ended.
+    public var replays: Int {
+        get { count("troupe-replays") }
+        set { setCount("troupe-replays", newValue) }
+    }
+
+    private func count(_ name: String) -> Int {
         // Headers come from outside too: no number there may be one that cannot be counted up.
-        get { min(max(self["troupe-fan-outs"]?.integer ?? 0, 0), 1 << 53) }
-        set { self["troupe-fan-outs"] = newValue == 0 ? nil : RawJSON(integer: newValue) }
+        min(max(self[name]?.integer ?? 0, 0), 1 << 53)
+    }
+
+    private mutating func setCount(_ name: String, _ count: Int) {
+        if self.count(name) != count || (count == 0 && self[name] != nil) {
+            self[name] = count == 0 ? nil : RawJSON(integer: count)
+        }
     }
 }

@@ -12,6 +12,50 @@ public enum Timestamp {
         return text(seconds: Int64(time.tv_sec) &+ seconds &+ carry, microseconds: rest)
     }
 
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    public static func microsecondsNow() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z of an ISO 8601 moment with a zone, `2026-11-21T10:30:00.5+01:00`: the
+    /// profile of RFC 3339, where the zone's colon and the seconds' fraction may be missing. `nil` for anything else.
+    public static func microseconds(parsing text: String) -> Int64? {
+        var rest = Array(text.utf8)[...]
+        guard let year = rest.number(4), rest.take("-"), let month = rest.number(2), rest.take("-"),
+            let day = rest.number(2), rest.take("T") || rest.take("t"), let hour = rest.number(2), rest.take(":"),
+            let minute = rest.number(2), rest.take(":"), let second = rest.number(2)
+        else { return nil }
+        guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60 else { return nil }
+        var microseconds: Int64 = 0
+        if rest.take(".") {
+            var scale: Int64 = 100_000
+            guard rest.first?.isDigit == true else { return nil }
+            while let digit = rest.first, digit.isDigit {
+                microseconds += Int64(digit - UInt8(ascii: "0")) * scale
+                scale /= 10
+                rest = rest.dropFirst()
+            }
+        }
+        var offset: Int64 = 0
+        if !(rest.take("Z") || rest.take("z")) {
+            let sign: Int64 = rest.take("+") ? 1 : -1
+            guard sign == 1 || rest.take("-"), let hours = rest.number(2) else { return nil }
+            _ = rest.take(":")
+            guard let minutes = rest.number(2), hours < 24, minutes < 60 else { return nil }
+            offset = sign * (hours * 3600 + minutes * 60)
+        }
+        guard rest.isEmpty else { return nil }
+        let (sinceMarch, marchYear) = month > 2 ? (month - 3, year) : (month + 9, year - 1)
+        let (era, yearOfEra) = marchYear.quotientAndRemainder(floor: 400)
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + (153 * sinceMarch + 2) / 5 + day - 1
+        let days = era * 146_097 + dayOfEra - 719_468
+        // A day that its month does not have comes out as another one.
+        guard civilDate(days: days) == (year, month, day) else { return nil }
+        return (days * 86_400 + hour * 3600 + minute * 60 + second - offset) * 1_000_000 + microseconds
+    }
+
     /// - Parameters:
     ///   - seconds: since 1970-01-01T00:00:00Z, without leap seconds.
     ///   - microseconds: 0...999999.
@@ -45,4 +89,23 @@ extension Int64 {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
+}
+
+extension ArraySlice<UInt8> {
+    /// Takes exactly so many digits.
+    fileprivate mutating func number(_ digits: Int) -> Int64? {
+        guard count >= digits, prefix(digits).allSatisfy(\.isDigit) else { return nil }
+        defer { self = dropFirst(digits) }
+        return prefix(digits).reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+    }
+
+    fileprivate mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard first == UInt8(ascii: character) else { return false }
+        self = dropFirst()
+        return true
+    }
+}
+
+extension UInt8 {
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
 }

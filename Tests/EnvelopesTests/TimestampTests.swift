@@ -49,4 +49,31 @@ struct TimestampTests {
         #expect(parsed > before.addingTimeInterval(-0.01))
         #expect(parsed < Date().addingTimeInterval(0.01))
     }
+
+    @Test func readsWhatItHasWritten() {
+        var generator = SeededGenerator(seed: 5)
+        for _ in 0..<3000 {
+            let moment = Int64.random(in: -60_000_000_000_000_000..<250_000_000_000_000_000, using: &generator)
+            let (seconds, rest) = moment.quotientAndRemainder(dividingBy: 1_000_000)
+            let text = Timestamp.text(
+                seconds: rest < 0 ? seconds - 1 : seconds, microseconds: rest < 0 ? rest + 1_000_000 : rest)
+            #expect(Timestamp.microseconds(parsing: text) == moment, "\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        ("1970-01-01T00:00:00Z", 0), ("1970-01-01t01:00:00.5+01:00", 500_000), ("1969-12-31T23:59:59.9999999z", -1),
+        ("1970-01-01T00:00:00-0130", 5_400_000_000), ("2000-02-29T00:00:60Z", 951_782_460_000_000),
+    ])
+    func readsTheFormsOfISO8601(text: String, microseconds: Int64) {
+        #expect(Timestamp.microseconds(parsing: text) == microseconds)
+    }
+
+    @Test(arguments: [
+        "", "2026", "2026-11-21", "2026-11-21T09:30:00", "2026-11-21 09:30:00Z", "2026-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z",
+        "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1:00", "2026-01-01T00:00:00ZZ", "+026-01-01T00:00:00Z",
+        "2026-01-01T00:00:00\u{0}Z", "2026-01-01T00:00:00+99:00",
+    ])
+    func readsNothingElse(text: String) { #expect(Timestamp.microseconds(parsing: text) == nil) }
 }

@@ -76,7 +76,7 @@ struct SubmissionRequest: Sendable {
         }
         let deadline =
             try self.deadline.map(checkedDeadline)
-            ?? timeoutSeconds.map { iso8601(microseconds: WallClock.microseconds + Int64($0 * 1e6)) }
+            ?? timeoutSeconds.map { iso8601(microseconds: Timestamp.microsecondsNow() + Int64($0 * 1e6)) }
 
         var writer = JSONWriter(capacity: 512)
         writer.beginObject()
