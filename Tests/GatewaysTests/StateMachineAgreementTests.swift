@@ -47,14 +47,19 @@ struct StateMachineAgreementTests {
             : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
         // Routes grow and are left out; indexes jump back and forth; events repeat.
         let longer = actors + ["more"]
-        return StatusReport(
+        var report = StatusReport(
             kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
             envelopeID: id,
             status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
             currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
             currentActorName: Bool.random(using: &generator) ? "named" : nil,
+            attempt: [nil, 1, 2, 7].randomElement(using: &generator) ?? nil,
+            nextAttemptAt: Bool.random(using: &generator) ? Timestamp.now(plus: .seconds(step)) : nil,
             result: Bool.random(using: &generator) ? RawJSON(integer: step) : nil,
             error: Bool.random(using: &generator) ? "error \(step)" : nil)
+        report.loops = Int.random(in: 0...step / 10, using: &generator)
+        report.replays = Int.random(in: 0...step / 30, using: &generator)
+        return report
     }
 
     private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
@@ -67,6 +72,8 @@ struct StateMachineAgreementTests {
         #expect(envelope.actorIndex == machine.actorIndex)
         #expect(envelope.routeCurrent == machine.actorIndex)
         #expect(envelope.actorName == machine.actorName)
+        #expect(envelope.attempt == machine.attempt)
+        #expect(envelope.nextAttemptAt == machine.nextAttemptAt)
         #expect(envelope.message == machine.message)
         #expect(envelope.error == machine.error)
         #expect(envelope.result.map { String(decoding: $0, as: UTF8.self) } == machine.result?.description)

@@ -124,6 +124,35 @@ struct StoreTests {
         }
     }
 
+    @Test("a report that two gateways write at the same time counts once, and none overwrites a later one")
+    func concurrentRepeats() async throws {
+        try await withDatabase { database in
+            let store = database.store
+            for round in 0..<10 {
+                let id = "e\(round)"
+                _ = try await store.submit(submission(id), grace: .zero)
+                let applied = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<4 {
+                        group.addTask {
+                            var applied = 0
+                            for step in 0..<10 {
+                                var change = try self.progress(id, "processing", event: "\(step)")
+                                change.message = "step \(step)"
+                                if case .applied = try await store.apply([change])[0] { applied += 1 }
+                            }
+                            return applied
+                        }
+                    }
+                    return try await group.reduce(0, +)
+                }
+                #expect(applied == 10)
+                let updates = try #require(try await store.updates(of: id, after: 0, limit: 100)).updates
+                #expect(updates.dropFirst().map(\.message) == (0..<10).map { "step \($0)" })
+                #expect(try await store.envelope(id)?.message == "step 9")
+            }
+        }
+    }
+
     @Test("a batch holds several reports of one envelope, in order, and repeated ones count once")
     func batch() async throws {
         try await withDatabase { database in
