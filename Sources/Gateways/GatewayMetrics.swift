@@ -16,7 +16,10 @@ struct GatewayMetrics: Sendable {
     init(namespace: String = "troupe_gateway") {
         registry = MetricsRegistry(namespace: namespace)
         published = registry.counter("outbox_published_total", "Messages that the broker has confirmed")
-        outboxLength = registry.gauge("outbox_messages", "Accepted envelopes that the broker has not confirmed yet")
+        outboxLength = registry.gauge(
+            "outbox_messages",
+            "Accepted envelopes that the broker has not confirmed yet; not those that start later"
+        )
         submitted = registry.counter("envelopes_submitted_total", "Envelopes accepted")
         streams = registry.gauge("sse_streams", "Open event streams")
         // Series are there from the start: a rate over the first event is right then.

@@ -15,7 +15,7 @@ struct StateMachineAgreementTests {
             for round in 0..<60 {
                 let actors = (0..<Int.random(in: 1...4, using: &generator)).map { "actor\($0)" }
                 let id = "e\(round)"
-                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(
+                let submission = try SubmissionRequest(route: actors, payload: .null, schedule: Schedule()).submission(
                     id: id)
                 _ = try await store.submit(submission, grace: .zero)
                 var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")

@@ -12,6 +12,7 @@ struct EnvelopeRecord: Sendable {
     var timeoutSeconds: Double?
     /// Microseconds since 1970, as all times here.
     var deadline: Int64?
+    var notBefore: Int64?
     var createdAt: Int64
     var updatedAt: Int64
     var percent: Double
@@ -30,7 +31,7 @@ struct EnvelopeRecord: Sendable {
     /// In the order in which `init(_:)` reads them.
     static let columns = """
         id, parent_id, status, route_actors, route_current, error, timeout_sec, deadline, created_at, updated_at, \
-        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at
+        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at, not_before
         """
 
     /// - Parameter row: `columns`, then `payload` and `result` if `withBodies`.
@@ -53,9 +54,10 @@ struct EnvelopeRecord: Sendable {
         totalActors = try row.integer(15)
         attempt = try row.optionalInteger(16)
         nextAttemptAt = try row.optionalMicroseconds(17)
+        notBefore = try row.optionalMicroseconds(18)
         if withBodies {
-            payload = try row.optionalBytes(18)
-            result = try row.optionalBytes(19)
+            payload = try row.optionalBytes(19)
+            result = try row.optionalBytes(20)
         }
     }
 
@@ -74,6 +76,7 @@ struct EnvelopeRecord: Sendable {
         writer.member("error", error)
         writer.member("timeout_seconds", number: timeoutSeconds)
         writer.member("deadline", time: deadline)
+        writer.member("not_before", time: notBefore)
         writer.member("progress_percent", number: percent)
         writer.member("current_actor_idx", number: Double(actorIndex))
         writer.member("current_actor_name", actorName)

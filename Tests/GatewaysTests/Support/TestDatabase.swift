@@ -52,6 +52,10 @@ final class TestDatabase: Sendable {
 
     var store: EnvelopeStore { EnvelopeStore(pool: pool) }
 
+    func outboxLength() async throws -> Int {
+        try await pool.query("SELECT count(*) FROM outbox")[0].integer(0)
+    }
+
     func drop() async throws {
         await pool.close()
         try await Self.administer("DROP DATABASE IF EXISTS \(name) WITH (FORCE)")
