@@ -100,11 +100,14 @@ public struct Gateway: Service {
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+        let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
         let ingest = ReportIngest(
-            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
-        )
+            writer: ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger),
+            transport: transport, prefetch: configuration.reportPrefetch)
+        let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, hub: hub, tools: tools, metrics: metrics,
+            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub, tools: tools,
+            metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, logger: logger)
 
@@ -113,8 +116,11 @@ public struct Gateway: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
                 group.addTask { await ingest.run() }
+                group.addTask { await answers.run() }
             }
         }
+        // What these leave undone stands in the database, for whichever gateway looks next.
+        let duties = Task { await cancellations.run() }
         let result: Result<Void, any Error>
         do {
             try await withGracefulShutdownHandler {
@@ -129,8 +135,10 @@ public struct Gateway: Service {
         }
         hub.finish()
         listening.cancel()
+        duties.cancel()
         outbox.stop()
         await drain(background)
+        await duties.value
         await listening.value
         try result.get()
     }

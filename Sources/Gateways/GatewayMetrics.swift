@@ -8,6 +8,8 @@ struct GatewayMetrics: Sendable {
     let outboxLength: Gauge
     let submitted: Counter
     let streams: Gauge
+    let cancellationsAnnounced: Counter
+    let controlRequestsAnswered: Counter
 
     enum ReportOutcome: String, CaseIterable {
         case applied, ignored, unknown, invalid
@@ -22,6 +24,10 @@ struct GatewayMetrics: Sendable {
         )
         submitted = registry.counter("envelopes_submitted_total", "Envelopes accepted")
         streams = registry.gauge("sse_streams", "Open event streams")
+        cancellationsAnnounced = registry.counter(
+            "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
+        controlRequestsAnswered = registry.counter(
+            "control_requests_answered_total", "Sidecars that have started and asked what is cancelled")
         // Series are there from the start: a rate over the first event is right then.
         for status in EnvelopeStatus.allCases where status.isFinal { _ = finished(status) }
         for outcome in ReportOutcome.allCases { _ = reports(outcome) }

@@ -28,7 +28,7 @@ struct StateMachineAgreementTests {
                     case (.log(let status, let percent), .applied(let stored)):
                         #expect(percent == stored)
                         logged.append("\(status) \(percent)")
-                    case (.ignore, .ignored(let stored)): #expect(stored == machine.percent)
+                    case (.ignore, .ignored(let stored, _)): #expect(stored == machine.percent)
                     default: Issue.record("\(action) but \(outcome) for \(change)")
                     }
                 }

@@ -184,8 +184,9 @@ struct StoreTests {
             parent.schedule = try Schedule([.init(name: "deadline", value: RawJSON(string: "2050-01-01T00:00:00Z"))])
             _ = try await store.submit(parent, grace: .zero)
             let children = (1...3).map { FanOutChild(id: "p-\($0)", parentID: "p", actors: ["a", "b"], actorIndex: 1) }
-            try await store.register(children)
-            try await store.register(children + [FanOutChild(id: "p-1", parentID: "other", actors: [], actorIndex: 0)])
+            _ = try await store.register(children)
+            _ = try await store.register(
+                children + [FanOutChild(id: "p-1", parentID: "other", actors: [], actorIndex: 0)])
             let listed = try await store.children(of: "p", limit: 10)
             #expect(listed.map(\.id) == ["p-1", "p-2", "p-3"])
             #expect(
@@ -203,7 +204,7 @@ struct StoreTests {
             let store = database.store
             let outcomes = try await store.apply([progress("c", "received", parent: "p")])
             #expect(outcomes == [.applied(percent: 5)])
-            try await store.register([FanOutChild(id: "c", parentID: "p", actors: ["a", "b"], actorIndex: 0)])
+            _ = try await store.register([FanOutChild(id: "c", parentID: "p", actors: ["a", "b"], actorIndex: 0)])
             let envelope = try #require(try await store.envelope("c"))
             #expect(envelope.parentID == "p")
             #expect(envelope.status == .running)

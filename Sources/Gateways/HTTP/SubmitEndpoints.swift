@@ -53,9 +53,8 @@ extension GatewayRouter {
                 at: "/\(name)")
         }
         let route = try childRoute(members)
-        try await store.register([
-            FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
-        ])
+        let child = FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
+        _ = try await reportWriter.write([.child(child)])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

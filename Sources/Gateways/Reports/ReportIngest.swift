@@ -8,7 +8,7 @@ internal import Transports
 /// Takes in the status reports that come over the broker: in batches, settled after they are written. While the database is away they
 /// wait in the broker.
 struct ReportIngest: Sendable {
-    private let store: EnvelopeStore
+    private let writer: ReportWriter
     private let transport: any Transport
     private let prefetch: Int
     private let metrics: GatewayMetrics
@@ -16,25 +16,18 @@ struct ReportIngest: Sendable {
 
     private static let batchLimit = 256
 
-    init(store: EnvelopeStore, transport: any Transport, prefetch: Int, metrics: GatewayMetrics, logger: Logger) {
-        self.store = store
+    init(writer: ReportWriter, transport: any Transport, prefetch: Int) {
+        self.writer = writer
         self.transport = transport
         self.prefetch = prefetch
-        self.metrics = metrics
-        self.logger = logger
+        metrics = writer.metrics
+        logger = writer.logger
     }
 
     /// Returns when the transport stops consuming, or when the task is cancelled: what isn't written then stays with the broker.
     func run() async {
         let deliveries = await transport.deliveries(from: .statusReports, prefetch: prefetch)
-        let queue = DeliveryQueue()
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                for await delivery in deliveries { await queue.append(delivery) }
-                await queue.finish()
-            }
-            while let batch = await queue.next(limit: Self.batchLimit) { await write(batch) }
-        }
+        await deliveries.forEachBatch(limit: Self.batchLimit, write)
     }
 
     private func write(_ batch: [Delivery]) async {
@@ -63,7 +56,7 @@ struct ReportIngest: Sendable {
         var backoff = Backoff()
         while !Task.isCancelled {
             do throws(PostgreSQLError) {
-                try await ReportWriter(store: store, metrics: metrics, logger: logger).write(reports)
+                try await writer.write(reports)
                 return true
             } catch {
                 if error.code == .closed || error.code == .cancelled { return false }
@@ -84,7 +77,7 @@ struct ReportIngest: Sendable {
     private func writeSingly(_ reports: [ReadReport]) async {
         for report in reports {
             do throws(PostgreSQLError) {
-                try await ReportWriter(store: store, metrics: metrics, logger: logger).write([report])
+                try await writer.write([report])
             } catch {
                 logger.error(
                     "status report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])

@@ -33,6 +33,7 @@ enum ReadReport: Sendable {
 /// Writes reports, wherever they came from, and counts what became of them.
 struct ReportWriter: Sendable {
     let store: EnvelopeStore
+    let cancellations: CancellationAnnouncer
     let metrics: GatewayMetrics
     let logger: Logger
 
@@ -47,7 +48,7 @@ struct ReportWriter: Sendable {
             case .change(let change): changes.append(change)
             }
         }
-        try await store.register(children)
+        if try await store.register(children) > 0 { cancellations.wake() }
         metrics.reports(.applied).increment(by: children.count)
         guard !changes.isEmpty else { return [] }
 
@@ -63,6 +64,22 @@ struct ReportWriter: Sendable {
                 logger.debug("report of an unknown envelope", metadata: ["envelope_id": "\(change.envelopeID)"])
             }
         }
+        try await followCancelled(changes, outcomes)
         return outcomes
+    }
+
+    /// Whoever still works on a cancelled envelope is told again; one whose message has ended needs no telling any more.
+    private func followCancelled(_ changes: [EnvelopeChange], _ outcomes: [ChangeOutcome]) async throws(PostgreSQLError)
+    {
+        var alive: Set<String> = []
+        var ended: Set<String> = []
+        for case (let change, .ignored(_, isCancelled: true)) in zip(changes, outcomes) {
+            if change.status.isFinal { ended.insert(change.envelopeID) } else { alive.insert(change.envelopeID) }
+        }
+        alive.subtract(ended)
+        if !ended.isEmpty { try await store.forgetCancellations(of: ended) }
+        guard !alive.isEmpty else { return }
+        try await store.announceAgain(alive)
+        cancellations.wake()
     }
 }

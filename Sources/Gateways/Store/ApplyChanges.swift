@@ -6,7 +6,7 @@ enum ChangeOutcome: Sendable, Hashable {
     /// Written; the envelope's percent afterwards.
     case applied(percent: Double)
     /// The envelope has ended, or the report has been counted before; the envelope's percent as it is.
-    case ignored(percent: Double)
+    case ignored(percent: Double, isCancelled: Bool = false)
     /// There is no such envelope.
     case unknown
 }
@@ -25,7 +25,7 @@ extension EnvelopeStore {
             let orphans = round.indices.filter { results[$0] == .unknown && changes[round[$0]].parentID != nil }
             if !orphans.isEmpty {
                 let orphanChanges = orphans.map { changes[round[$0]] }
-                try await register(
+                _ = try await register(
                     orphanChanges.map {
                         FanOutChild(
                             id: $0.envelopeID, parentID: $0.parentID ?? "", actors: $0.actors,
@@ -66,7 +66,8 @@ extension EnvelopeStore {
             ])
         return try rows.map { (row) throws(PostgreSQLError) in
             guard let percent = try row.optionalDouble(1) else { return .unknown }
-            return try row.boolean(0) ? .applied(percent: percent) : .ignored(percent: percent)
+            return try row.boolean(0)
+                ? .applied(percent: percent) : .ignored(percent: percent, isCancelled: row.boolean(2))
         }
     }
 
@@ -128,7 +129,7 @@ extension EnvelopeStore {
             WHERE e.id = r.id AND r.id IN (SELECT envelope_id FROM logged) -- a join would compare each with each
             RETURNING e.id, e.progress_percent
         )
-        SELECT m.id IS NOT NULL, COALESCE(m.progress_percent, e.progress_percent)
+        SELECT m.id IS NOT NULL, COALESCE(m.progress_percent, e.progress_percent), COALESCE(e.status = 'cancelled', false)
         FROM report r LEFT JOIN moved m ON m.id = r.id LEFT JOIN locked e ON e.id = r.id
         ORDER BY r.position
         """

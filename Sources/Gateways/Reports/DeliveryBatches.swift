@@ -1,7 +1,21 @@
 internal import Transports
 
-/// Gathers deliveries while a batch is being written. Bounded by the transport's prefetch.
-actor DeliveryQueue {
+extension AsyncStream<Delivery> {
+    /// Hands over in one batch what has come while the one before was handled, `limit` at most. Returns when the stream has ended.
+    func forEachBatch(limit: Int, _ handle: ([Delivery]) async -> Void) async {
+        let queue = DeliveryQueue()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                for await delivery in self { await queue.append(delivery) }
+                await queue.finish()
+            }
+            while let batch = await queue.next(limit: limit) { await handle(batch) }
+        }
+    }
+}
+
+/// Gathers deliveries. Bounded by the transport's prefetch.
+private actor DeliveryQueue {
     private var waiting: [Delivery] = []
     private var isFinished = false
     private var reader: CheckedContinuation<Void, Never>?
