@@ -30,12 +30,7 @@ extension EnvelopeStore {
     func register(_ children: [FanOutChild]) async throws(PostgreSQLError) -> Int {
         var cancelledCount = 0
         for generation in generations(of: children) {
-            let rows = try await query(
-                Self.registerSQL,
-                [
-                    .texts(generation.map(\.id.withoutNUL)), .texts(generation.map(\.parentID.withoutNUL)),
-                    .jsons(generation.map { jsonList($0.actors) }), .integers(generation.map(\.actorIndex)),
-                ])
+            let rows = try await query(Self.registerSQL, registerParameters(generation))
             cancelledCount += try rows[0].integer(0)
         }
         return cancelledCount
@@ -56,8 +51,15 @@ extension EnvelopeStore {
         return generations
     }
 
+    func registerParameters(_ children: [FanOutChild]) -> [Parameter] {
+        [
+            .texts(children.map(\.id.withoutNUL)), .texts(children.map(\.parentID.withoutNUL)),
+            .jsons(children.map { jsonList($0.actors) }), .integers(children.map(\.actorIndex)),
+        ]
+    }
+
     /// The lock on the parents makes a `cancel` of them wait until the children are there to be found.
-    private static let registerSQL = """
+    static let registerSQL = """
         WITH child AS (
             SELECT DISTINCT ON (id) id, parent_id, idx, ARRAY(SELECT json_array_elements_text(actors)) AS actors
             FROM unnest($1::text[], $2::text[], $3::json[], $4::bigint[]) AS c(id, parent_id, actors, idx)
