@@ -101,9 +101,11 @@ public struct Gateway: Service {
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
-        let ingest = ReportIngest(
-            writer: ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger),
-            transport: transport, prefetch: configuration.reportPrefetch)
+        let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+        let intakes = [
+            ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
+            ReportIngest.deadLetterNotices(writer, transport),
+        ]
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub, tools: tools,
@@ -115,7 +117,7 @@ public struct Gateway: Service {
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
-                group.addTask { await ingest.run() }
+                for intake in intakes { group.addTask { await intake.run() } }
                 group.addTask { await answers.run() }
             }
         }

@@ -95,6 +95,41 @@ struct EnvelopeStateMachineTests {
         #expect(machine == ended)
     }
 
+    @Test("what has failed or was cancelled may be reopened, and ends again", arguments: ["failed", "cancelled"])
+    func reopened(status: String) throws {
+        var machine = EnvelopeStateMachine(actors: ["a", "b"])
+        _ = machine.apply(try change(status, .final, at: 1))
+        #expect(
+            machine.apply(try change("running", .reopened, event: "r", replays: 1))
+                == .log(status: .running, percent: 100))
+        #expect(machine.actorIndex == 0)
+        #expect(machine.result == nil)
+        #expect(machine.error == nil)
+        #expect(machine.apply(try change("running", .reopened, event: "r", replays: 1)) == .ignore(.isRepeated))
+        #expect(machine.apply(try change("processing", replays: 1)) == .log(status: .running, percent: 100))
+        #expect(
+            machine.apply(try change("succeeded", .final, at: 2, replays: 1)) == .log(status: .succeeded, percent: 100))
+    }
+
+    @Test("what has succeeded can't be reopened")
+    func reopenedTooLate() throws {
+        var machine = EnvelopeStateMachine(actors: ["a"])
+        _ = machine.apply(try change("succeeded", .final, at: 1))
+        let ended = machine
+        #expect(machine.apply(try change("running", .reopened, replays: 1)) == .ignore(.isFinal))
+        #expect(machine == ended)
+    }
+
+    @Test("an end from before the replay that comes late doesn't end it")
+    func outdatedEnd() throws {
+        var machine = EnvelopeStateMachine(actors: ["a"])
+        // The replay is known before the end that it follows.
+        #expect(machine.apply(try change("running", .reopened, replays: 1)) == .log(status: .running, percent: 0))
+        #expect(machine.apply(try change("failed", .final)) == .ignore(.isOutdated))
+        #expect(machine.apply(try change("running", .reopened)) == .ignore(.isOutdated))
+        #expect(machine.status == .running)
+    }
+
     @Test("a report that comes again counts once")
     func repeated() throws {
         var machine = EnvelopeStateMachine(actors: ["a"])

@@ -40,17 +40,22 @@ struct StateMachineAgreementTests {
     private func randomReport(
         _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
     ) -> StatusReport {
-        let isFinal = Int.random(in: 0..<30, using: &generator) == 0
-        let status =
-            isFinal
-            ? ["succeeded", "failed", "cancelled"].randomElement(using: &generator)
-            : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
+        let kind =
+            [.final, .reopened].first { _ in Int.random(in: 0..<15, using: &generator) == 0 }
+            ?? StatusReport.Kind.progress
+        let statuses =
+            switch kind {
+            case .final: ["succeeded", "failed", "failed", "cancelled"]
+            case .reopened: ["running"]
+            default: ["received", "processing", "completed", "retrying"]
+            }
         // Routes grow and are left out; indexes jump back and forth; events repeat.
         let longer = actors + ["more"]
         var report = StatusReport(
-            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
+            kind: kind, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
             envelopeID: id,
-            status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
+            status: statuses.randomElement(using: &generator) ?? "",
+            actors: [actors, longer, []].randomElement(using: &generator) ?? [],
             currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
             currentActorName: Bool.random(using: &generator) ? "named" : nil,
             attempt: [nil, 1, 2, 7].randomElement(using: &generator) ?? nil,

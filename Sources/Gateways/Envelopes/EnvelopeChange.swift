@@ -8,8 +8,10 @@ struct EnvelopeChange: Sendable, Hashable {
     var eventID: String?
     var parentID: String?
     var status: EnvelopeStatus
-    /// `received`, `processing`, `completed`, `retrying`; `nil` for a final report.
+    /// `received`, `processing`, `completed`, `retrying`, `reopened`; `nil` for a final report.
     var phase: String?
+    /// Brings an envelope that has failed or was cancelled back to life.
+    var isReopening: Bool { phase == Self.reopened }
     /// Empty: as known.
     var actors: [String]
     /// From 0; `nil`: as known.
@@ -63,10 +65,18 @@ extension EnvelopeChange {
             if actors.isEmpty && report.currentActorIndex == 0 { actorIndex = nil }
             message = report.message ?? Self.finalMessage(status, actor: report.currentActorName, error: report.error)
             result = status == .failed ? Self.failure(report) ?? report.result : report.result
-        case .created, .reopened:
-            throw StatusReportError("a report of kind '\(report.kind.rawValue)' is no change")
+        case .reopened:
+            status = .running
+            phase = Self.reopened
+            percent = 0
+            message = report.message ?? "Sent on its way again"
+        case .created:
+            throw StatusReportError("a report of kind 'created' is no change")
         }
     }
+
+    /// The store's statement knows the word, too.
+    static let reopened = "reopened"
 
     private enum Progress: String, CaseIterable {
         case received, processing, completed

@@ -36,34 +36,36 @@ struct EnvelopeStateMachine: Sendable, Hashable {
     enum Reason: String, Sendable, Hashable {
         /// The envelope has ended: late progress and second ends change nothing.
         case isFinal
-        /// It tells the end of a run before the last replay.
+        /// It tells the end, or the beginning, of a run before the last replay.
         case isOutdated
         /// The report has been counted before.
         case isRepeated
     }
 
     mutating func apply(_ change: EnvelopeChange) -> Action {
-        if status.isFinal { return .ignore(.isFinal) }
-        if change.status.isFinal && change.round.replays < round.replays { return .ignore(.isOutdated) }
+        if status.isFinal && !(change.isReopening && status != .succeeded) { return .ignore(.isFinal) }
+        let isTurn = change.status.isFinal || change.isReopening
+        if isTurn && change.round.replays < round.replays { return .ignore(.isOutdated) }
         if let eventID = change.eventID, !seenEvents.insert(eventID).inserted { return .ignore(.isRepeated) }
 
         // A report from an actor that the envelope has left behind is history, but no news.
         let index = change.actorIndex ?? actorIndex
-        let isNews = change.status.isFinal || (change.round, index) >= (round, actorIndex)
+        let isNews = isTurn || (change.round, index) >= (round, actorIndex)
         percent = max(percent, change.percent)
         if isNews {
             status = change.status
             if !change.actors.isEmpty { actors = change.actors }
-            actorIndex = change.round > round ? index : max(actorIndex, index)
+            let beginsRound = change.isReopening || change.round > round
+            actorIndex = beginsRound ? index : max(actorIndex, index)
+            round = beginsRound ? change.round : round
             actorName = change.actorName ?? actorName
-            round = max(round, change.round)
             // The end leaves the number of the last attempt.
             if !change.status.isFinal { attempt = change.attempt }
             nextAttemptAt = change.nextAttemptAt
             message = change.message
-            error = change.error ?? error
+            error = change.isReopening ? nil : change.error ?? error
         }
-        if change.status.isFinal { result = change.result }
+        if isTurn { result = change.result }
         return .log(status: status, percent: percent)
     }
 }

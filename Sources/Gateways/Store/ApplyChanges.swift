@@ -79,6 +79,7 @@ extension EnvelopeStore {
     private static let applySQL = """
         WITH report AS (
             SELECT r.*, r.status IN \(EnvelopeStatus.finalList) AS is_final,
+                   r.phase IS NOT DISTINCT FROM '\(EnvelopeChange.reopened)' AS reopens,
                    CASE WHEN actor_list IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(actor_list)) END AS actors
             FROM unnest(
                 $1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[],
@@ -87,14 +88,15 @@ extension EnvelopeStore {
                     id, event_id, status, phase, actor_list, idx, actor, replays, loops, attempt, next_attempt_at, percent,
                     message, result, error, position)
         ), locked AS MATERIALIZED (
-            SELECT e.id, e.status, e.progress_percent, e.replays, e.loops, e.current_actor_idx
+            SELECT e.id, e.status, e.progress_percent, e.replays, e.loops, e.current_actor_idx, e.result
             FROM envelopes e WHERE e.id IN (SELECT id FROM report) ORDER BY e.id FOR NO KEY UPDATE
         ), due AS (
-            SELECT r.*, \(isNews) AS is_news, (r.replays, r.loops) > (e.replays, e.loops) AS begins_round,
+            SELECT r.*, \(isNews) AS is_news, r.reopens OR (r.replays, r.loops) > (e.replays, e.loops) AS begins_round,
                    CASE WHEN \(isNews) THEN r.status ELSE e.status END AS status_after,
-                   GREATEST(e.progress_percent, r.percent) AS percent_after
+                   GREATEST(e.progress_percent, r.percent) AS percent_after, e.result AS last_result
             FROM report r JOIN locked e ON e.id = r.id
-            WHERE e.status NOT IN \(EnvelopeStatus.finalList) AND NOT (r.is_final AND r.replays < e.replays)
+            WHERE (e.status NOT IN \(EnvelopeStatus.finalList) OR (r.reopens AND e.status <> 'succeeded'))
+              AND NOT ((r.is_final OR r.reopens) AND r.replays < e.replays)
         ), logged AS (
             INSERT INTO envelope_updates (
                 envelope_id, status, message, result, error, progress_percent, actor, actors, current_actor_idx, envelope_state,
@@ -104,6 +106,12 @@ extension EnvelopeStore {
             FROM due ORDER BY position
             ON CONFLICT (envelope_id, event_id) WHERE event_id IS NOT NULL DO NOTHING
             RETURNING envelope_id
+        ), kept AS ( -- the result of an end that isn't one any more stays in the history
+            UPDATE envelope_updates u SET result = r.last_result
+            FROM due r
+            WHERE r.reopens AND r.last_result IS NOT NULL AND \(isLogged)
+              AND u.id = (SELECT max(id) FROM envelope_updates WHERE envelope_id = r.id)
+              AND u.status IN \(EnvelopeStatus.finalList)
         ), moved AS (
             UPDATE envelopes e SET
                 progress_percent = r.percent_after,
@@ -122,11 +130,13 @@ extension EnvelopeStore {
                 attempt = CASE WHEN r.is_news AND NOT r.is_final THEN r.attempt ELSE e.attempt END,
                 next_attempt_at = CASE WHEN r.is_news THEN r.next_attempt_at ELSE e.next_attempt_at END,
                 message = CASE WHEN r.is_news THEN r.message ELSE e.message END,
-                error = CASE WHEN r.is_news THEN COALESCE(r.error, e.error) ELSE e.error END,
-                result = CASE WHEN r.is_final THEN r.result ELSE e.result END,
+                error = CASE
+                    WHEN r.reopens THEN NULL WHEN r.is_news THEN COALESCE(r.error, e.error) ELSE e.error END,
+                result = CASE WHEN r.is_final OR r.reopens THEN r.result ELSE e.result END,
+                deadline = CASE WHEN r.reopens AND e.deadline < now() THEN NULL ELSE e.deadline END,
                 updated_at = clock_timestamp()
             FROM due r
-            WHERE e.id = r.id AND r.id IN (SELECT envelope_id FROM logged) -- a join would compare each with each
+            WHERE e.id = r.id AND \(isLogged)
             RETURNING e.id, e.progress_percent
         )
         SELECT m.id IS NOT NULL, COALESCE(m.progress_percent, e.progress_percent), COALESCE(e.status = 'cancelled', false)
@@ -136,7 +146,10 @@ extension EnvelopeStore {
 
     /// A report from an actor that the envelope has left behind is history, but no news.
     private static let isNews =
-        "(r.is_final OR (r.replays, r.loops, r.idx) >= (e.replays, e.loops, e.current_actor_idx))"
+        "(r.is_final OR r.reopens OR (r.replays, r.loops, r.idx) >= (e.replays, e.loops, e.current_actor_idx))"
+
+    /// Written so that it is looked up by hash. As a join it may compare each with each: the planner takes a batch for ten rows.
+    private static let isLogged = "(r.id IN (SELECT envelope_id FROM logged)) IS TRUE"
 
     /// A new round may begin anywhere on the route; within one there is no way back.
     private static let newIndex =

@@ -18,7 +18,8 @@ extension EnvelopeStore {
             """
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
                    u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
-                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) THEN e.result END)
+                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
+                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END)
             FROM envelopes e LEFT JOIN LATERAL (
                 SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
             ) u ON true

@@ -80,7 +80,11 @@ struct TestBroker {
         settings = RabbitMQSettings(
             endpoint: try Endpoint(url: TestServers.rabbitMQURL), exchange: unique, queuePrefix: "\(unique)-",
             queueType: queueType)
-        transport = RabbitMQTransport(
+        transport = Self.transport(settings)
+    }
+
+    static func transport(_ settings: RabbitMQSettings) -> RabbitMQTransport {
+        RabbitMQTransport(
             settings, on: EventLoop(name: "test"), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
