@@ -110,7 +110,7 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
-        tests("Gateways"),
+        tests("Gateways", ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Transports", "troupe", log]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -97,11 +97,15 @@ public struct Gateway: Service {
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
-        let ingest = ReportIngest(
-            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
-        )
+        let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
+        let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+        let intakes = [
+            ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
+            ReportIngest.deadLetterNotices(writer, transport),
+        ]
+        let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, hub: hub,
+            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
             tools: tools, metrics: metrics,
@@ -112,9 +116,12 @@ public struct Gateway: Service {
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
-                group.addTask { await ingest.run() }
+                for intake in intakes { group.addTask { await intake.run() } }
+                group.addTask { await answers.run() }
             }
         }
+        // What these leave undone stands in the database, for whichever gateway looks next.
+        let duties = Task { await cancellations.run() }
         let result: Result<Void, any Error>
         do {
             try await withGracefulShutdownHandler {
@@ -129,8 +136,10 @@ public struct Gateway: Service {
         }
         hub.finish()
         listening.cancel()
+        duties.cancel()
         outbox.stop()
         await drain(background)
+        await duties.value
         await listening.value
         try result.get()
     }

@@ -15,7 +15,7 @@ struct StateMachineAgreementTests {
             for round in 0..<60 {
                 let actors = (0..<Int.random(in: 1...4, using: &generator)).map { "actor\($0)" }
                 let id = "e\(round)"
-                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(
+                let submission = try SubmissionRequest(route: actors, payload: .null, schedule: Schedule()).submission(
                     id: id)
                 _ = try await store.submit(submission, grace: .zero)
                 var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")
@@ -28,7 +28,7 @@ struct StateMachineAgreementTests {
                     case (.log(let status, let percent), .applied(let stored)):
                         #expect(percent == stored)
                         logged.append("\(status) \(percent)")
-                    case (.ignore, .ignored(let stored)): #expect(stored == machine.percent)
+                    case (.ignore, .ignored(let stored, _)): #expect(stored == machine.percent)
                     default: Issue.record("\(action) but \(outcome) for \(change)")
                     }
                 }
@@ -40,21 +40,31 @@ struct StateMachineAgreementTests {
     private func randomReport(
         _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
     ) -> StatusReport {
-        let isFinal = Int.random(in: 0..<30, using: &generator) == 0
-        let status =
-            isFinal
-            ? ["succeeded", "failed", "cancelled"].randomElement(using: &generator)
-            : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
+        let kind =
+            [.final, .reopened].first { _ in Int.random(in: 0..<15, using: &generator) == 0 }
+            ?? StatusReport.Kind.progress
+        let statuses =
+            switch kind {
+            case .final: ["succeeded", "failed", "failed", "cancelled"]
+            case .reopened: ["running"]
+            default: ["received", "processing", "completed", "retrying"]
+            }
         // Routes grow and are left out; indexes jump back and forth; events repeat.
         let longer = actors + ["more"]
-        return StatusReport(
-            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
+        var report = StatusReport(
+            kind: kind, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
             envelopeID: id,
-            status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
+            status: statuses.randomElement(using: &generator) ?? "",
+            actors: [actors, longer, []].randomElement(using: &generator) ?? [],
             currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
             currentActorName: Bool.random(using: &generator) ? "named" : nil,
+            attempt: [nil, 1, 2, 7].randomElement(using: &generator) ?? nil,
+            nextAttemptAt: Bool.random(using: &generator) ? Timestamp.now(plus: .seconds(step)) : nil,
             result: Bool.random(using: &generator) ? RawJSON(integer: step) : nil,
             error: Bool.random(using: &generator) ? "error \(step)" : nil)
+        report.loops = Int.random(in: 0...step / 10, using: &generator)
+        report.replays = Int.random(in: 0...step / 30, using: &generator)
+        return report
     }
 
     private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
@@ -67,6 +77,8 @@ struct StateMachineAgreementTests {
         #expect(envelope.actorIndex == machine.actorIndex)
         #expect(envelope.routeCurrent == machine.actorIndex)
         #expect(envelope.actorName == machine.actorName)
+        #expect(envelope.attempt == machine.attempt)
+        #expect(envelope.nextAttemptAt == machine.nextAttemptAt)
         #expect(envelope.message == machine.message)
         #expect(envelope.error == machine.error)
         #expect(envelope.result.map { String(decoding: $0, as: UTF8.self) } == machine.result?.description)

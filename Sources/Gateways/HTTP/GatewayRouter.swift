@@ -11,6 +11,7 @@ struct GatewayRouter: Sendable {
     let store: EnvelopeStore
     let transport: any Transport
     let outbox: OutboxPublisher
+    let cancellations: CancellationAnnouncer
     let hub: UpdateHub
     let desk: DeadLetterDesk
     let tools: ToolCatalogue
@@ -19,6 +20,10 @@ struct GatewayRouter: Sendable {
     let outboxGrace: Duration
     let keepAliveInterval: Duration
     let logger: Logger
+
+    var reportWriter: ReportWriter {
+        ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+    }
 
     typealias Handler = @Sendable (Request, Context) async throws -> Response
 
@@ -31,6 +36,7 @@ struct GatewayRouter: Sendable {
         add("/envelopes/:id", [.get: getEnvelope], to: router)
         add("/envelopes/:id/stream", [.get: streamEnvelope], to: router)
         add("/envelopes/:id/active", [.get: isActive], to: router)
+        add("/envelopes/:id/cancel", [.post: cancelEnvelope], to: router)
         add("/envelopes/:id/progress", [.post: postProgress], to: router)
         add("/envelopes/:id/final", [.post: postFinal], to: router)
         add("/dead-letters", [.get: listDeadLetters], to: router)

@@ -78,9 +78,7 @@ extension GatewayRouter {
         guard let page else { return .finish }
         for update in page.updates { try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update))) }
         return machine.sent(
-            .init(
-                ids: page.updates.map(\.id), isFull: page.isFull, isFinal: page.isFinal,
-                endsInPage: page.updates.contains(where: \.status.isFinal)), now: .now)
+            .init(ids: page.updates.map(\.id), isFull: page.isFull, isFinal: page.isFinal), now: .now)
     }
 }
 
