@@ -25,6 +25,7 @@ struct ControlRequestAnswers: Sendable {
     private func answer(_ batch: [Delivery]) async {
         let ids: [String]
         do throws(PostgreSQLError) {
+            try await store.note(actors: Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor }))
             ids = try await store.latestCancellations(limit: Self.limit)
         } catch {
             logger.debug("control requests wait for the database", metadata: ["error": "\(error)"])

@@ -70,11 +70,20 @@ struct ReportIngest: Sendable {
                 await transport.settle(delivery, .acknowledge)
             }
         }
+        await note(actors: Set(batch.compactMap(\.deadLetter?.actor)))
         guard !readable.isEmpty else { return }
         if await writeUntilDone(readable.map(\.report)) {
             for (delivery, _) in readable { await transport.settle(delivery, .acknowledge) }
         } else {
             for (delivery, _) in readable { await transport.settle(delivery, .requeue) }
+        }
+    }
+
+    /// Whose dead letters there are. Their sidecars have most likely said so before.
+    private func note(actors: Set<String>) async {
+        if actors.isEmpty { return }
+        do throws(PostgreSQLError) { try await writer.store.note(actors: actors) } catch {
+            logger.warning("actors with dead letters not noted", metadata: ["error": "\(error)"])
         }
     }
 
