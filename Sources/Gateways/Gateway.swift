@@ -104,6 +104,8 @@ public struct Gateway: Service {
             ReportIngest.deadLetterNotices(writer, transport),
         ]
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
+        let sweep = DeadlineSweep(
+            store: store, grace: configuration.deadlineGrace, metrics: metrics, logger: logger)
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
@@ -121,7 +123,12 @@ public struct Gateway: Service {
             }
         }
         // What these leave undone stands in the database, for whichever gateway looks next.
-        let duties = Task { await cancellations.run() }
+        let duties = Task {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await cancellations.run() }
+                group.addTask { await sweep.run() }
+            }
+        }
         let result: Result<Void, any Error>
         do {
             try await withGracefulShutdownHandler {

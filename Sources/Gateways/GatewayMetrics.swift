@@ -8,6 +8,7 @@ struct GatewayMetrics: Sendable {
     let outboxLength: Gauge
     let submitted: Counter
     let streams: Gauge
+    let overdue: Counter
     let cancellationsAnnounced: Counter
     let controlRequestsAnswered: Counter
 
@@ -30,6 +31,8 @@ struct GatewayMetrics: Sendable {
         )
         submitted = registry.counter("envelopes_submitted_total", "Envelopes accepted")
         streams = registry.gauge("sse_streams", "Open event streams")
+        overdue = registry.counter(
+            "envelopes_overdue_total", "Envelopes failed since nobody had ended them by their deadline")
         cancellationsAnnounced = registry.counter(
             "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
         controlRequestsAnswered = registry.counter(

@@ -21,6 +21,11 @@ struct StateMachineAgreementTests {
                 var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")
                 var logged: [String] = ["running 0.0"]
                 for step in 0..<40 {
+                    if let end = try await endWithoutReport(id, machine, database),
+                        case .log(let status, let percent) = machine.apply(end)
+                    {
+                        logged.append("\(status) \(percent)")
+                    }
                     let change = try EnvelopeChange(randomReport(id, actors, step, &generator))
                     let action = machine.apply(change)
                     let outcome = try await store.apply([change])[0]
@@ -35,6 +40,26 @@ struct StateMachineAgreementTests {
                 try await compare(machine, logged, id, store)
             }
         }
+    }
+
+    /// Sometimes the gateway itself ends an envelope: what the machine calls it.
+    private func endWithoutReport(_ id: String, _ machine: EnvelopeStateMachine, _ database: TestDatabase) async throws
+        -> EnvelopeChange?
+    {
+        var report = StatusReport(
+            kind: .final, eventID: "", envelopeID: id, status: "cancelled", actors: [], currentActorIndex: 0)
+        report.replays = machine.round.replays
+        switch Int.random(in: 0..<60) {
+        case 0: #expect(try await database.store.cancel(id) == (machine.status.isFinal ? 0 : 1))
+        case 1:
+            try await database.pool.query("UPDATE envelopes SET deadline = now() WHERE id = $1", [.text(id)])
+            #expect(try await database.store.failOverdue(grace: .zero, limit: 10) == (machine.status.isFinal ? 0 : 1))
+            report.status = "failed"
+            report.error = "deadline_exceeded"
+            report.message = "Envelope failed at actor '\(machine.actorName ?? "")': deadline_exceeded"
+        default: return nil
+        }
+        return try EnvelopeChange(report)
     }
 
     private func randomReport(
