@@ -82,7 +82,9 @@ let package = Package(
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "troupe", dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments], swiftSettings: swiftSettings),
+            name: "troupe",
+            dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments],
+            swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.
         .executableTarget(

@@ -53,16 +53,9 @@ extension Context {
         self.init(
             id: request.id ?? "", parentID: request.parentID, route: route, headers: headers,
             attempt: headers.attempt(at: route.currentActor ?? ""),
-            deadline: request.json["deadline"]?.string.flatMap(Date.init(iso8601:)),
+            deadline: request.json["deadline"]?.string.flatMap(Timestamp.microseconds).map {
+                Date(timeIntervalSince1970: Double($0) / 1_000_000)
+            },
             log: Log(level: logLevel, fields: ["envelope_id": request.id ?? "", "actor": route.currentActor ?? ""]))
-    }
-}
-
-extension Date {
-    /// With or without fractions of a second.
-    init?(iso8601 text: String) {
-        let styles = [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)]
-        guard let date = styles.lazy.compactMap({ try? $0.parse(text) }).first else { return nil }
-        self = date
     }
 }
