@@ -40,7 +40,7 @@ extension EnvelopeChange {
         actorIndex = min(max(report.currentActorIndex, 0), 1_000_000)
         let index = min(max(report.currentActorIndex, 0), report.actors.count)
         actorName = report.currentActorName ?? (report.actors.indices.contains(index) ? report.actors[index] : nil)
-        round = EnvelopeRound(replays: report.replays, loops: report.loops)
+        round = EnvelopeRound(replays: max(0, report.replays), loops: max(0, report.loops))
         attempt = report.attempt.map { min(max($0, 1), 1_000_000) }
         error = report.error
 

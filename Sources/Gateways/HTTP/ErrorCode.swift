@@ -42,7 +42,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidRequest: "The request has a missing or wrong member"
         case .invalidID: "The id can't be used"
         case .invalidRoute: "The route can't be taken"
-        case .invalidDeadline: "The deadline can't be read"
+        case .invalidDeadline: "The deadline can't be used"
         case .invalidReport: "The status report can't be read"
         case .duplicateID: "There is an envelope of this id already"
         case .alreadyEnded: "The envelope has ended already"

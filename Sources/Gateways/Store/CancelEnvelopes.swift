@@ -55,12 +55,12 @@ extension EnvelopeStore {
             SELECT id FROM envelopes WHERE id = ANY($1) AND status = 'cancelled' ORDER BY id
             ON CONFLICT (envelope_id) DO UPDATE SET announced_at = NULL
             WHERE cancellations.announced_at < now() - interval '5 seconds'
-            """, [.texts(Array(ids))])
+            """, [.texts(ids.map(\.withoutNUL))])
     }
 
     /// Their messages have ended.
     func forgetCancellations(of ids: Set<String>) async throws(PostgreSQLError) {
-        _ = try await query("DELETE FROM cancellations WHERE envelope_id = ANY($1)", [.texts(Array(ids))])
+        _ = try await query("DELETE FROM cancellations WHERE envelope_id = ANY($1)", [.texts(ids.map(\.withoutNUL))])
     }
 
     /// Those requested last, the latest first.

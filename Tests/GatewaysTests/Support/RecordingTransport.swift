@@ -41,6 +41,8 @@ final class RecordingTransport: Transport {
 
     var acknowledgedCount: Int { state.withLock { $0.settled.values.count { $0 == .acknowledge } } }
 
+    var requeuedCount: Int { state.withLock { $0.settled.values.count { $0 == .requeue } } }
+
     func messages(of id: String) -> [String] {
         published.filter { $0.id == id }.map { String(decoding: $0.body, as: UTF8.self) }
     }
