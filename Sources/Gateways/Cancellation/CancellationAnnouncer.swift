@@ -43,6 +43,7 @@ struct CancellationAnnouncer: Sendable {
                 backoff.reset()
                 await alarm.sleep(for: Self.interval)
             } catch {
+                if Task.isCancelled { return }
                 logger.warning("cancellations wait to be told", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: backoff.next())
             }
