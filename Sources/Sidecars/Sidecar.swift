@@ -121,6 +121,8 @@ public actor Sidecar {
         for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
     }
 
+    func uncancel(_ ids: [String]) { cancellations.remove(ids) }
+
     private func finish(_ machine: DeliveryMachine, after duration: Duration) {
         metrics.settled(machine, after: duration)
         if case .failed(let reason) = machine.outcome {

@@ -60,6 +60,10 @@ struct SidecarProcessTests {
             #expect(bad["e2"]?.first?.payload["details"]?["message"]?.string == "as asked")
             #expect(bad["e2"]?.first?.payload["details"]?["traceback"]?.string?.contains("handler.py") == true)
 
+            // The last result is here before its delivery is settled.
+            try await eventually("all are settled") {
+                try await harness.get("/metrics").body.contains("troupe_actor_active_messages 0")
+            }
             let metrics = try await harness.get("/metrics").body
             #expect(
                 metrics.contains(
@@ -68,7 +72,6 @@ struct SidecarProcessTests {
             #expect(
                 metrics.contains(
                     "messages_failed_total{queue=\"\(harness.broker.queuePrefix)worker\",reason=\"runtime_error\"} 1"))
-            #expect(metrics.contains("troupe_actor_active_messages 0"))
             #expect(try await harness.get("/healthz").status == 200)
         }
     }

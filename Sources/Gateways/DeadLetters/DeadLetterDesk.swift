@@ -87,6 +87,10 @@ struct DeadLetterDesk: Sendable {
                 }
                 body = envelope.encoded()
                 try await report(reopened: envelope, at: actor)
+                // Sidecars that have heard of a cancellation would end it again.
+                let reminder = ControlMessage.uncancel([envelope.id])
+                try await transport.publish(
+                    Message(to: .control, id: "", body: reminder.encoded()), timeout: publishTimeout)
             }
             try await transport.publish(Message(to: .actor(actor), id: message.id, body: body), timeout: publishTimeout)
             logger.info("dead letter replayed", metadata: ["envelope_id": "\(message.id)", "actor": "\(actor)"])

@@ -10,6 +10,13 @@ struct Cancellations {
 
     init(capacity: Int = 100_000) { self.capacity = capacity }
 
+    mutating func remove(_ oldIDs: [String]) {
+        let known = Set(oldIDs).intersection(ids)
+        if known.isEmpty { return }
+        ids.subtract(known)
+        inOrder.removeAll(where: known.contains)
+    }
+
     mutating func insert(_ newIDs: [String]) {
         for id in newIDs where ids.insert(id).inserted {
             inOrder.append(id)
