@@ -52,8 +52,9 @@ public actor Sidecar {
         await transport.declare(.actor(policy.actorName))
         await reporter.prepare()
         await runtime.waitUntilReachable()
-        let control = await listen()
-        defer { control.cancel() }
+        // An end actor closes whatever comes.
+        let control = policy.isEndActor ? nil : await listen()
+        defer { control?.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         await withDiscardingTaskGroup { group in
             var waitingSince = MonotonicTime.now
