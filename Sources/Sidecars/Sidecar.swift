@@ -26,6 +26,8 @@ public actor Sidecar {
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
     private var lastCall: UInt64 = 0
+    /// Whether it takes deliveries, as far as there are any.
+    private(set) var hasBegun = false
 
     /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
     ///   be replaced.
@@ -56,6 +58,7 @@ public actor Sidecar {
         let control = policy.isEndActor ? nil : await listen()
         defer { control?.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
+        hasBegun = true
         await withDiscardingTaskGroup { group in
             var waitingSince = MonotonicTime.now
             for await delivery in deliveries {

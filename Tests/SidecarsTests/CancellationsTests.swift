@@ -16,6 +16,11 @@ struct CancellationsTests {
         #expect(!cancellations.cover(envelope("e-1")) && !cancellations.cover(envelope("f", parent: "g")))
         cancellations.remove(["e", "nobody"])
         #expect(!cancellations.cover(envelope("e")) && cancellations.cover(envelope("x")))
+        // One that was taken back may have a parent that is still cancelled.
+        cancellations.remove(["x-1"])
+        #expect(!cancellations.cover(envelope("x-1", parent: "x")) && cancellations.cover(envelope("x-2", parent: "x")))
+        cancellations.insert(["x-1"])
+        #expect(cancellations.cover(envelope("x-1", parent: "x")))
     }
 
     @Test func theOldestAreForgottenFirst() {

@@ -525,6 +525,13 @@ struct DeliveryMachineTests {
         #expect(failed.payload["error"]?.string == "cancelled" && !machine.runtimeHangs)
     }
 
+    @Test func whoeverFindsTheRuntimeOccupiedByAnotherGoesBackUnharmed() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .settle(.requeue) = machine.called(.failure(.occupied), now: now) else { throw Unexpected() }
+        #expect(machine.runtimeHangs && machine.outcome == nil)
+    }
+
     @Test func errorEndReportsACancelledEnvelopeAsThat() throws {
         let body =
             #"{"id":"e","route":{"actors":["a"]},"payload":{"error":"cancelled","details":{"message":"Envelope cancelled"}}}"#

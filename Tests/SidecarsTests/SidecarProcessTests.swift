@@ -126,6 +126,23 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test func sigtermWaitsNoLongerThanTheGrace() async throws {
+        try await withHarness(Self.echo, ["TROUPE_SHUTDOWN_GRACE": "500ms"]) { harness in
+            try await harness.start()
+            try await harness.submit(1, payload: #"{"sleep":30}"#)
+            try await eventually("it is at work") { harness.hits == 1 }
+            let sidecar = try #require(harness.sidecar)
+            harness.kill(sidecar, SIGTERM)
+            try await eventually("it ends", within: .seconds(10)) { !sidecar.isRunning }
+            #expect(sidecar.terminationStatus == 0)
+            // The envelope is the broker's again.
+            harness.kill(harness.handler)
+            harness.rewriteHandler(Self.echo.replacing("time.sleep(payload", with: "(payload"))
+            try await harness.start()
+            #expect(try await harness.collect("happy-end", 1).keys.contains("e1"))
+        }
+    }
+
     @Test func heartbeatsGoOnWhileAHandlerIsBusy() async throws {
         try await withHarness(Self.echo, ["TROUPE_RABBITMQ_HEARTBEAT": "1"]) { harness in
             try await harness.start()

@@ -134,6 +134,9 @@ public struct DeliveryMachine: Sendable {
             return .abandon
         case .failure(.cancelled):
             return failCancelled()
+        case .failure(.occupied):
+            runtimeHangs = true
+            return .settle(.requeue)
         case .failure(.timeout) where timeLeft.map { $0 <= .zero } == true:
             return failAtDeadline("the handler was at work")
         case .failure(.timeout(let limit)):
