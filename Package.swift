@@ -82,7 +82,9 @@ let package = Package(
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "troupe", dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments], swiftSettings: swiftSettings),
+            name: "troupe",
+            dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments],
+            swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.
         .executableTarget(
@@ -110,7 +112,7 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
-        tests("Gateways"),
+        tests("Gateways", ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Transports", "troupe", log]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -6,16 +6,16 @@ internal import Glibc
 enum ActorProcess {
     /// Serves until SIGTERM or SIGINT and exits: 0 when all that had arrived was answered, else as `StartError` says.
     /// - Parameters:
-    ///   - validates: overrides `TROUPE_ENABLE_VALIDATION`.
+    ///   - isEndActor: it takes whatever comes, in any state.
     ///   - load: makes the handler, before the actor says that it is ready.
     static func run(
-        _ mode: HandlerMode, validates: Bool? = nil, load: @Sendable () async throws -> Answerer.Call
+        _ mode: HandlerMode, isEndActor: Bool = false, load: @Sendable () async throws -> Answerer.Call
     ) async -> Never {
         // A peer or a log reader that goes away is an error where it is written to, not the end.
         signal(SIGPIPE, SIG_IGN)
         do {
             var settings = try ActorSettings(environment: ProcessInfo.processInfo.environment, mode: mode)
-            if let validates { settings.validates = validates }
+            if isEndActor { settings.takeWhateverComes() }
             try await serve(settings, mode, load)
         } catch let error as StartError {
             error.endProcess()

@@ -21,6 +21,13 @@ struct ActorSettings: Sendable {
     /// `TROUPE_LOG_LEVEL`
     var logLevel: Log.Level
 
+    mutating func takeWhateverComes() {
+        validates = false
+        let limits = jsonLimits.ofErrorEnvelopes
+        maximumMessageBytes = min(limits.size, Int(UInt32.max))
+        maximumNesting = limits.nesting
+    }
+
     static let readyFile = "runtime-ready"
 
     var socketPath: String { folder + "/" + socketName }

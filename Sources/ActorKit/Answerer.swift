@@ -24,6 +24,7 @@ struct Answerer: Sendable {
             return refusal(error)
         }
         let context = Context(request, logLevel: settings.logLevel)
+        defer { if Task.isCancelled { context.log.info("cancelled, the sidecar has closed the connection") } }
         do {
             let results = try await call(request, context)
             if mode == .envelope && settings.validates { try check(results, after: request) }

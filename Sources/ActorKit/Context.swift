@@ -12,6 +12,8 @@ public struct Context: Sendable {
     /// With `current` at this actor.
     public var route: Route
     public var headers: Headers
+    /// How often the sidecar has called this actor for this step, from 1: each retry counts one.
+    public var attempt: Int
     /// When the sender stops waiting for the result.
     public var deadline: Date?
     /// Lines of this log carry the envelope's id and the actor's name.
@@ -20,12 +22,13 @@ public struct Context: Sendable {
     /// For tests of handlers; in an actor the context comes with the call.
     public init(
         id: String = "", parentID: String? = nil, route: Route = Route(actors: []), headers: Headers = Headers(),
-        deadline: Date? = nil, log: Log = Log()
+        attempt: Int = 1, deadline: Date? = nil, log: Log = Log()
     ) {
         self.id = id
         self.parentID = parentID
         self.route = route
         self.headers = headers
+        self.attempt = attempt
         self.deadline = deadline
         self.log = log
     }
@@ -46,18 +49,13 @@ public struct Context: Sendable {
 extension Context {
     init(_ request: LooseEnvelope, logLevel: Log.Level) {
         let route = request.looseRoute
+        let headers = request.looseHeaders
         self.init(
-            id: request.id ?? "", parentID: request.parentID, route: route, headers: request.looseHeaders,
-            deadline: request.json["deadline"]?.string.flatMap(Date.init(iso8601:)),
+            id: request.id ?? "", parentID: request.parentID, route: route, headers: headers,
+            attempt: headers.attempt(at: route.currentActor ?? ""),
+            deadline: request.json["deadline"]?.string.flatMap(Timestamp.microseconds).map {
+                Date(timeIntervalSince1970: Double($0) / 1_000_000)
+            },
             log: Log(level: logLevel, fields: ["envelope_id": request.id ?? "", "actor": route.currentActor ?? ""]))
-    }
-}
-
-extension Date {
-    /// With or without fractions of a second.
-    init?(iso8601 text: String) {
-        let styles = [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)]
-        guard let date = styles.lazy.compactMap({ try? $0.parse(text) }).first else { return nil }
-        self = date
     }
 }

@@ -12,7 +12,7 @@ public protocol EndHandler: Sendable {
 extension EndHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
-        await ActorProcess.run(.envelope, validates: false) {
+        await ActorProcess.run(.envelope, isEndActor: true) {
             let handler = try await Self()
             return { request, context in
                 try await handler.handle(request.json, context)

@@ -68,5 +68,9 @@ static inline int troupe_spawn(const char *command, char *const environment[], i
   }
   if (child < 0) return -1;
   *descriptor = (int)syscall(SYS_pidfd_open, child, 0);
-  return child;
+  if (*descriptor >= 0) return child;
+  // A kernel before 5.3, or a filter of system calls: nobody would hear of its end.
+  kill(child, SIGKILL);
+  waitpid(child, 0, 0);
+  return -1;
 }

@@ -2,28 +2,37 @@
 public enum ControlMessage: Sendable, Hashable {
     /// These envelopes are cancelled: no handler gets them any more, and who works on one may stop.
     case cancel([String])
+    /// These were, and are to be worked on again.
+    case uncancel([String])
 
     /// - Throws: `ControlError` for what is no such message. One of a kind that is not known reads as `nil`: a newer
     ///   gateway may speak to us.
     public static func parsing(_ body: [UInt8]) throws(ControlError) -> ControlMessage? {
         let json = try RawJSON(control: body)
-        guard json["type"]?.string == "cancel" else { return nil }
+        let make: ([String]) -> ControlMessage
+        switch json["type"]?.string {
+        case "cancel": make = ControlMessage.cancel
+        case "uncancel": make = ControlMessage.uncancel
+        default: return nil
+        }
         guard let ids = json["ids"], ids.kind == .array else { throw ControlError("'ids' must be a list") }
-        return .cancel(ids.elements.compactMap(\.string))
+        return make(ids.elements.compactMap(\.string))
     }
 
     public func encoded() -> [UInt8] {
+        let (type, ids) =
+            switch self {
+            case .cancel(let ids): ("cancel", ids)
+            case .uncancel(let ids): ("uncancel", ids)
+            }
         var writer = JSONWriter()
         writer.beginObject()
-        switch self {
-        case .cancel(let ids):
-            writer.name("type")
-            writer.append(string: "cancel")
-            writer.name("ids")
-            writer.beginArray()
-            for id in ids { writer.append(string: id) }
-            writer.endArray()
-        }
+        writer.name("type")
+        writer.append(string: type)
+        writer.name("ids")
+        writer.beginArray()
+        for id in ids { writer.append(string: id) }
+        writer.endArray()
         writer.endObject()
         return writer.bytes
     }

@@ -42,6 +42,18 @@ public struct Headers: Sendable, Hashable {
 }
 
 extension Headers {
+    /// The attempts that have failed at an actor, as its sidecar noted them, the last one at the end. Those at other actors
+    /// are of no interest there, though an older sidecar may not have taken them off.
+    public func failedAttempts(at actor: String) -> [RawJSON] {
+        (self["troupe-attempts"]?.elements ?? []).filter { $0["actor"]?.string == actor }
+    }
+
+    /// The number of the attempt that is under way at an actor, from 1.
+    public func attempt(at actor: String) -> Int {
+        let last = failedAttempts(at: actor).last?["attempt"]?.integer ?? 0
+        return min(max(last, 0), 1_000_000) + 1
+    }
+
     /// The W3C trace context, where it is there and well formed.
     public var traceparent: TraceParent? { self["traceparent"]?.string.flatMap(TraceParent.init) }
 

@@ -53,4 +53,8 @@ public struct JSONLimits: Sendable, Hashable {
     private static func clamped(_ nesting: Int) -> Int { min(max(nesting, 1), 4096) }
 
     public static let standard = JSONLimits()
+
+    /// For end actors. An error envelope holds a payload and a reply that these limits have just let through, one level
+    /// further in.
+    public var ofErrorEnvelopes: JSONLimits { JSONLimits(size: 2 * size + 65_536, nesting: nesting + 2) }
 }

@@ -26,6 +26,10 @@ extension StatusReport {
         writer.name("current_actor_idx")
         writer.append(currentActorIndex)
         member("current_actor_name", currentActorName)
+        for (name, count) in [("replays", replays), ("loops", loops)] where count > 0 {
+            writer.name(name)
+            writer.append(count)
+        }
         member("message", message)
         if let attempt {
             writer.name("attempt")
@@ -109,6 +113,8 @@ extension StatusReport {
         }
         currentActorIndex = try whole("current_actor_idx") { $0 } ?? 0
         currentActorName = try text("current_actor_name")
+        replays = try whole("replays") { $0 } ?? 0
+        loops = try whole("loops") { $0 } ?? 0
         message = try text("message")
         attempt = try number("attempt").flatMap { Int(exactly: $0) }
         nextAttemptAt = try text("next_attempt_at")

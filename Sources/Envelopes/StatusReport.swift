@@ -22,6 +22,10 @@ public struct StatusReport: Sendable, Hashable {
     /// From 0; equals `actors.count` when the route is done.
     public var currentActorIndex: Int
     public var currentActorName: String?
+    /// How often the envelope has been sent on its way again after it had ended, and how often its route has led back:
+    /// of two reports the one with more of them tells the newer state, wherever on the route it is.
+    public var replays = 0
+    public var loops = 0
     public var message: String?
     /// At this actor, from 1.
     public var attempt: Int?

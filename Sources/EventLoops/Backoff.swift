@@ -14,16 +14,12 @@ public struct Backoff: Sendable, Hashable {
     }
 
     /// The wait before the next try: between half of the step and the whole of it.
-    public mutating func next(using generator: inout some RandomNumberGenerator) -> Duration {
+    /// - Parameter random: 0..<1, where in between.
+    public mutating func next(random: Double = .random(in: 0..<1)) -> Duration {
         var step = initial
         for _ in 0..<tries where step < ceiling { step = step * factor }
         tries += 1
-        return min(step, ceiling) * Double.random(in: 0.5...1, using: &generator)
-    }
-
-    public mutating func next() -> Duration {
-        var generator = SystemRandomNumberGenerator()
-        return next(using: &generator)
+        return min(step, ceiling) * (0.5 + random / 2)
     }
 
     public mutating func reset() { tries = 0 }

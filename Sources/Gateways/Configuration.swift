@@ -19,6 +19,7 @@ public struct Configuration: Sendable {
     public var publishTimeout = Duration.seconds(10)
     public var outboxGrace = Duration.seconds(15)
     public var outboxInterval = Duration.seconds(1)
+    public var deadlineGrace = Duration.seconds(5)
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
@@ -52,6 +53,8 @@ public struct Configuration: Sendable {
             "GATEWAY_OUTBOX_GRACE", default: outboxGrace, in: .milliseconds(100)...(.seconds(3600)))
         outboxInterval = settings.duration(
             "GATEWAY_OUTBOX_INTERVAL", default: outboxInterval, in: .milliseconds(10)...(.seconds(300)))
+        deadlineGrace = settings.duration(
+            "GATEWAY_DEADLINE_GRACE", default: deadlineGrace, in: .zero ... .seconds(3600))
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))

@@ -97,12 +97,18 @@ public struct Gateway: Service {
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
-        let ingest = ReportIngest(
-            store: store, transport: transport, prefetch: configuration.reportPrefetch, metrics: metrics, logger: logger
-        )
+        let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
+        let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+        let intakes = [
+            ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
+            ReportIngest.deadLetterNotices(writer, transport),
+        ]
+        let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
+        let sweep = DeadlineSweep(
+            store: store, grace: configuration.deadlineGrace, metrics: metrics, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, hub: hub,
+            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
             catalogue: catalogue, metrics: metrics,
@@ -115,7 +121,15 @@ public struct Gateway: Service {
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
-                group.addTask { await ingest.run() }
+                for intake in intakes { group.addTask { await intake.run() } }
+                group.addTask { await answers.run() }
+            }
+        }
+        // What these leave undone stands in the database, for whichever gateway looks next.
+        let duties = Task {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await cancellations.run() }
+                group.addTask { await sweep.run() }
             }
         }
         let result: Result<Void, any Error>
@@ -133,8 +147,10 @@ public struct Gateway: Service {
         hub.finish()
         listening.cancel()
         reloading.cancel()
+        duties.cancel()
         outbox.stop()
         await drain(background)
+        await duties.value
         await listening.value
         await reloading.value
         try result.get()

@@ -8,6 +8,15 @@ struct GatewayMetrics: Sendable {
     let outboxLength: Gauge
     let submitted: Counter
     let streams: Gauge
+    let overdue: Counter
+    let cancellationsAnnounced: Counter
+    let controlRequestsAnswered: Counter
+
+    /// What tells the gateway of envelopes.
+    enum Intake: String, CaseIterable {
+        case statusReports = "status_reports"
+        case deadLetters = "dead_letters"
+    }
 
     enum ReportOutcome: String, CaseIterable {
         case applied, ignored, unknown, invalid
@@ -16,12 +25,21 @@ struct GatewayMetrics: Sendable {
     init(namespace: String = "troupe_gateway") {
         registry = MetricsRegistry(namespace: namespace)
         published = registry.counter("outbox_published_total", "Messages that the broker has confirmed")
-        outboxLength = registry.gauge("outbox_messages", "Accepted envelopes that the broker has not confirmed yet")
+        outboxLength = registry.gauge(
+            "outbox_messages",
+            "Accepted envelopes that the broker has not confirmed yet; not those that start later"
+        )
         submitted = registry.counter("envelopes_submitted_total", "Envelopes accepted")
         streams = registry.gauge("sse_streams", "Open event streams")
+        overdue = registry.counter(
+            "envelopes_overdue_total", "Envelopes failed since nobody had ended them by their deadline")
+        cancellationsAnnounced = registry.counter(
+            "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
+        controlRequestsAnswered = registry.counter(
+            "control_requests_answered_total", "Sidecars that have started and asked what is cancelled")
         // Series are there from the start: a rate over the first event is right then.
         for status in EnvelopeStatus.allCases where status.isFinal { _ = finished(status) }
-        for outcome in ReportOutcome.allCases { _ = reports(outcome) }
+        for intake in Intake.allCases { for outcome in ReportOutcome.allCases { _ = taken(intake, outcome) } }
         for code in [TransportError.Code.unroutable, .refused, .connectionLost, .timeout] { _ = publishFailures(code) }
     }
 
@@ -35,9 +53,13 @@ struct GatewayMetrics: Sendable {
         registry.counter("outbox_failures_total", "Messages not confirmed, by reason", ["reason": code.rawValue])
     }
 
-    func reports(_ outcome: ReportOutcome) -> Counter {
-        registry.counter(
-            "status_reports_total", "Reports from actors, by what became of them", ["outcome": outcome.rawValue])
+    func taken(_ intake: Intake, _ outcome: ReportOutcome) -> Counter {
+        let help =
+            switch intake {
+            case .statusReports: "Reports from actors, by what became of them"
+            case .deadLetters: "Notices of dead letters, by what became of them"
+            }
+        return registry.counter("\(intake.rawValue)_total", help, ["outcome": outcome.rawValue])
     }
 
     func request(method: String, route: String, status: Int) -> Counter {

@@ -28,6 +28,11 @@ public struct Parameter: Sendable, Hashable {
 
     public static func boolean(_ value: Bool?) -> Parameter { Parameter(.boolean, value.map { [$0 ? 1 : 0] }) }
 
+    /// A `timestamptz`, in microseconds since 1970-01-01 00:00 UTC.
+    public static func time(microseconds value: Int64?) -> Parameter {
+        Parameter(.timestampWithTimeZone, value.map(encode(time:)))
+    }
+
     public static func texts(_ values: [String?]) -> Parameter {
         Parameter(.textArray, encodeArray(of: .text, values.map { $0.map { Array($0.utf8)[...] } }))
     }
@@ -43,6 +48,17 @@ public struct Parameter: Sendable, Hashable {
 
     public static func doubles(_ values: [Double?]) -> Parameter {
         Parameter(.float8Array, encodeArray(of: .float8, values.map { $0.map { bigEndian($0.bitPattern)[...] } }))
+    }
+
+    /// Each in microseconds since 1970-01-01 00:00 UTC.
+    public static func times(microseconds values: [Int64?]) -> Parameter {
+        Parameter(
+            .timestampWithTimeZoneArray, encodeArray(of: .timestampWithTimeZone, values.map { $0.map(encode(time:)) }))
+    }
+
+    /// PostgreSQL counts from 2000-01-01.
+    private static func encode(time microseconds: Int64) -> ArraySlice<UInt8> {
+        bigEndian(UInt64(bitPattern: microseconds &- 946_684_800_000_000))[...]
     }
 
     /// One dimension, counted from 1: dimensions, has-nulls flag, element type, length, lower bound, then length and bytes of each.

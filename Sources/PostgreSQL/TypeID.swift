@@ -16,4 +16,5 @@ struct TypeID: RawRepresentable, Hashable, Sendable {
     static let int8Array = TypeID(rawValue: 1016)
     static let float8Array = TypeID(rawValue: 1022)
     static let timestampWithTimeZone = TypeID(rawValue: 1184)
+    static let timestampWithTimeZoneArray = TypeID(rawValue: 1185)
 }

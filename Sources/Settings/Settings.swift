@@ -110,7 +110,8 @@ extension Duration {
             case "m": total += .seconds(number * 60)
             case "h": total += .seconds(number * 3600)
             case "d": total += .seconds(number * 86_400)
-            case "" where rest.isEmpty && total == .zero: total = .seconds(number)
+            // A number without a unit stands alone.
+            case "" where digits.count == text.count: total = .seconds(number)
             default: return nil
             }
         } while !rest.isEmpty

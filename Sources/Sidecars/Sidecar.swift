@@ -26,6 +26,8 @@ public actor Sidecar {
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
     private var lastCall: UInt64 = 0
+    /// Whether it takes deliveries, as far as there are any.
+    private(set) var hasBegun = false
 
     /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
     ///   be replaced.
@@ -52,9 +54,11 @@ public actor Sidecar {
         await transport.declare(.actor(policy.actorName))
         await reporter.prepare()
         await runtime.waitUntilReachable()
-        let control = await listen()
-        defer { control.cancel() }
+        // An end actor closes whatever comes.
+        let control = policy.isEndActor ? nil : await listen()
+        defer { control?.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
+        hasBegun = true
         await withDiscardingTaskGroup { group in
             var waitingSince = MonotonicTime.now
             for await delivery in deliveries {
@@ -120,6 +124,8 @@ public actor Sidecar {
         if policy.isEndActor { return }
         for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
     }
+
+    func uncancel(_ ids: [String]) { cancellations.remove(ids) }
 
     private func finish(_ machine: DeliveryMachine, after duration: Duration) {
         metrics.settled(machine, after: duration)

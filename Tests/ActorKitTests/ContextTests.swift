@@ -26,6 +26,17 @@ struct ContextTests {
     }
 
     @Test(arguments: [
+        ("[]", 1), ("5", 1), (#"[{"actor":"b","attempt":"x"},7]"#, 1), (#"[{"actor":"a","attempt":4}]"#, 1),
+        (#"[{"actor":"b","attempt":1},{"actor":"b","attempt":2}]"#, 3),
+        (#"[{"actor":"b","attempt":9223372036854775807}]"#, 1_000_001), (#"[{"actor":"b","attempt":-3}]"#, 1),
+    ])
+    func attemptsAreThoseAtThisActor(_ header: String, _ attempt: Int) throws {
+        let route = #"{"actors":["a","b"],"current":1}"#
+        let envelope = #"{"route":\#(route),"headers":{"troupe-attempts":\#(header)},"payload":1}"#
+        #expect(try context(envelope).attempt == attempt)
+    }
+
+    @Test(arguments: [
         "{}", #"{"id":5,"parent_id":[],"route":[],"headers":3,"deadline":7}"#,
         #"{"route":{"actors":{},"current":"x"},"headers":null}"#, #"{"route":{"actors":[1,null],"current":1e99}}"#,
     ])

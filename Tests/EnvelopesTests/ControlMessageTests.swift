@@ -5,6 +5,7 @@ struct ControlMessageTests {
     @Test(arguments: [[], ["e"], ["a\"b", "ü", "\u{0}"]] as [[String]])
     func readsWhatItHasWritten(ids: [String]) throws {
         #expect(try ControlMessage.parsing(ControlMessage.cancel(ids).encoded()) == .cancel(ids))
+        #expect(try ControlMessage.parsing(ControlMessage.uncancel(ids).encoded()) == .uncancel(ids))
         let request = ControlRequest(actor: "a", inbox: ids.first ?? "i")
         #expect(try ControlRequest(parsing: request.encoded()) == request)
     }

@@ -3,12 +3,14 @@ import Testing
 
 struct StatusReportTests {
     @Test func comesBackAsItWent() throws {
-        let full = StatusReport(
+        var full = StatusReport(
             kind: .final, eventID: "e-1:2:final", envelopeID: "e-1", parentID: "e", status: "failed",
             actors: ["a", "b\""],
             currentActorIndex: 1, currentActorName: "b\"", message: "no\nway", durationMilliseconds: 12,
             messageSizeKilobytes: 0.21, result: try RawJSON(Array(#"{"n":1e400, "k":[ ]}"#.utf8)), error: "timeout",
             errorDetails: try RawJSON(Array(#"["\ud800"]"#.utf8)), timestamp: "2026-01-02T03:04:05.000006Z")
+        full.replays = 2
+        full.loops = 7
         #expect(try StatusReport(parsing: full.encoded()) == full)
         for kind in StatusReport.Kind.allCases {
             let bare = StatusReport(

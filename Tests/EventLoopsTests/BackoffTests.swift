@@ -10,14 +10,14 @@ struct BackoffTests {
         var step = Duration.milliseconds(100)
         for tries in 0..<30 {
             #expect(backoff.tries == tries)
-            let wait = backoff.next(using: &generator)
+            let wait = backoff.next(random: .random(in: 0..<1, using: &generator))
             #expect(wait <= step)
             #expect(wait >= step / 2)
             step = min(step * 2, .seconds(10))
         }
         backoff.reset()
         #expect(backoff.tries == 0)
-        let wait = backoff.next(using: &generator)
+        let wait = backoff.next(random: .random(in: 0..<1, using: &generator))
         #expect(wait <= .milliseconds(100))
     }
 
@@ -25,7 +25,7 @@ struct BackoffTests {
         var generator = SeededGenerator(seed: 1)
         let waits = (0..<100).map { _ in
             var backoff = Backoff(initial: .seconds(1))
-            return backoff.next(using: &generator)
+            return backoff.next(random: .random(in: 0..<1, using: &generator))
         }
         #expect(waits.min()! < .milliseconds(600))
         #expect(waits.max()! > .milliseconds(900))

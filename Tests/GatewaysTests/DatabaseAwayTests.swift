@@ -43,4 +43,22 @@ struct DatabaseAwayTests {
             proxy.stop()
         }
     }
+
+    @Test("keeps sidecars that start waiting, not for ever; they are answered when it is back")
+    func controlRequests() async throws {
+        try await withDatabase { database in
+            let proxy = try TCPProxy(to: database.url)
+            let gateway = try await TestGateway.start(proxy.url)
+            proxy.stop()
+            let request = ControlRequest(actor: "a", inbox: "i").encoded()
+            gateway.transport.deliver(request, from: .controlRequests)
+            try await eventually("it isn't given back") { gateway.transport.requeuedCount == 1 }
+            try proxy.start()
+            try await eventually("it doesn't recover") { try await gateway.client.get("/readyz").status == 200 }
+            gateway.transport.deliver(request, from: .controlRequests)
+            try await eventually("no answer") { gateway.transport.cancellations(to: .controlInbox("i")) == [[]] }
+            try await gateway.stop()
+            proxy.stop()
+        }
+    }
 }

@@ -84,6 +84,11 @@ struct DeadLetterTests {
             try await world.bury("g", "a", "not JSON", body: "\u{1}garbage")
             try await world.bury("e3", "happy-end", "delivery_limit")
 
+            // Nobody has named the actors but the dead letters themselves.
+            try await eventually(within: .seconds(10), "all actors' dead letters") {
+                try await client.get("/dead-letters")["dead_letters"]?.elements.count == 4
+            }
+
             // Show.
             let all = try await client.get("/dead-letters?actor=a")
             let entries = try #require(all["dead_letters"]?.elements)

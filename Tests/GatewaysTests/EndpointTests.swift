@@ -72,7 +72,7 @@ struct EndpointTests {
 
     @Test("a deadline comes from a timeout or as it is")
     func deadline() async throws {
-        try await withGateway { gateway, _ in
+        try await withGateway { gateway, database in
             func submit(_ id: String, _ more: String) async throws -> TestClient.Answer {
                 _ = try await gateway.client.post(
                     "/envelopes", #"{"id":"\#(id)","route":{"actors":["a"]},"payload":1,\#(more)}"#)
@@ -88,7 +88,8 @@ struct EndpointTests {
             #expect(gateway.transport.messages(of: "given")[0].contains(#""deadline":"2031-05-06T07:08:09+02:00""#))
             #expect(gateway.transport.messages(of: "timed")[0].contains(#""deadline":"20"#))
 
-            _ = try await submit("past", #""deadline":"2001-01-01T00:00:00Z""#)
+            _ = try await submit("past", #""deadline":"2031-05-06T07:08:09Z""#)
+            try await database.pool.query("UPDATE envelopes SET deadline = now() WHERE id = 'past'")
             #expect(try await gateway.client.get("/envelopes/past/active").status == 410)
             #expect(try await gateway.client.get("/envelopes/timed/active").text == #"{"active":true}"#)
             let unknown = try await gateway.client.get("/envelopes/nobody/active")
@@ -243,6 +244,20 @@ struct EndpointTests {
             #expect(message.hasSuffix(#""payload":{"x":1,"extra":[true],"y":"z"}}"#))
             #expect(message.contains(#""deadline":""#))
             #expect(try await client.get("/envelopes/\(id)")["timeout_seconds"]?.integer == 300)
+
+            func call(_ more: String) async throws -> TestClient.Answer {
+                let answer = try await client.post("/tools/call", #"{"name":"go","arguments":{"x":1},\#(more)}"#)
+                guard answer.status == 200 else { return answer }
+                let text = try #require(answer["content"]?.elements[0]["text"]?.string)
+                return try await client.get("/envelopes/\(RawJSON(Array(text.utf8))["envelope_id"]?.string ?? "")")
+            }
+            let short = try await call(#""timeout":"20s","delay_ms":1000"#)
+            #expect(short["timeout_seconds"]?.integer == 20)
+            #expect(short["not_before"]?.string != nil)
+            let until = try await call(#""deadline":"2041-02-03T04:05:06Z","not_before":"2031-02-03T04:05:06Z""#)
+            #expect(until["deadline"]?.string == "2041-02-03T04:05:06.000000Z")
+            #expect(until["not_before"]?.string == "2031-02-03T04:05:06.000000Z")
+            #expect(try await call(#""deadline":"tomorrow""#).code == "invalid_deadline")
 
             let missing = try await client.post("/tools/call", #"{"name":"go"}"#)
             #expect(missing.status == 200)

@@ -7,12 +7,15 @@ import Testing
 struct EnvelopeStateMachineTests {
     private func change(
         _ status: String, _ kind: StatusReport.Kind = .progress, at index: Int = 0, of actors: [String] = ["a", "b"],
-        event: String = ""
+        event: String = "", attempt: Int? = nil, nextAttemptAt: String? = nil, replays: Int = 0, loops: Int = 0
     ) throws -> EnvelopeChange {
-        try EnvelopeChange(
-            StatusReport(
-                kind: kind, eventID: event, envelopeID: "e", status: status, actors: actors, currentActorIndex: index,
-                result: kind == .final ? RawJSON(integer: index) : nil))
+        var report = StatusReport(
+            kind: kind, eventID: event, envelopeID: "e", status: status, actors: actors, currentActorIndex: index,
+            attempt: attempt, nextAttemptAt: nextAttemptAt,
+            result: kind == .final ? RawJSON(integer: index) : nil)
+        report.replays = replays
+        report.loops = loops
+        return try EnvelopeChange(report)
     }
 
     @Test("a straight way through a route")
@@ -49,6 +52,37 @@ struct EnvelopeStateMachineTests {
         #expect(machine.apply(try change("received", at: 1)) == .log(status: .running, percent: 55))
     }
 
+    @Test("attempts are counted at each actor; the next one's time is known until it begins or the envelope ends")
+    func attempts() throws {
+        var machine = EnvelopeStateMachine(actors: ["a", "b"])
+        _ = machine.apply(try change("processing", attempt: 1))
+        #expect(machine.attempt == 1)
+        _ = machine.apply(try change("retrying", attempt: 1, nextAttemptAt: "1970-01-01T00:00:07Z"))
+        #expect(machine.nextAttemptAt == 7_000_000)
+        _ = machine.apply(try change("received", attempt: 2))
+        #expect(machine.attempt == 2)
+        #expect(machine.nextAttemptAt == nil)
+        _ = machine.apply(try change("retrying", attempt: 2, nextAttemptAt: "1970-01-01T00:00:09Z"))
+        _ = machine.apply(try change("failed", .final))
+        #expect(machine.attempt == 2)
+        #expect(machine.nextAttemptAt == nil)
+    }
+
+    @Test("a route that leads back: what the next round reports is news wherever it is")
+    func loops() throws {
+        var machine = EnvelopeStateMachine(actors: ["a", "b"])
+        _ = machine.apply(try change("processing", at: 1))
+        _ = machine.apply(try change("retrying", at: 0, attempt: 1, loops: 1))
+        #expect(machine.status == .retrying)
+        #expect(machine.actorIndex == 0)
+        #expect(machine.actorName == "a")
+        // Late, of the round before.
+        _ = machine.apply(try change("completed", at: 1))
+        #expect(machine.status == .retrying)
+        _ = machine.apply(try change("processing", at: 1, loops: 1))
+        #expect(machine.actorIndex == 1)
+    }
+
     @Test("what is final stays so", arguments: ["succeeded", "failed", "cancelled"])
     func final(status: String) throws {
         var machine = EnvelopeStateMachine(actors: ["a", "b"])
@@ -61,11 +95,51 @@ struct EnvelopeStateMachineTests {
         #expect(machine == ended)
     }
 
+    @Test("what has failed or was cancelled may be reopened, and ends again", arguments: ["failed", "cancelled"])
+    func reopened(status: String) throws {
+        var machine = EnvelopeStateMachine(actors: ["a", "b"])
+        _ = machine.apply(try change(status, .final, at: 1))
+        #expect(
+            machine.apply(try change("running", .reopened, event: "r", replays: 1))
+                == .log(status: .running, percent: 100))
+        #expect(machine.actorIndex == 0)
+        #expect(machine.result == nil)
+        #expect(machine.error == nil)
+        #expect(machine.apply(try change("running", .reopened, event: "r", replays: 1)) == .ignore(.isRepeated))
+        #expect(machine.apply(try change("processing", replays: 1)) == .log(status: .running, percent: 100))
+        #expect(
+            machine.apply(try change("succeeded", .final, at: 2, replays: 1)) == .log(status: .succeeded, percent: 100))
+    }
+
+    @Test("what has succeeded can't be reopened")
+    func reopenedTooLate() throws {
+        var machine = EnvelopeStateMachine(actors: ["a"])
+        _ = machine.apply(try change("succeeded", .final, at: 1))
+        let ended = machine
+        #expect(machine.apply(try change("running", .reopened, replays: 1)) == .ignore(.isFinal))
+        #expect(machine == ended)
+    }
+
+    @Test("an end from before the replay that comes late doesn't end it")
+    func outdatedEnd() throws {
+        var machine = EnvelopeStateMachine(actors: ["a"])
+        // The replay is known before the end that it follows.
+        #expect(machine.apply(try change("running", .reopened, replays: 1)) == .log(status: .running, percent: 0))
+        #expect(machine.apply(try change("failed", .final)) == .ignore(.isOutdated))
+        #expect(machine.apply(try change("running", .reopened)) == .ignore(.isOutdated))
+        #expect(machine.status == .running)
+    }
+
     @Test("a report that comes again counts once")
     func repeated() throws {
         var machine = EnvelopeStateMachine(actors: ["a"])
         #expect(machine.apply(try change("received", event: "1")) == .log(status: .running, percent: 5))
         #expect(machine.apply(try change("received", event: "1")) == .ignore(.isRepeated))
+    }
+
+    @Test("a time that can't be read is refused", arguments: ["soon", "2026-02-30T00:00:00Z"])
+    func unreadableTime(text: String) {
+        #expect(throws: StatusReportError.self) { try change("retrying", nextAttemptAt: text) }
     }
 
     @Test("unknown statuses are refused", arguments: ["", "done", "succeeded", "RECEIVED"])

@@ -13,7 +13,7 @@ struct OutboxTests {
     func confirmed() async throws {
         try await withGateway { gateway, database in
             _ = try await gateway.client.post("/envelopes", body)
-            try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
+            try await eventually("the row stays") { try await database.outboxLength() == 0 }
             #expect(gateway.transport.published.count == 1)
         }
     }
@@ -29,7 +29,7 @@ struct OutboxTests {
             try await eventually("nothing was sent") { gateway.transport.published.count == 1 }
             #expect(gateway.transport.published[0].body == submission.message)
             #expect(gateway.transport.published[0].destination == .actor("a"))
-            try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
+            try await eventually("the row stays") { try await database.outboxLength() == 0 }
             try await gateway.stop()
         }
     }
@@ -45,7 +45,7 @@ struct OutboxTests {
             #expect(try await gateway.client.get("/envelopes/e")["status"]?.string == "pending")
             gateway.transport.fail(with: nil)
             try await eventually("not sent") { gateway.transport.published.count == 1 }
-            try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
+            try await eventually("the row stays") { try await database.outboxLength() == 0 }
         }
     }
 
@@ -61,7 +61,7 @@ struct OutboxTests {
             }
             let envelope = try await gateway.client.get("/envelopes/e")
             #expect(envelope["error"]?.string == "no queue for actor 'a': is it deployed, and its name right?")
-            try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
+            try await eventually("the row stays") { try await database.outboxLength() == 0 }
         }
     }
 
@@ -69,7 +69,7 @@ struct OutboxTests {
     func sharing() async throws {
         try await withDatabase { database in
             for number in 0..<100 {
-                let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(
+                let submission = try SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule()).submission(
                     id: "e\(number)")
                 _ = try await database.store.submit(submission, grace: .zero)
             }
@@ -78,7 +78,7 @@ struct OutboxTests {
             async let first = TestGateway.start(database.url, transport: transport)
             async let second = TestGateway.start(database.url, transport: other)
             let gateways = try await [first, second]
-            try await eventually("not all were sent") { try await database.store.outboxLength() == 0 }
+            try await eventually("not all were sent") { try await database.outboxLength() == 0 }
             let ids = (transport.published + other.published).map(\.id)
             #expect(ids.count == 100)
             #expect(Set(ids).count == 100)
@@ -89,14 +89,14 @@ struct OutboxTests {
     @Test("what an actor has reported on isn't sent again")
     func arrived() async throws {
         try await withDatabase { database in
-            let submission = try SubmissionRequest(route: ["a"], payload: .null, timeoutSeconds: nil).submission(
+            let submission = try SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule()).submission(
                 id: "e")
             _ = try await database.store.submit(submission, grace: .zero)
             let report = StatusReport(
                 kind: .progress, eventID: "1", envelopeID: "e", status: "received", actors: ["a"], currentActorIndex: 0)
             _ = try await database.store.apply([EnvelopeChange(report)])
             let gateway = try await TestGateway.start(database.url)
-            try await eventually("the row stays") { try await database.store.outboxLength() == 0 }
+            try await eventually("the row stays") { try await database.outboxLength() == 0 }
             #expect(gateway.transport.published.isEmpty)
             try await gateway.stop()
         }
@@ -112,7 +112,7 @@ struct OutboxTests {
             }
             try await gateway.stop()
             #expect(Set(gateway.transport.published.map(\.id)).count == 50)
-            #expect(try await database.store.outboxLength() == 0)
+            #expect(try await database.outboxLength() == 0)
         }
     }
 }

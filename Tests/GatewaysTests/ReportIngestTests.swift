@@ -39,6 +39,33 @@ struct ReportIngestTests {
         }
     }
 
+    @Test("show attempts, and when the next one begins, until it does")
+    func attempts() async throws {
+        try await withGateway { gateway, _ in
+            _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
+            var retrying = report(.progress, "e", "retrying", event: "1")
+            retrying.attempt = 3
+            retrying.nextAttemptAt = "2031-01-02T03:04:05Z"
+            gateway.transport.report(retrying)
+            try await eventually("not acknowledged") { gateway.transport.acknowledgedCount == 1 }
+            let waiting = try await gateway.client.get("/envelopes/e")
+            #expect(waiting["status"]?.string == "retrying")
+            #expect(waiting["attempt"]?.integer == 3)
+            #expect(waiting["next_attempt_at"]?.string == "2031-01-02T03:04:05.000000Z")
+            var received = report(.progress, "e", "received", event: "2")
+            received.attempt = 4
+            gateway.transport.report(received)
+            gateway.transport.report(report(.final, "e", "succeeded", at: 2, event: "3"))
+            let events = await (try gateway.client.events("/envelopes/e/stream")).all()
+            #expect(events.map { $0["attempt"]?.integer } == [nil, 3, 4, nil])
+            #expect(events[1]["next_attempt_at"]?.string == "2031-01-02T03:04:05.000000Z")
+            #expect(events[2]["next_attempt_at"] == nil)
+            let ended = try await gateway.client.get("/envelopes/e")
+            #expect(ended["attempt"]?.integer == 4)
+            #expect(ended["next_attempt_at"] == nil)
+        }
+    }
+
     @Test("make children known, in whatever order they come")
     func children() async throws {
         try await withGateway { gateway, _ in

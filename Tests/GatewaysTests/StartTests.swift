@@ -127,7 +127,7 @@ struct ConfigurationTests {
             ("GATEWAY_KEEPALIVE", "0"),
             ("GATEWAY_STREAM_POLL", "0"), ("GATEWAY_PUBLISH_TIMEOUT", "15s"), ("GATEWAY_OUTBOX_GRACE", "?"),
             ("GATEWAY_OUTBOX_INTERVAL", "1h1"),
-            ("GATEWAY_REPORT_PREFETCH", "100000"), ("GATEWAY_DRAIN_TIMEOUT", "0"),
+            ("GATEWAY_DEADLINE_GRACE", "2h"), ("GATEWAY_REPORT_PREFETCH", "100000"), ("GATEWAY_DRAIN_TIMEOUT", "0"),
         ])
     func wrong(name: String, value: String) {
         let found = problems(["TROUPE_\(name)": value])

@@ -15,12 +15,17 @@ struct StateMachineAgreementTests {
             for round in 0..<60 {
                 let actors = (0..<Int.random(in: 1...4, using: &generator)).map { "actor\($0)" }
                 let id = "e\(round)"
-                let submission = try SubmissionRequest(route: actors, payload: .null, timeoutSeconds: nil).submission(
+                let submission = try SubmissionRequest(route: actors, payload: .null, schedule: Schedule()).submission(
                     id: id)
                 _ = try await store.submit(submission, grace: .zero)
                 var machine = EnvelopeStateMachine(actors: actors, message: "Sending envelope to first actor")
                 var logged: [String] = ["running 0.0"]
                 for step in 0..<40 {
+                    if let end = try await endWithoutReport(id, machine, database),
+                        case .log(let status, let percent) = machine.apply(end)
+                    {
+                        logged.append("\(status) \(percent)")
+                    }
                     let change = try EnvelopeChange(randomReport(id, actors, step, &generator))
                     let action = machine.apply(change)
                     let outcome = try await store.apply([change])[0]
@@ -28,7 +33,7 @@ struct StateMachineAgreementTests {
                     case (.log(let status, let percent), .applied(let stored)):
                         #expect(percent == stored)
                         logged.append("\(status) \(percent)")
-                    case (.ignore, .ignored(let stored)): #expect(stored == machine.percent)
+                    case (.ignore, .ignored(let stored, _)): #expect(stored == machine.percent)
                     default: Issue.record("\(action) but \(outcome) for \(change)")
                     }
                 }
@@ -37,24 +42,54 @@ struct StateMachineAgreementTests {
         }
     }
 
+    /// Sometimes the gateway itself ends an envelope: what the machine calls it.
+    private func endWithoutReport(_ id: String, _ machine: EnvelopeStateMachine, _ database: TestDatabase) async throws
+        -> EnvelopeChange?
+    {
+        var report = StatusReport(
+            kind: .final, eventID: "", envelopeID: id, status: "cancelled", actors: [], currentActorIndex: 0)
+        report.replays = machine.round.replays
+        switch Int.random(in: 0..<60) {
+        case 0: #expect(try await database.store.cancel(id) == (machine.status.isFinal ? 0 : 1))
+        case 1:
+            try await database.pool.query("UPDATE envelopes SET deadline = now() WHERE id = $1", [.text(id)])
+            #expect(try await database.store.failOverdue(grace: .zero, limit: 10) == (machine.status.isFinal ? 0 : 1))
+            report.status = "failed"
+            report.error = "deadline_exceeded"
+            report.message = "Envelope failed at actor '\(machine.actorName ?? "")': deadline_exceeded"
+        default: return nil
+        }
+        return try EnvelopeChange(report)
+    }
+
     private func randomReport(
         _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
     ) -> StatusReport {
-        let isFinal = Int.random(in: 0..<30, using: &generator) == 0
-        let status =
-            isFinal
-            ? ["succeeded", "failed", "cancelled"].randomElement(using: &generator)
-            : ["received", "processing", "completed", "retrying"].randomElement(using: &generator)
+        let kind =
+            [.final, .reopened].first { _ in Int.random(in: 0..<15, using: &generator) == 0 }
+            ?? StatusReport.Kind.progress
+        let statuses =
+            switch kind {
+            case .final: ["succeeded", "failed", "failed", "cancelled"]
+            case .reopened: ["running"]
+            default: ["received", "processing", "completed", "retrying"]
+            }
         // Routes grow and are left out; indexes jump back and forth; events repeat.
         let longer = actors + ["more"]
-        return StatusReport(
-            kind: isFinal ? .final : .progress, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
+        var report = StatusReport(
+            kind: kind, eventID: Bool.random(using: &generator) ? "" : "event\(step / 2)",
             envelopeID: id,
-            status: status ?? "", actors: [actors, longer, []].randomElement(using: &generator) ?? [],
+            status: statuses.randomElement(using: &generator) ?? "",
+            actors: [actors, longer, []].randomElement(using: &generator) ?? [],
             currentActorIndex: Int.random(in: 0...actors.count, using: &generator),
             currentActorName: Bool.random(using: &generator) ? "named" : nil,
+            attempt: [nil, 1, 2, 7].randomElement(using: &generator) ?? nil,
+            nextAttemptAt: Bool.random(using: &generator) ? Timestamp.now(plus: .seconds(step)) : nil,
             result: Bool.random(using: &generator) ? RawJSON(integer: step) : nil,
             error: Bool.random(using: &generator) ? "error \(step)" : nil)
+        report.loops = Int.random(in: 0...step / 10, using: &generator)
+        report.replays = Int.random(in: 0...step / 30, using: &generator)
+        return report
     }
 
     private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
@@ -67,6 +102,8 @@ struct StateMachineAgreementTests {
         #expect(envelope.actorIndex == machine.actorIndex)
         #expect(envelope.routeCurrent == machine.actorIndex)
         #expect(envelope.actorName == machine.actorName)
+        #expect(envelope.attempt == machine.attempt)
+        #expect(envelope.nextAttemptAt == machine.nextAttemptAt)
         #expect(envelope.message == machine.message)
         #expect(envelope.error == machine.error)
         #expect(envelope.result.map { String(decoding: $0, as: UTF8.self) } == machine.result?.description)

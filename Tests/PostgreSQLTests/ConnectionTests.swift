@@ -51,6 +51,13 @@ struct ConnectionTests {
             "SELECT timestamptz '1969-12-31 23:59:59.999999+00', timestamptz 'infinity'")[0]
         #expect(try row.microseconds(0) == -1)
         #expect(try row.optionalMicroseconds(1) != nil)
+        let sent = try await connection.query(
+            "SELECT $1::timestamptz, $1::timestamptz::text, a FROM unnest($2::timestamptz[]) AS t(a)",
+            [.time(microseconds: -1), .times(microseconds: [nil, 1_795_253_400_123_456])])
+        #expect(try sent[0].microseconds(0) == -1)
+        #expect(try sent[0].string(1).hasPrefix("19"))
+        #expect(sent[0].isNull(2))
+        #expect(try sent[1].microseconds(2) == 1_795_253_400_123_456)
         await connection.close()
     }
 

@@ -561,6 +561,66 @@ def peer_goes_away(options):
             assert connection.call_json(standard_envelope({"milliseconds": 0})) == [reply_item({"milliseconds": 0})]
 
 
+def wait_request(milliseconds):
+    return frame(json.dumps(standard_envelope({"milliseconds": milliseconds})).encode())
+
+
+def until_said(runtime, *words):
+    """Waits until the handler `wait` has said these words, and no others."""
+    until(lambda: said(runtime) == list(words), "the handler to say %s; it said %s" % (words, said(runtime)))
+
+
+def said(runtime):
+    return [line for line in runtime.output().splitlines() if line in ("began", "cancelled", "ended")]
+
+
+@check("a call whose peer goes away is cancelled, and the next one is served")
+def cancelled_call(options):
+    with options.runtime("wait") as runtime:
+        with runtime.connect() as connection:
+            connection.send(wait_request(60000))
+            until_said(runtime, "began")
+        until_said(runtime, "began", "cancelled")
+        with runtime.connect() as connection:
+            assert connection.call_json(standard_envelope({"milliseconds": 1})) == [reply_item({"milliseconds": 1})]
+        assert runtime.stop() == 0, runtime.output()
+
+
+@check("bytes behind a request are no cancellation, the end of the connection behind them is")
+def bytes_behind_a_request(options):
+    for behind in (b"\0", wait_request(60000)):
+        with options.runtime("wait") as runtime:
+            with runtime.connect() as connection:
+                connection.send(wait_request(300) + behind)
+                assert parse(connection.receive()) == [reply_item({"milliseconds": 300})]
+            with runtime.connect() as connection:
+                connection.send(wait_request(60000) + behind)
+                until(lambda: said(runtime)[-1] == "began", "the second call")
+            until(lambda: said(runtime)[-1] == "cancelled", "its cancellation")
+
+
+@check("a peer that only sends no more still gets its reply")
+def closed_for_sending(options):
+    with options.runtime("wait") as runtime, runtime.connect() as connection:
+        connection.send(wait_request(300))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert parse(connection.receive()) == [reply_item({"milliseconds": 300})]
+        until_said(runtime, "began", "ended")
+
+
+@check("a call whose peer has gone before its turn is not begun")
+def cancelled_before_its_turn(options):
+    with options.runtime("wait") as runtime:
+        with runtime.connect() as connection:
+            connection.send(wait_request(60000))
+            until_said(runtime, "began")
+            with runtime.connect() as late:
+                late.send(wait_request(60000))
+        with runtime.connect() as connection:
+            assert connection.call_json(standard_envelope({"milliseconds": 1})) == [reply_item({"milliseconds": 1})]
+        until_said(runtime, "began", "cancelled", "began", "ended")
+
+
 @check("an idle connection keeps no other from being served")
 def idle_connections(options):
     for concurrency in ("1", "2"):

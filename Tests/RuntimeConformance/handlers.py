@@ -11,7 +11,9 @@ Payload mode: gets the payload, returns payloads.
 | grow          | {"bytes": n}         | returns {"text": n times "x"}                                                |
 | printing      | {"lines": n}         | prints n lines to stdout and n to stderr, returns the payload                |
 | sleep         | {"milliseconds": n}  | waits so long, returns the payload                                           |
-| describe      | anything             | returns {"id", "parent_id", "route", "headers"}, as its context has them      |
+| wait          | {"milliseconds": n}  | says "began" on stderr and waits so long, or until nobody waits for it any   |
+|               |                      | more; says "ended" or "cancelled" then, returns the payload                  |
+| describe      | anything             | returns {"id", "parent_id", "route", "headers", "attempt"}, as its context has them |
 
 Envelope mode: gets the envelope, returns envelopes.
 
@@ -61,12 +63,26 @@ def sleep(payload):
     return payload
 
 
+def wait(payload, context):
+    say("began")
+    end = time.monotonic() + payload["milliseconds"] / 1000
+    while time.monotonic() < end and not context.cancelled:
+        time.sleep(0.005)
+    say("cancelled" if context.cancelled else "ended")
+    return payload
+
+
+def say(word):
+    print(word, file=sys.stderr, flush=True)
+
+
 def describe(payload, context):
     return {
         "id": context.id,
         "parent_id": context.parent_id,
         "route": context.route,
         "headers": context.headers,
+        "attempt": context.attempt,
     }
 
 

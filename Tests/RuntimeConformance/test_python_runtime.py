@@ -4,6 +4,7 @@
 """
 
 import ast
+import datetime
 import json
 import os
 import signal
@@ -235,6 +236,157 @@ class HandlerKinds(RuntimeTest):
             def process(payload): return threading.current_thread() is threading.main_thread()
             """
         self.assertEqual(self.payloads(self.started(source)), [True])
+
+
+class Cancellation(RuntimeTest):
+    """That a handler can ask for it is in conformance.py; here is what Python has beyond that."""
+
+    def cancelled(self, runtime, behind=b""):
+        """Goes away in the middle of a call, waits until the handler has said so, and makes another call."""
+        with runtime.connect() as connection:
+            connection.send(frame(json.dumps(standard_envelope("long")).encode()) + behind)
+            until(lambda: "began" in runtime.output(), "the call")
+        until(lambda: "told" in runtime.output(), "the handler to hear of it")
+        self.assertEqual(self.payloads(runtime, "short"), ["short"])
+        self.assertIn("cancelled, the sidecar has closed the connection: envelope_id=e-1", runtime.output())
+        self.assertNotIn("handler failed", runtime.output())
+        self.assertEqual(runtime.stop(), 0, runtime.output())
+
+    ASYNC = """
+        import asyncio
+        async def process(payload):
+            if payload == "short": return payload
+            print("began")
+            try:
+                await asyncio.sleep(60)
+            finally:
+                print("told")
+        async def generator(payload):
+            yield await process(payload)
+        async def stubborn(payload):
+            try:
+                return await process(payload)
+            except asyncio.CancelledError:
+                return "a result that nobody waits for"
+        """
+
+    def test_the_task_of_an_async_handler_is_cancelled(self):
+        for handler in ("h.process", "h.generator", "h.stubborn"):
+            with self.subTest(handler=handler):
+                self.cancelled(self.started(self.ASYNC, handler))
+
+    def test_bytes_of_a_next_request_do_not_hide_it_from_an_async_handler(self):
+        self.cancelled(self.started(self.ASYNC), behind=b"\0\0")
+
+    def test_an_async_handler_is_not_cancelled_by_bytes_of_a_next_request(self):
+        runtime = self.started(
+            """
+            import asyncio, time
+            async def process(payload):
+                began = time.thread_time()
+                await asyncio.sleep(payload)
+                return time.thread_time() - began < 0.1
+            """
+        )
+        connection = self.connect(runtime)
+        connection.send(2 * frame(json.dumps(standard_envelope(0.5)).encode()))
+        for _ in range(2):
+            self.assertEqual(parse(connection.receive()), [reply_item(True)], "bytes that wait must cost no time")
+
+    def test_threads_of_the_handler_may_ask(self):
+        self.cancelled(
+            self.started(
+                """
+                import threading, time
+                def process(payload, context):
+                    if payload == "short": return payload
+                    print("began")
+                    def work():
+                        while not context.cancelled: time.sleep(0.005)
+                        print("told")
+                    threads = [threading.Thread(target=work) for _ in range(4)]
+                    for thread in threads: thread.start()
+                    for thread in threads: thread.join()
+                """
+            )
+        )
+
+    def test_with_worker_threads_and_processes(self):
+        source = """
+            import time
+            def process(payload, context):
+                if payload == "short": return payload
+                print("began")
+                while not context.cancelled: time.sleep(0.005)
+                print("told")
+            """
+        for mode in ("threads", "processes"):
+            with self.subTest(mode=mode):
+                self.cancelled(self.started(source, TROUPE_CONCURRENCY="2", TROUPE_CONCURRENCY_MODE=mode))
+
+    def test_a_call_that_is_over_is_not_cancelled_with_a_later_one(self):
+        runtime = self.started(
+            """
+            import time
+            kept = []
+            def process(payload, context):
+                kept.append(context)
+                if payload != "long": return [[one.cancelled for one in kept]]
+                print("began")
+                while not context.cancelled: time.sleep(0.005)
+            """
+        )
+        self.assertEqual(self.payloads(runtime), [[False]])
+        with runtime.connect() as connection:
+            connection.send(frame(json.dumps(standard_envelope("long")).encode()))
+            until(lambda: "began" in runtime.output(), "the call")
+        self.assertEqual(self.payloads(runtime), [[False, True, False]])
+
+    def test_a_handler_that_fails_because_it_was_cancelled_is_no_failure(self):
+        self.cancelled(
+            self.started(
+                """
+                import time
+                def process(payload, context):
+                    if payload == "short": return payload
+                    print("began")
+                    while not context.cancelled: time.sleep(0.005)
+                    print("told")
+                    raise RuntimeError("given up")
+                """
+            )
+        )
+
+
+class ContextOfATest(unittest.TestCase):
+    """A handler's own tests have no sidecar."""
+
+    def setUp(self):
+        sys.path.insert(0, os.path.dirname(RUNTIME))
+        self.addCleanup(sys.path.remove, os.path.dirname(RUNTIME))
+        from troupe_runtime import Context
+
+        self.context = Context
+
+    def test_of_a_bare_envelope(self):
+        context = self.context()
+        self.assertEqual((context.id, context.parent_id, context.route, context.headers), (None, None, None, {}))
+        self.assertEqual((context.attempt, context.deadline, context.cancelled), (1, None, False))
+
+    def test_deadlines(self):
+        second = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+        for text, expected in {
+            "2030-01-01T00:00:00Z": second,
+            "2030-01-01T00:00:00.5Z": second.replace(microsecond=500000),
+            "2030-01-01T00:00:00.1234567Z": second.replace(microsecond=123456),
+            "2030-01-01T02:00:00+02:00": second,
+            "2029-12-31T22:30:00-0130": second,
+            "2030-01-01T00:00:00": None,  # whose midnight?
+            "2030-13-01T00:00:00Z": None,
+            "soon": None,
+            7: None,
+        }.items():
+            self.assertEqual(self.context({"deadline": text}).deadline, expected, text)
 
 
 class Errors(RuntimeTest):

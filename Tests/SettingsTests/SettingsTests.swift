@@ -34,7 +34,7 @@ struct SettingsTests {
         #expect(Duration(text: text) == expected)
     }
 
-    @Test(arguments: ["", "s", "5x", "-1s", "1s2", "1..2s", "1e3s", "９s", "5 m", "99999999999s"])
+    @Test(arguments: ["", "s", "5x", "-1s", "1s2", "1..2s", "1e3s", "９s", "5 m", "99999999999s", "0h30", "0s0"])
     func refusesOtherTimeSpans(text: String) {
         #expect(Duration(text: text) == nil)
     }

@@ -120,28 +120,54 @@ struct DeliveryMachineTests {
         let route = #""route":{"actors":["a","b","c"],"current":2}"#
         let reply = #"[{"payload":0,\#(route)},{"payload":1,\#(route)},{"payload":2,\#(route)}]"#
         var machine = machine(Self.body)
-        let outgoing = try sent(&machine, reply: reply)
+        let outgoing = try allSent(&machine, reply: reply)
         let children = try messages(outgoing).map(envelope)
         #expect(children.map(\.id) == ["e", "e-1", "e-2"])
         #expect(children.map(\.parentID) == ["p", "e", "e"])
         #expect(children.map { $0.payload.description } == ["0", "1", "2"])
         #expect(children.allSatisfy { $0.headers["h"]?.description == "1e400" && $0.unknown.count == 1 })
-        // Who watches knows of the children before any of them can end.
         #expect(reports(outgoing).map(\.kind) == [.created, .created, .progress])
 
         // A redelivery gives the same.
         var again = self.machine(Self.body)
-        #expect(try messages(sent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
+        #expect(try messages(allSent(&again, reply: reply)).map(\.body) == messages(outgoing).map(\.body))
 
         // The one that keeps the id fans out once more, further on: no id comes twice.
         var later = DeliveryMachine(
             DeliveryPolicy(actorName: "c"), body: messages(outgoing)[0].body, surroundings: surroundings)
-        let more = try sent(
+        let more = try allSent(
             &later,
             reply:
                 #"[{"payload":0,"route":{"actors":["a","b","c"],"current":3}},{"payload":1,"route":{"actors":["a","b","c"],"current":3}}]"#
         )
         #expect(try messages(more).map(envelope).map(\.id) == ["e", "e-1.1"])
+    }
+
+    /// All that is sent until the delivery is settled. Of a fan-out, the one that keeps the id goes last, and comes first here.
+    func allSent(_ machine: inout DeliveryMachine, reply: String) throws -> [DeliveryMachine.Outgoing] {
+        let first = try sent(&machine, reply: reply)
+        let confirmed = [Result<Void, TransportError>](repeating: .success(()), count: first.count)
+        guard case .send(let rest, .zero) = machine.sent(confirmed, isLive: true) else { return first }
+        return rest + first
+    }
+
+    /// Else the delivery could be lost, end in another way the next time, and leave a child that nobody ever closes.
+    @Test(arguments: [TransportError.Code.connectionLost, .unroutable, .refused])
+    func aChildIsToldOfOnlyWhenItIsSafe(code: TransportError.Code) throws {
+        let route = #""route":{"actors":["a","b","c"],"current":2}"#
+        var machine = machine(Self.body)
+        _ = try sent(&machine, reply: "[{\"payload\":0,\(route)},{\"payload\":1,\(route)},{\"payload\":2,\(route)}]")
+        guard case .send(let again, _) = machine.sent([.success(()), failure(code)], isLive: true) else {
+            throw Unexpected()
+        }
+        #expect(reports(again).isEmpty && messages(again).map(\.id) == ["e-2"])
+        var lost = machine
+        guard case .abandon = lost.sent([.success(())], isLive: false) else { throw Unexpected() }
+        guard case .send(let rest, .zero) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
+        #expect(reports(rest).map(\.envelopeID) == ["e-1", "e-2", "e"] && messages(rest).map(\.id) == ["e"])
+        guard case .settle(.acknowledge) = machine.sent(rest.map { _ in .success(()) }, isLive: true) else {
+            throw Unexpected()
+        }
     }
 
     /// What a machine at `actor` makes of an envelope when its handler answers with these results.
@@ -159,7 +185,7 @@ struct DeliveryMachineTests {
         }
         var machine = DeliveryMachine(
             DeliveryPolicy(actorName: actor), body: envelope.encoded(), surroundings: surroundings)
-        return try messages(sent(&machine, reply: "[\(reply.joined(separator: ","))]")).map(self.envelope)
+        return try messages(allSent(&machine, reply: "[\(reply.joined(separator: ","))]")).map(self.envelope)
     }
 
     private func places(_ envelope: Envelope) -> [FanOutPlace] {
@@ -499,6 +525,13 @@ struct DeliveryMachineTests {
         #expect(failed.payload["error"]?.string == "cancelled" && !machine.runtimeHangs)
     }
 
+    @Test func whoeverFindsTheRuntimeOccupiedByAnotherGoesBackUnharmed() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        guard case .settle(.requeue) = machine.called(.failure(.occupied), now: now) else { throw Unexpected() }
+        #expect(machine.runtimeHangs && machine.outcome == nil)
+    }
+
     @Test func errorEndReportsACancelledEnvelopeAsThat() throws {
         let body =
             #"{"id":"e","route":{"actors":["a"]},"payload":{"error":"cancelled","details":{"message":"Envelope cancelled"}}}"#
@@ -637,13 +670,14 @@ struct DeliveryMachineTests {
         let reply =
             #"[{"payload":0,"route":{"actors":["a","b","c"],"current":2}},{"payload":1,"route":{"actors":["a","b","x"],"current":2}}]"#
         let outgoing = try sent(&machine, reply: reply)
-        #expect(outgoing.count == 4)
-        guard
-            case .send(let rest, _) = machine.sent(
-                [.success(()), .success(()), .success(()), failure(.unroutable)], isLive: true)
-        else { throw Unexpected() }
+        #expect(outgoing.count == 1)
+        guard case .send(let rest, _) = machine.sent([failure(.unroutable)], isLive: true) else {
+            throw Unexpected()
+        }
         let failed = try envelope(try #require(messages(rest).first))
         #expect(rest.count == 1 && failed.id == "e-1" && failed.parentID == "e")
+        guard case .send(let last, _) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
+        #expect(messages(last).map(\.id) == ["e"])
     }
 
     @Test func whenEvenErrorEndCannotTakeItTheDeliveryIsHeld() throws {

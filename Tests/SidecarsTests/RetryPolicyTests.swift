@@ -1,9 +1,18 @@
+import Envelopes
 import EventLoops
 import Testing
 
 @testable import Sidecars
 
 struct RetryPolicyTests {
+    /// `(((a{1,99}){1,99}){1,99})` takes seconds and a gigabyte to compile.
+    @Test func patternsFromOutsideCannotCount() throws {
+        let header = try RawJSON(
+            Array(#"{"retry_on":["Value.*","(((a{1,99}){1,99}){1,99})","(a)\\1",7],"final_on":["b{2}"]}"#.utf8))
+        let policy = RetryPolicy(retried: ["x"], final: ["y"]).overridden(by: header)
+        #expect(policy.retried == ["Value.*"] && policy.final == [])
+    }
+
     func delay(_ policy: RetryPolicy, _ attempt: Int, _ error: String = "ValueError", _ random: Double = 0.5)
         -> Duration?
     {

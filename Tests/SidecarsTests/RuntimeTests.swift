@@ -177,6 +177,32 @@ struct RuntimeTests {
         unlink(server.path)
     }
 
+    @Test func whoComesAfterACallThatWasGivenUpIsNotBlamedForTheWait() async throws {
+        let server = ScriptedRuntime([[.silence], [.silence], [.silence]])
+        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        await runtime.cancel(.init(7))
+        #expect(await first.value == .failure(.cancelled))
+        #expect(await runtime.call([2], timeout: .milliseconds(100)) == .failure(.occupied))
+        // Nobody is before this one any more, as far as is known.
+        #expect(await runtime.call([3], timeout: .milliseconds(100)) == .failure(.timeout(.milliseconds(100))))
+        unlink(server.path)
+    }
+
+    @Test func stoppingEndsWhatIsUnderWayAndWhatWaits() async throws {
+        let server = ScriptedRuntime([[.silence]])
+        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let first = Task { await runtime.call([1], as: .init(1)) { .success(.seconds(60)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        let second = Task { await runtime.call([2], as: .init(2)) { .success(.seconds(60)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        await runtime.stop()
+        #expect(try await within(.seconds(10)) { await first.value } == .failure(.cancelled))
+        #expect(try await within(.seconds(10)) { await second.value } == .failure(.draining))
+        unlink(server.path)
+    }
+
     struct Unexpected: Error {}
 }
 

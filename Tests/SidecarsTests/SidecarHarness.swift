@@ -47,6 +47,10 @@ final class SidecarHarness: @unchecked Sendable {
             .deletingLastPathComponent()
     }
 
+    func rewriteHandler(_ source: String) {
+        try? source.write(to: folder.appendingPathComponent("handler.py"), atomically: true, encoding: .utf8)
+    }
+
     func startHandler() throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

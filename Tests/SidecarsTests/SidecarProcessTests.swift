@@ -60,6 +60,10 @@ struct SidecarProcessTests {
             #expect(bad["e2"]?.first?.payload["details"]?["message"]?.string == "as asked")
             #expect(bad["e2"]?.first?.payload["details"]?["traceback"]?.string?.contains("handler.py") == true)
 
+            // The last result is here before its delivery is settled.
+            try await eventually("all are settled") {
+                try await harness.get("/metrics").body.contains("troupe_actor_active_messages 0")
+            }
             let metrics = try await harness.get("/metrics").body
             #expect(
                 metrics.contains(
@@ -68,7 +72,6 @@ struct SidecarProcessTests {
             #expect(
                 metrics.contains(
                     "messages_failed_total{queue=\"\(harness.broker.queuePrefix)worker\",reason=\"runtime_error\"} 1"))
-            #expect(metrics.contains("troupe_actor_active_messages 0"))
             #expect(try await harness.get("/healthz").status == 200)
         }
     }
@@ -123,6 +126,23 @@ struct SidecarProcessTests {
         }
     }
 
+    @Test func sigtermWaitsNoLongerThanTheGrace() async throws {
+        try await withHarness(Self.echo, ["TROUPE_SHUTDOWN_GRACE": "500ms"]) { harness in
+            try await harness.start()
+            try await harness.submit(1, payload: #"{"sleep":30}"#)
+            try await eventually("it is at work") { harness.hits == 1 }
+            let sidecar = try #require(harness.sidecar)
+            harness.kill(sidecar, SIGTERM)
+            try await eventually("it ends", within: .seconds(10)) { !sidecar.isRunning }
+            #expect(sidecar.terminationStatus == 0)
+            // The envelope is the broker's again.
+            harness.kill(harness.handler)
+            harness.rewriteHandler(Self.echo.replacing("time.sleep(payload", with: "(payload"))
+            try await harness.start()
+            #expect(try await harness.collect("happy-end", 1).keys.contains("e1"))
+        }
+    }
+
     @Test func heartbeatsGoOnWhileAHandlerIsBusy() async throws {
         try await withHarness(Self.echo, ["TROUPE_RABBITMQ_HEARTBEAT": "1"]) { harness in
             try await harness.start()
@@ -152,6 +172,42 @@ struct SidecarProcessTests {
             try await harness.submit(2)
             _ = try await harness.collect("happy-end", 1)
             #expect(harness.hits == 2)
+        }
+    }
+
+    @Test(arguments: ["timeout", "cancelled", "deadline_exceeded"])
+    func aHandlerIsToldThatNobodyWaitsAnyMore(reason: String) async throws {
+        let handler = """
+            import os, time
+            def process(payload, context):
+                note("began")
+                while payload == "long" and not context.cancelled:
+                    time.sleep(0.01)
+                note("cancelled" if context.cancelled else "done")
+                return payload
+            def note(word):
+                with open(os.environ["HITS"], "a") as f:
+                    f.write(word + "\\n")
+            """
+        let settings = [
+            "TROUPE_RUNTIME_TIMEOUT": reason == "timeout" ? "500ms" : "60s", "TROUPE_EXIT_ON_TIMEOUT": "false",
+        ]
+        try await withHarness(handler, settings) { harness in
+            try await harness.start()
+            let deadline = Timestamp.now(plus: reason == "deadline_exceeded" ? .milliseconds(500) : .seconds(60))
+            let body = #"{"id":"e1","route":{"actors":["worker"]},"payload":"long","deadline":"\#(deadline)"}"#
+            let message = Message(to: .actor(harness.name), id: "e1", body: Array(body.utf8))
+            try await harness.transport.publish(message, timeout: .seconds(20))
+            try await eventually("the handler is at work") { harness.text(of: "hits") == "began\n" }
+            if reason == "cancelled" {
+                let control = Message(to: .control, id: "", body: ControlMessage.cancel(["e1"]).encoded())
+                try await harness.transport.publish(control, timeout: .seconds(20))
+            }
+            #expect(try await harness.collect("error-end", 1)["e1"]?.first?.payload["error"]?.string == reason)
+            try await eventually("the handler has heard of it") { harness.text(of: "hits") == "began\ncancelled\n" }
+            try await harness.submit(2)
+            _ = try await harness.collect("happy-end", 1)
+            #expect(harness.text(of: "hits") == "began\ncancelled\nbegan\ndone\n")
         }
     }
 
@@ -386,6 +442,36 @@ struct SidecarProcessTests {
             #expect(sidecar.terminationStatus == 0)
             #expect(
                 !FileManager.default.fileExists(atPath: harness.folder.path + "/runtime-ready"), "so has its runtime")
+        }
+    }
+
+    /// An error envelope is larger than the payload that it explains.
+    @Test func whatWasJustAllowedCanStillBeClosedAsAnError() async throws {
+        let limits = ["TROUPE_MAX_MESSAGE_BYTES": "4096", "TROUPE_MAX_NESTING": "20"]
+        try await withHarness(Self.echo, limits) { harness in
+            try await harness.start()
+            let end = Process()
+            end.executableURL = SidecarHarness.programs.appendingPathComponent("troupe")
+            end.arguments = ["crew", "error-end"]
+            let folder = harness.folder.path + "/end"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            end.environment = limits.merging(["TROUPE_SOCKET_DIR": folder, "TROUPE_RESULTS_DIR": folder]) { $1 }
+            try end.run()
+            defer { end.terminate() }
+            let worker = harness.sidecar
+            defer { harness.kill(worker) }
+            try harness.startSidecar([
+                "TROUPE_ACTOR_NAME": "error-end", "TROUPE_IS_END_ACTOR": "true", "TROUPE_SOCKET_DIR": folder,
+                "TROUPE_METRICS_ENABLED": "false",
+            ])
+            // Refused by the handler: its type has no length.
+            let nested = String(repeating: "[", count: 18) + String(repeating: "]", count: 18)
+            try await harness.submit(1, payload: #"{"sleep":"\#(String(repeating: "x", count: 3950))"}"#)
+            try await harness.submit(2, payload: #"{"sleep":\#(nested)}"#)
+            try await eventually("both are stored") {
+                let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
+                return ["e1.json", "e2.json"].allSatisfy { name in files.contains { $0.hasSuffix(name) } }
+            }
         }
     }
 

@@ -28,7 +28,9 @@ Settings (environment; each TROUPE_X is also read as ASYA_X, TROUPE_ wins):
     TROUPE_LOG_LEVEL          DEBUG, INFO (default), WARNING, ERROR or CRITICAL
 
 A handler may be a function, a method, async, or a generator (what it yields is sent as a list). If it has a further
-parameter named `context`, it gets the envelope's id, parent_id, route and headers there, as copies.
+parameter named `context`, it gets a Context there: the envelope's id, parent_id, route, headers, deadline and attempt,
+and whether the call was cancelled: the sidecar closes the connection when it waits no longer. The task of an async
+handler is cancelled then.
 
 Numbers: integers are exact; other numbers are 64-bit floats, as everywhere in Python. A number that no float can
 hold (1e400) is refused on the way in, NaN and Infinity on the way out, so none is ever changed in silence.
@@ -45,6 +47,7 @@ import atexit
 import collections
 import contextlib
 import copy
+import datetime
 import importlib
 import inspect
 import json
@@ -53,6 +56,7 @@ import math
 import mmap
 import os
 import re
+import select
 import selectors
 import signal
 import socket
@@ -80,6 +84,8 @@ DRAIN_SECONDS = 5
 TAKEOVER_SECONDS = 2
 # A worker process that has left a new connection to those that have none looks again after this time.
 PATIENCE_SECONDS = 0.1
+# How often an async handler's call looks for its peer where bytes that came too early hide its going.
+LOOK_SECONDS = 0.1
 # A reply up to this size is copied once, to send it in a single call.
 SMALL_REPLY = 65536
 
@@ -442,16 +448,95 @@ def validate(envelope: dict) -> None:
 # ---------------------------------------------------------------- The call
 
 
+class Peer:
+    """The sidecar at the other end of a call. Closing the connection is its way to say that it waits no longer."""
+
+    __slots__ = ("connection", "gone", "lock")
+
+    def __init__(self, connection: socket.socket):
+        self.connection = connection
+        self.gone = False
+        self.lock = threading.Lock()
+
+    def has_gone(self) -> bool:
+        """May be asked by any thread, also after the call: then it says what was known at its end."""
+        with self.lock:
+            if not self.gone and self.connection is not None:
+                self.gone = is_hung_up(self.connection)
+            return self.gone
+
+    def forget(self) -> None:
+        """The call is over. What becomes of the connection is no business of threads that it has left behind."""
+        with self.lock:
+            self.connection = None
+
+
+def is_hung_up(connection: socket.socket) -> bool:
+    """Whether the peer has closed. One that only sends no more still waits; bytes that have come too early don't count."""
+    poll = select.poll()
+    poll.register(connection, 0)  # a hang-up is told without being asked for
+    return bool(poll.poll(0))
+
+
 class Context:
-    """What a handler may know about its envelope. Copies: a change has no effect."""
+    """What a handler may know about its call. Copies: a change has no effect.
 
-    __slots__ = ("id", "parent_id", "route", "headers")
+    For tests of handlers: Context() is that of a bare envelope, Context({"id": "1", "headers": {...}}) of another one.
+    Without a sidecar it is never cancelled.
+    """
 
-    def __init__(self, envelope: dict):
+    __slots__ = ("id", "parent_id", "route", "headers", "attempt", "_deadline", "_peer")
+
+    def __init__(self, envelope: dict | None = None, peer: Peer | None = None):
+        envelope = envelope or {}
         self.id = envelope.get("id")
         self.parent_id = envelope.get("parent_id")
         self.route = copy.deepcopy(envelope.get("route"))
         self.headers = copy.deepcopy(envelope.get("headers", {}))
+        self.attempt = attempt_of(envelope)
+        self._deadline = envelope.get("deadline")
+        self._peer = peer
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the result any more: the call took too long, or the envelope was cancelled.
+
+        Costs a few microseconds; any thread may ask.
+        """
+        return self._peer is not None and self._peer.has_gone()
+
+    @property
+    def deadline(self) -> datetime.datetime | None:
+        """When the result will be of no use any more, with its time zone."""
+        return parse_time(self._deadline)
+
+
+def attempt_of(envelope: dict) -> int:
+    """From 1: the sidecar notes those that failed in a header."""
+    try:
+        route = envelope["route"]
+        actor = route["actors"][route.get("current", 0)]
+        failed = [one["attempt"] for one in envelope["headers"]["troupe-attempts"] if one["actor"] == actor]
+        return max(int(failed[-1]), 0) + 1
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # none, or nothing that a sidecar wrote
+        return 1
+
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)\Z", re.ASCII)
+
+
+def parse_time(text: Any) -> datetime.datetime | None:
+    """ISO 8601 with a time zone; None for what isn't that."""
+    found = TIME.match(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    date, seconds, fraction, zone = found.groups()
+    microseconds = ((fraction or "") + "000000")[:6]
+    zone = "+00:00" if zone in "Zz" else zone[:3] + ":" + zone[-2:]
+    try:
+        return datetime.datetime.fromisoformat("%sT%s.%s%s" % (date, seconds, microseconds, zone))
+    except ValueError:
+        return None
 
 
 class Answering:
@@ -461,28 +546,37 @@ class Answering:
         self.settings = settings
         self.handler = handler
 
-    def answer(self, body: bytearray, loop: HandlerLoop) -> bytes:
+    def answer(self, body: bytearray, loop: HandlerLoop, peer: Peer) -> bytes | None:
+        """None when nobody waits for the reply any more."""
         try:
             envelope = read_envelope(body, self.settings)
         except Exception as error:
             log.warning("request refused: %s", summary(error))
             return self.refusal(error)
+        reply = None if peer.has_gone() else self.reply(envelope, loop, peer)
+        if peer.has_gone():
+            log.info("cancelled, the sidecar has closed the connection: envelope_id=%s", envelope.get("id"))
+            return None
+        return reply
+
+    def reply(self, envelope: dict, loop: HandlerLoop, peer: Peer) -> bytes:
         try:
-            return encode(self.process(envelope, loop), self.settings.max_message_bytes)
+            return encode(self.process(envelope, loop, peer), self.settings.max_message_bytes)
         except BaseException as error:  # also SystemExit: a handler doesn't stop the runtime
-            log.warning("handler failed: envelope_id=%s\n%s", envelope.get("id"), formatted(error).rstrip())
+            if not peer.has_gone():
+                log.warning("handler failed: envelope_id=%s\n%s", envelope.get("id"), formatted(error).rstrip())
             return encode_error(error_reply("processing_error", error), self.settings.max_message_bytes)
 
     def refusal(self, error: BaseException) -> bytes:
         return encode_error(error_reply("msg_parsing_error", error), self.settings.max_message_bytes)
 
-    def process(self, envelope: dict, loop: HandlerLoop) -> list:
+    def process(self, envelope: dict, loop: HandlerLoop, peer: Peer) -> list:
         if self.settings.envelope_mode:
-            return self.process_envelope(envelope, loop)
-        return self.process_payload(envelope, loop)
+            return self.process_envelope(envelope, loop, peer)
+        return self.process_payload(envelope, loop, peer)
 
-    def process_payload(self, envelope: dict, loop: HandlerLoop) -> list:
-        payloads = as_list(self.call(envelope, envelope["payload"], loop))
+    def process_payload(self, envelope: dict, loop: HandlerLoop, peer: Peer) -> list:
+        payloads = as_list(self.call(envelope, envelope["payload"], loop, peer))
         route = dict(envelope["route"])
         route["current"] = route.get("current", 0) + 1
         shared = {"route": route}
@@ -490,13 +584,13 @@ class Answering:
             shared["headers"] = envelope["headers"]
         return [dict(payload=payload, **shared) for payload in payloads]
 
-    def process_envelope(self, envelope: dict, loop: HandlerLoop) -> list:
+    def process_envelope(self, envelope: dict, loop: HandlerLoop, peer: Peer) -> list:
         if not self.settings.validation:
-            return as_list(self.call(envelope, envelope, loop))
+            return as_list(self.call(envelope, envelope, loop, peer))
         # The handler may change the route in place: what was done so far is noted before the call.
         current = envelope["route"]["current"]
         done = list(envelope["route"]["actors"][: current + 1])
-        results = as_list(self.call(envelope, envelope, loop))
+        results = as_list(self.call(envelope, envelope, loop, peer))
         for index, result in enumerate(results):
             try:
                 validate_output(result, done)
@@ -504,13 +598,13 @@ class Answering:
                 raise ValueError("Invalid output envelope[%d/%d]: %s" % (index, len(results), error)) from None
         return results
 
-    def call(self, envelope: dict, argument: Any, loop: HandlerLoop) -> Any:
+    def call(self, envelope: dict, argument: Any, loop: HandlerLoop, peer: Peer) -> Any:
         if self.handler.wants_context:
-            result = self.handler.call(argument, context=Context(envelope))
+            result = self.handler.call(argument, context=Context(envelope, peer))
         else:
             result = self.handler.call(argument)
         if inspect.isawaitable(result) or inspect.isasyncgen(result):
-            result = loop.run(result)
+            result = loop.run(result, peer)
         return list(result) if inspect.isgenerator(result) else result
 
 
@@ -520,16 +614,20 @@ class HandlerLoop:
     def __init__(self):
         self.loop = None
 
-    def run(self, pending: Any) -> Any:
+    def run(self, pending: Any, peer: Peer) -> Any:
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
-        return self.loop.run_until_complete(self.finish(pending))
+        return self.loop.run_until_complete(self.finish(pending, peer))
 
-    async def finish(self, pending: Any) -> Any:
-        if inspect.isasyncgen(pending):
-            return [item async for item in pending]
-        return await pending
+    async def finish(self, pending: Any, peer: Peer) -> Any:
+        watch = PeerWatch(peer, self.loop, asyncio.current_task())
+        try:
+            if inspect.isasyncgen(pending):
+                return [item async for item in pending]
+            return await pending
+        finally:
+            watch.end()
 
     def close(self) -> None:
         if self.loop is None:
@@ -540,6 +638,33 @@ class HandlerLoop:
         self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True) if left else asyncio.sleep(0))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+
+class PeerWatch:
+    """Cancels a task when the peer of its call has gone."""
+
+    def __init__(self, peer: Peer, loop: asyncio.AbstractEventLoop, task: asyncio.Task):
+        self.peer = peer
+        self.loop = loop
+        self.task = task
+        self.timer = None
+        self.begin()
+
+    def begin(self) -> None:
+        self.loop.add_reader(self.peer.connection.fileno(), self.look)
+
+    def look(self) -> None:
+        self.end()
+        if self.peer.has_gone():
+            self.task.cancel()
+        else:
+            # Bytes of the next request: they must wait, and would wake us again and again.
+            self.timer = self.loop.call_later(LOOK_SECONDS, self.begin)
+
+    def end(self) -> None:
+        self.loop.remove_reader(self.peer.connection.fileno())
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 def as_list(result: Any) -> list:
@@ -794,7 +919,10 @@ class Worker:
             body = read_frame(connection, self.answering.settings)
             if body is None:
                 return False
-            write_frame(connection, self.answering.answer(body, self.loop))
+            reply = self.answer(body, connection)
+            if reply is None:
+                return False
+            write_frame(connection, reply)
             return True
         except BadFrame as error:
             log.warning("connection closed: %s", error)
@@ -804,6 +932,13 @@ class Worker:
         except OSError as error:
             log.warning("connection lost: %s", error)
         return False
+
+    def answer(self, body: bytearray, connection: socket.socket) -> bytes | None:
+        peer = Peer(connection)
+        try:
+            return self.answering.answer(body, self.loop, peer)
+        finally:
+            peer.forget()
 
     def refuse(self, connection: socket.socket, error: BadFrame) -> None:
         with contextlib.suppress(OSError):

@@ -49,7 +49,7 @@ struct DeadLetterDesk: Sendable {
     private func go(
         through reader: any DeadLetterReader, _ actor: String, _ filter: DeadLetterFilter, limit: Int, _ act: Act
     ) async throws(TransportError) -> Outcome {
-        let now = Double(WallClock.microseconds) / 1e6
+        let now = Double(Timestamp.microsecondsNow()) / 1e6
         var outcome = Outcome()
         while true {
             let messages = try await reader.next(limit: Self.batch)
@@ -82,11 +82,15 @@ struct DeadLetterDesk: Sendable {
             if var envelope = try? Envelope(parsing: message.body) {
                 envelope.headers.replays += 1
                 envelope.headers["troupe-attempts"] = nil
-                if let deadline = envelope.deadline, deadline <= WallClock.microseconds {
+                if let deadline = envelope.deadline, deadline <= Timestamp.microsecondsNow() {
                     envelope.unknown.removeAll { $0.isNamed("deadline") }
                 }
                 body = envelope.encoded()
                 try await report(reopened: envelope, at: actor)
+                // Sidecars that have heard of a cancellation would end it again.
+                let reminder = ControlMessage.uncancel([envelope.id])
+                try await transport.publish(
+                    Message(to: .control, id: "", body: reminder.encoded()), timeout: publishTimeout)
             }
             try await transport.publish(Message(to: .actor(actor), id: message.id, body: body), timeout: publishTimeout)
             logger.info("dead letter replayed", metadata: ["envelope_id": "\(message.id)", "actor": "\(actor)"])
@@ -100,11 +104,13 @@ struct DeadLetterDesk: Sendable {
     }
 
     private func report(reopened envelope: Envelope, at actor: String) async throws(TransportError) {
-        let report = StatusReport(
+        var report = StatusReport(
             kind: .reopened, eventID: "\(envelope.id)/\(envelope.headers.replays)/reopened", envelopeID: envelope.id,
             parentID: envelope.parentID, status: "running", actors: envelope.route.actors,
             currentActorIndex: envelope.route.current, currentActorName: envelope.route.currentActor,
             message: "Sent again from the dead letters of '\(actor)'")
+        report.replays = envelope.headers.replays
+        report.loops = envelope.headers.loops
         let message = Message(to: .statusReports(.reopened), id: envelope.id, body: report.encoded())
         try await transport.publish(message, timeout: publishTimeout)
     }

@@ -8,13 +8,20 @@ struct EnvelopeChange: Sendable, Hashable {
     var eventID: String?
     var parentID: String?
     var status: EnvelopeStatus
-    /// `received`, `processing`, `completed`; `nil` for a final report.
+    /// `received`, `processing`, `completed`, `retrying`, `reopened`; `nil` for a final report.
     var phase: String?
+    /// Brings an envelope that has failed or was cancelled back to life.
+    var isReopening: Bool { phase == Self.reopened }
     /// Empty: as known.
     var actors: [String]
     /// From 0; `nil`: as known.
     var actorIndex: Int?
     var actorName: String?
+    var round: EnvelopeRound
+    /// At the actor, from 1; `nil` where it does not say.
+    var attempt: Int?
+    /// Of a retry, microseconds since 1970.
+    var nextAttemptAt: Int64?
     /// 0...100
     var percent: Double
     var message: String
@@ -33,6 +40,8 @@ extension EnvelopeChange {
         actorIndex = min(max(report.currentActorIndex, 0), 1_000_000)
         let index = min(max(report.currentActorIndex, 0), report.actors.count)
         actorName = report.currentActorName ?? (report.actors.indices.contains(index) ? report.actors[index] : nil)
+        round = EnvelopeRound(replays: max(0, report.replays), loops: max(0, report.loops))
+        attempt = report.attempt.map { min(max($0, 1), 1_000_000) }
         error = report.error
 
         switch report.kind {
@@ -43,6 +52,7 @@ extension EnvelopeChange {
             }
             status = step == .retrying ? .retrying : .running
             phase = step.rawValue
+            nextAttemptAt = step == .retrying ? try Self.nextAttempt(report) : nil
             percent = step.percent(index: index, of: report.actors.count)
             message = report.message ?? step.message(actor: actorName, report)
             result = report.result
@@ -55,10 +65,18 @@ extension EnvelopeChange {
             if actors.isEmpty && report.currentActorIndex == 0 { actorIndex = nil }
             message = report.message ?? Self.finalMessage(status, actor: report.currentActorName, error: report.error)
             result = status == .failed ? Self.failure(report) ?? report.result : report.result
-        case .created, .reopened:
-            throw StatusReportError("a report of kind '\(report.kind.rawValue)' is no change")
+        case .reopened:
+            status = .running
+            phase = Self.reopened
+            percent = 0
+            message = report.message ?? "Sent on its way again"
+        case .created:
+            throw StatusReportError("a report of kind 'created' is no change")
         }
     }
+
+    /// The store's statement knows the word, too.
+    static let reopened = "reopened"
 
     private enum Progress: String, CaseIterable {
         case received, processing, completed
@@ -87,6 +105,14 @@ extension EnvelopeChange {
             case .retrying: "Retrying in \(actor ?? "an actor")"
             }
         }
+    }
+
+    private static func nextAttempt(_ report: StatusReport) throws(StatusReportError) -> Int64? {
+        guard let text = report.nextAttemptAt else { return nil }
+        guard let time = Timestamp.microseconds(parsing: text) else {
+            throw StatusReportError("'next_attempt_at' must be ISO 8601 with a time zone")
+        }
+        return time
     }
 
     private static func finalMessage(_ status: EnvelopeStatus, actor: String?, error: String?) -> String {

@@ -1,3 +1,5 @@
+internal import Envelopes
+
 /// Ids of envelopes.
 enum EnvelopeID {
     /// What a client may choose: 1...200 characters of `A-Z a-z 0-9 . _ : -`. Such an id is safe in a path, a log line, a key of an
@@ -20,7 +22,7 @@ enum EnvelopeID {
 
     /// A UUID of version 7 (RFC 9562): milliseconds first, so that new rows lie side by side in the index.
     static func random() -> String {
-        let milliseconds = UInt64(WallClock.microseconds / 1000)
+        let milliseconds = UInt64(Timestamp.microsecondsNow() / 1000)
         let high = milliseconds << 16 | 0x7000 | UInt64.random(in: 0...0xFFF)
         let low = UInt64.random(in: 0...(.max)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
         let digits = hexadecimal(high) + hexadecimal(low)

@@ -12,6 +12,7 @@ struct EnvelopeRecord: Sendable {
     var timeoutSeconds: Double?
     /// Microseconds since 1970, as all times here.
     var deadline: Int64?
+    var notBefore: Int64?
     var createdAt: Int64
     var updatedAt: Int64
     var percent: Double
@@ -20,6 +21,9 @@ struct EnvelopeRecord: Sendable {
     var message: String
     var actorsCompleted: Int
     var totalActors: Int
+    /// From 1; `nil` where no actor has said.
+    var attempt: Int?
+    var nextAttemptAt: Int64?
     /// Absent in lists.
     var payload: [UInt8]?
     var result: [UInt8]?
@@ -27,7 +31,7 @@ struct EnvelopeRecord: Sendable {
     /// In the order in which `init(_:)` reads them.
     static let columns = """
         id, parent_id, status, route_actors, route_current, error, timeout_sec, deadline, created_at, updated_at, \
-        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors
+        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at, not_before
         """
 
     /// - Parameter row: `columns`, then `payload` and `result` if `withBodies`.
@@ -48,9 +52,12 @@ struct EnvelopeRecord: Sendable {
         message = try row.string(13)
         actorsCompleted = try row.integer(14)
         totalActors = try row.integer(15)
+        attempt = try row.optionalInteger(16)
+        nextAttemptAt = try row.optionalMicroseconds(17)
+        notBefore = try row.optionalMicroseconds(18)
         if withBodies {
-            payload = try row.optionalBytes(16)
-            result = try row.optionalBytes(17)
+            payload = try row.optionalBytes(19)
+            result = try row.optionalBytes(20)
         }
     }
 
@@ -69,9 +76,12 @@ struct EnvelopeRecord: Sendable {
         writer.member("error", error)
         writer.member("timeout_seconds", number: timeoutSeconds)
         writer.member("deadline", time: deadline)
+        writer.member("not_before", time: notBefore)
         writer.member("progress_percent", number: percent)
         writer.member("current_actor_idx", number: Double(actorIndex))
         writer.member("current_actor_name", actorName)
+        writer.member("attempt", number: attempt.map(Double.init))
+        writer.member("next_attempt_at", time: nextAttemptAt)
         writer.member("message", message)
         writer.member("actors_completed", number: Double(actorsCompleted))
         writer.member("total_actors", number: Double(totalActors))

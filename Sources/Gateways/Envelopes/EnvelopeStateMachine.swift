@@ -10,6 +10,9 @@ struct EnvelopeStateMachine: Sendable, Hashable {
     private(set) var actors: [String]
     private(set) var actorIndex = 0
     private(set) var actorName: String?
+    private(set) var round = EnvelopeRound()
+    private(set) var attempt: Int?
+    private(set) var nextAttemptAt: Int64?
     private(set) var message: String
     private(set) var result: RawJSON?
     private(set) var error: String?
@@ -33,26 +36,36 @@ struct EnvelopeStateMachine: Sendable, Hashable {
     enum Reason: String, Sendable, Hashable {
         /// The envelope has ended: late progress and second ends change nothing.
         case isFinal
+        /// It tells the end, or the beginning, of a run before the last replay.
+        case isOutdated
         /// The report has been counted before.
         case isRepeated
     }
 
     mutating func apply(_ change: EnvelopeChange) -> Action {
-        if status.isFinal { return .ignore(.isFinal) }
+        if status.isFinal && !(change.isReopening && status != .succeeded) { return .ignore(.isFinal) }
+        let isTurn = change.status.isFinal || change.isReopening
+        if isTurn && change.round.replays < round.replays { return .ignore(.isOutdated) }
         if let eventID = change.eventID, !seenEvents.insert(eventID).inserted { return .ignore(.isRepeated) }
 
         // A report from an actor that the envelope has left behind is history, but no news.
-        let isNews = change.status.isFinal || (change.actorIndex ?? actorIndex) >= actorIndex
+        let index = change.actorIndex ?? actorIndex
+        let isNews = isTurn || (change.round, index) >= (round, actorIndex)
         percent = max(percent, change.percent)
         if isNews {
             status = change.status
             if !change.actors.isEmpty { actors = change.actors }
-            actorIndex = max(actorIndex, change.actorIndex ?? 0)
+            let beginsRound = change.isReopening || change.round > round
+            actorIndex = beginsRound ? index : max(actorIndex, index)
+            round = beginsRound ? change.round : round
             actorName = change.actorName ?? actorName
+            // The end leaves the number of the last attempt.
+            if !change.status.isFinal { attempt = change.attempt }
+            nextAttemptAt = change.nextAttemptAt
             message = change.message
-            error = change.error ?? error
+            error = change.isReopening ? nil : change.error ?? error
         }
-        if change.status.isFinal { result = change.result }
+        if isTurn { result = change.result }
         return .log(status: status, percent: percent)
     }
 }

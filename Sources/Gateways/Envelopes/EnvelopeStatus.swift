@@ -2,7 +2,7 @@
 ///
 ///     pending -> running <-> retrying -> succeeded | failed | cancelled
 ///
-/// Only forward: a final status is never left.
+/// Only forward: a final status stays, unless an operator sends what has failed or was cancelled on its way again.
 enum EnvelopeStatus: String, Sendable, Hashable, CaseIterable {
     /// Accepted; no actor has it yet.
     case pending

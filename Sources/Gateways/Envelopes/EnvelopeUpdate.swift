@@ -13,6 +13,8 @@ struct EnvelopeUpdate: Sendable {
     var actors: [String]
     var actorIndex: Int?
     var phase: String?
+    var attempt: Int?
+    var nextAttemptAt: Int64?
     var error: String?
     var timestamp: Int64
     var result: [UInt8]?
@@ -34,6 +36,8 @@ struct EnvelopeUpdate: Sendable {
         }
         writer.member("current_actor_idx", number: actorIndex.map(Double.init))
         writer.member("envelope_state", phase)
+        writer.member("attempt", number: attempt.map(Double.init))
+        writer.member("next_attempt_at", time: nextAttemptAt)
         if let result { writer.member("result", stored: result.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }) }
         writer.member("error", error)
         writer.member("timestamp", time: timestamp)

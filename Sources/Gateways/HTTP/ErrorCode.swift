@@ -11,6 +11,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case invalidDeadline = "invalid_deadline"
     case invalidReport = "invalid_report"
     case duplicateID = "duplicate_id"
+    case alreadyEnded = "already_ended"
     case unknownEnvelope = "unknown_envelope"
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
@@ -24,7 +25,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
             .invalidReport:
             .badRequest
         case .bodyTooLarge: .contentTooLarge
-        case .duplicateID: .conflict
+        case .duplicateID, .alreadyEnded: .conflict
         case .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .databaseUnavailable: .serviceUnavailable
@@ -41,9 +42,10 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidRequest: "The request has a missing or wrong member"
         case .invalidID: "The id can't be used"
         case .invalidRoute: "The route can't be taken"
-        case .invalidDeadline: "The deadline can't be read"
+        case .invalidDeadline: "The deadline can't be used"
         case .invalidReport: "The status report can't be read"
         case .duplicateID: "There is an envelope of this id already"
+        case .alreadyEnded: "The envelope has ended already"
         case .unknownEnvelope: "There is no such envelope"
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"

@@ -11,6 +11,7 @@ struct GatewayRouter: Sendable {
     let store: EnvelopeStore
     let transport: any Transport
     let outbox: OutboxPublisher
+    let cancellations: CancellationAnnouncer
     let hub: UpdateHub
     let desk: DeadLetterDesk
     let catalogue: LiveToolCatalogue
@@ -26,6 +27,10 @@ struct GatewayRouter: Sendable {
         EnvelopeFollower(store: store, hub: hub, keepAliveInterval: keepAliveInterval)
     }
 
+    var reportWriter: ReportWriter {
+        ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+    }
+
     typealias Handler = @Sendable (Request, Context) async throws -> Response
 
     func router() -> Router<Context> {
@@ -39,6 +44,7 @@ struct GatewayRouter: Sendable {
         add("/envelopes/:id", [.get: getEnvelope], to: router)
         add("/envelopes/:id/stream", [.get: streamEnvelope], to: router)
         add("/envelopes/:id/active", [.get: isActive], to: router)
+        add("/envelopes/:id/cancel", [.post: cancelEnvelope], to: router)
         add("/envelopes/:id/progress", [.post: postProgress], to: router)
         add("/envelopes/:id/final", [.post: postFinal], to: router)
         add("/dead-letters", [.get: listDeadLetters], to: router)

@@ -29,8 +29,10 @@ extension GatewayRouter {
         metrics.databaseConnections("idle").set(statistics.idle)
         metrics.databaseConnections("lent").set(statistics.lent)
         metrics.databaseConnections("waiting").set(statistics.waiting)
-        // Counted by the relay too; here so that a scrape sees it as it is.
-        if let length = try? await store.outboxLength() { metrics.outboxLength.set(length) }
+        // As long as the longest wait between tries, or for a gateway that has died.
+        if let length = try? await store.outboxLength(within: max(.seconds(60), outboxGrace)) {
+            metrics.outboxLength.set(length)
+        }
         var response = Response(text: metrics.registry.exposition())
         response.headers[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
         return response

@@ -36,8 +36,8 @@ extension GatewayRouter {
         } catch {
             throw Problem(.invalidReport, error.message)
         }
-        switch try await ReportWriter(store: store, metrics: metrics, logger: logger).write([report]).first {
-        case .applied(let percent), .ignored(let percent): return percent
+        switch try await reportWriter.write([report]).first {
+        case .applied(let percent), .ignored(let percent, _): return percent
         case .unknown, nil: throw unknownEnvelope(id)
         }
     }

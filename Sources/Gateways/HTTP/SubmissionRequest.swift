@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import Settings
 
 /// What somebody wants to be sent on its way: from `POST /envelopes` or from a tool call.
 struct SubmissionRequest: Sendable {
@@ -9,18 +8,16 @@ struct SubmissionRequest: Sendable {
     var payload: RawJSON
     /// Top-level members that travel on.
     var unknown: [RawJSON.Member] = []
-    var timeoutSeconds: Double?
-    var deadline: String?
+    var schedule: Schedule
     /// Of the HTTP request.
     var traceParent: TraceParent?
 
     private static let routeLimit = 1000
-    private static let timeoutLimit = 10.0 * 366 * 86_400
+    private static let known = ["id", "parent_id", "route", "headers", "payload"] + Schedule.names
 
     /// Reads the body of `POST /envelopes`.
     init(_ members: [RawJSON.Member]) throws(Problem) {
-        for name in ["id", "route", "headers", "payload", "timeout", "deadline"]
-        where members.count(where: { $0.isNamed(name) }) > 1 {
+        for name in Self.known where members.count(where: { $0.isNamed(name) }) > 1 {
             throw Problem(.invalidRequest, "'\(name)' stands twice", at: "/\(name)")
         }
         guard let route = members["route"] else { throw Problem(.invalidRoute, "'route' is missing", at: "/route") }
@@ -35,35 +32,17 @@ struct SubmissionRequest: Sendable {
         do throws(EnvelopeError) {
             headers = try Headers(members["headers"] ?? .null)
         } catch { throw Problem(.invalidRequest, "'headers' must be an object", at: "/headers") }
-        deadline = try members.string("deadline")
-        timeoutSeconds = try Self.timeout(members["timeout"])
-        unknown = members.filter { member in
-            !["id", "parent_id", "route", "headers", "payload", "timeout", "deadline"].contains { member.isNamed($0) }
-        }
+        schedule = try Schedule(members)
+        unknown = members.filter { member in !Self.known.contains { member.isNamed($0) } }
     }
 
-    init(route: [String], payload: RawJSON, timeoutSeconds: Double?) {
+    init(route: [String], payload: RawJSON, schedule: Schedule) {
         self.route = Route(actors: route)
         self.payload = payload
-        self.timeoutSeconds = timeoutSeconds
+        self.schedule = schedule
     }
 
-    private static func timeout(_ json: RawJSON?) throws(Problem) -> Double? {
-        guard let json, json.kind != .null else { return nil }
-        let seconds =
-            json.double
-            ?? json.string.flatMap { Duration(text: $0) }.map {
-                Double($0.components.seconds) + Double($0.components.attoseconds) * 1e-18
-            }
-        guard let seconds, seconds > 0, seconds <= timeoutLimit else {
-            throw Problem(
-                .invalidRequest, "'timeout' must be a number of seconds or a time span like \"5m\", above 0",
-                at: "/timeout")
-        }
-        return seconds
-    }
-
-    /// Checks it, and completes it with an id, a trace and a deadline.
+    /// Checks it, and completes it with an id and a trace.
     func submission() throws(Problem) -> Submission {
         try checkRoute()
         if let id, !EnvelopeID.isAcceptable(id) {
@@ -75,10 +54,6 @@ struct SubmissionRequest: Sendable {
             headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
         }
         headers.submittedAt = Timestamp.now()
-        let deadline =
-            try self.deadline.map(checkedDeadline)
-            ?? timeoutSeconds.map { iso8601(microseconds: WallClock.microseconds + Int64($0 * 1e6)) }
-
         var writer = JSONWriter(capacity: 512)
         writer.beginObject()
         writer.member("id", id)
@@ -86,12 +61,11 @@ struct SubmissionRequest: Sendable {
         routeWithMetadata(jobID: id).write(to: &writer)
         writer.name("headers")
         writer.append(headers.json ?? .emptyObject)
-        writer.member("deadline", deadline)
+        writer.member("deadline", schedule.deadlineText)
         for member in unknown { writer.append(member) }
         writer.name("payload")
         return Submission(
-            id: id, actors: route.actors, payload: payload, messageHead: writer.bytes, timeoutSeconds: timeoutSeconds,
-            deadline: deadline)
+            id: id, actors: route.actors, payload: payload, messageHead: writer.bytes, schedule: schedule)
     }
 
     private func checkRoute() throws(Problem) {
@@ -132,16 +106,5 @@ struct SubmissionRequest: Sendable {
                 writer.endObject()
             })
         return Route(actors: route.actors, unknown: unknown)
-    }
-
-    /// PostgreSQL reads many more forms of time (`tomorrow`): only ISO 8601 with a zone is let through to it.
-    private func checkedDeadline(_ text: String) throws(Problem) -> String {
-        let pattern = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})/
-        guard text.wholeMatch(of: pattern) != nil else {
-            throw Problem(
-                .invalidDeadline, "'deadline' must be ISO 8601 with a time zone, like 2026-11-21T09:30:00Z",
-                at: "/deadline")
-        }
-        return text
     }
 }

@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 internal import Telemetry
 
 extension GatewayRouter {
@@ -9,11 +8,13 @@ extension GatewayRouter {
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let members = try await reading.members(of: request)
         if let parentID = try members.string("parent_id") { return try await registerChild(members, parentID) }
-        let id = try await submit(SubmissionRequest(members), from: request)
+        let submission = try await submit(SubmissionRequest(members), from: request)
+        let id = submission.id
         var response = Response(status: .accepted) { writer in
             writer.beginObject()
             writer.member("id", id)
             writer.member("status", EnvelopeStatus.pending.rawValue)
+            writer.member("not_before", time: submission.schedule.notBefore)
             writer.member("status_url", "/envelopes/\(id)")
             writer.member("stream_url", "/envelopes/\(id)/stream")
             writer.endObject()
@@ -23,29 +24,24 @@ extension GatewayRouter {
     }
 
     /// Accepts an envelope: when this returns it is in the database and will be sent.
-    /// - Returns: its id.
-    func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> String {
+    func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> Submission {
         var submissionRequest = submissionRequest
         submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
             TraceParent.init)
         let submission = try submissionRequest.submission()
-        let rowID: Int64?
-        do throws(PostgreSQLError) {
-            rowID = try await store.submit(submission, grace: outboxGrace)
-        } catch {
-            // 22007, 22008: a date that there isn't, like the 31st of June.
-            if ["22007", "22008"].contains(error.sqlState?.rawValue) {
-                throw Problem(.invalidDeadline, "'deadline' is no point in time", at: "/deadline")
-            }
-            throw error
+        guard let rowID = try await store.submit(submission, grace: outboxGrace) else {
+            throw Problem(.duplicateID, "envelope '\(submission.id)' is there already", at: "/id")
         }
-        guard let rowID else { throw Problem(.duplicateID, "envelope '\(submission.id)' is there already", at: "/id") }
         metrics.submitted.increment()
-        outbox.offer(
-            OutboxMessage(
-                rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "", body: submission.message,
-                attempts: 0))
-        return submission.id
+        if let start = submission.schedule.notBefore {
+            outbox.expectMessage(at: start)
+        } else {
+            outbox.offer(
+                OutboxMessage(
+                    rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "",
+                    body: submission.message, attempts: 0))
+        }
+        return submission
     }
 
     private func registerChild(_ members: [RawJSON.Member], _ parentID: String) async throws -> Response {
@@ -57,9 +53,8 @@ extension GatewayRouter {
                 at: "/\(name)")
         }
         let route = try childRoute(members)
-        try await store.register([
-            FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
-        ])
+        let child = FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
+        _ = try await reportWriter.write([.child(child)])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

@@ -32,8 +32,10 @@ extension GatewayRouter {
         } catch {
             return toolResult(error.message, isError: true)
         }
+        let schedule = try Schedule(members, timeoutSeconds: tool.timeoutSeconds)
         let id = try await submit(
-            SubmissionRequest(route: tool.route, payload: payload, timeoutSeconds: tool.timeoutSeconds), from: request)
+            SubmissionRequest(route: tool.route, payload: payload, schedule: schedule), from: request
+        ).id
 
         var writer = JSONWriter()
         writer.beginObject()

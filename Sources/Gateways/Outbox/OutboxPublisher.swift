@@ -6,8 +6,8 @@ internal import Synchronization
 internal import Telemetry
 internal import Transports
 
-/// Brings accepted envelopes to the broker: those of this gateway right after the answer, and those that a crash or an absent broker
-/// has left behind once they are due.
+/// Brings accepted envelopes to the broker: those of this gateway right after the answer; those that start later, and those that a
+/// crash or an absent broker has left behind, once they are due.
 ///
 /// A message leaves the outbox when the broker has confirmed it, so it is sent at least once.
 final class OutboxPublisher: Sendable {
@@ -17,6 +17,7 @@ final class OutboxPublisher: Sendable {
     private let metrics: GatewayMetrics
     private let logger: Logger
     private let deletions: OutboxDeletions
+    private let alarm = Alarm()
     private let fresh: AsyncStream<OutboxMessage>
     private let freshContinuation: AsyncStream<OutboxMessage>.Continuation
     private let freshBytes = Atomic<Int>(0)
@@ -32,6 +33,8 @@ final class OutboxPublisher: Sendable {
 
     /// Messages under way at the same time.
     private static let concurrency = 64
+    /// Before another look when others hold what is due.
+    private static let pause = Duration.milliseconds(20)
     /// What waits beyond that stays in the table only.
     private static let freshBytesLimit = 64 << 20
 
@@ -56,6 +59,12 @@ final class OutboxPublisher: Sendable {
         freshBytes.wrappingAdd(size, ordering: .relaxed)
         if case .enqueued = freshContinuation.yield(message) { return }
         freshBytes.wrappingSubtract(size, ordering: .relaxed)
+    }
+
+    /// A message in the table is due at a time, in microseconds since 1970: the relay is awake then.
+    func expectMessage(at time: Int64) {
+        let delay = Duration.microseconds(time - Timestamp.microsecondsNow())
+        Task { await alarm.ring(after: delay) }
     }
 
     /// Takes in no more messages; `run` returns when those under way are done.
@@ -90,19 +99,25 @@ final class OutboxPublisher: Sendable {
 
     private func relay() async {
         while !Task.isCancelled {
-            var isMore = false
+            var wait = settings.interval
             do throws(PostgreSQLError) {
-                let messages = try await store.takeDueMessages(limit: 16, lease: settings.grace)
-                isMore = messages.count == 16
-                await withDiscardingTaskGroup { group in
-                    for message in messages { group.addTask { await self.publish(message) } }
-                }
-                metrics.outboxLength.set(try await store.outboxLength())
+                if let next = try await store.timeToNextMessage() { wait = min(wait, next) }
+                if wait <= .zero { wait = try await sendDue() ? .zero : Self.pause }
             } catch {
+                wait = settings.interval
                 if error.code != .cancelled { logger.debug("outbox not read", metadata: ["error": "\(error)"]) }
             }
-            if !isMore { try? await Task.sleep(for: settings.interval) }
+            if wait > .zero { await alarm.sleep(for: wait) }
         }
+    }
+
+    /// - Returns: whether there was something to send.
+    private func sendDue() async throws(PostgreSQLError) -> Bool {
+        let messages = try await store.takeDueMessages(limit: 16, lease: settings.grace)
+        await withDiscardingTaskGroup { group in
+            for message in messages { group.addTask { await self.publish(message) } }
+        }
+        return !messages.isEmpty
     }
 
     // MARK: One message

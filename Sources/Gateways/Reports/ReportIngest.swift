@@ -5,51 +5,72 @@ internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
-/// Takes in the status reports that come over the broker: in batches, settled after they are written. While the database is away they
-/// wait in the broker.
+/// Takes in what the broker tells of envelopes: in batches, settled after they are written. While the database is away it waits in the
+/// broker.
 struct ReportIngest: Sendable {
-    private let store: EnvelopeStore
-    private let transport: any Transport
+    private let source: Source
     private let prefetch: Int
-    private let metrics: GatewayMetrics
+    private let read: @Sendable (Delivery) throws(StatusReportError) -> ReadReport
+    private let writer: ReportWriter
+    private let transport: any Transport
     private let logger: Logger
 
     private static let batchLimit = 256
 
-    init(store: EnvelopeStore, transport: any Transport, prefetch: Int, metrics: GatewayMetrics, logger: Logger) {
-        self.store = store
-        self.transport = transport
+    /// The reports of all sidecars.
+    static func statusReports(_ writer: ReportWriter, _ transport: any Transport, prefetch: Int) -> ReportIngest {
+        ReportIngest(source: .statusReports, prefetch: prefetch, writer, transport) {
+            (delivery) throws(StatusReportError) in
+            try ReadReport(StatusReport(parsing: delivery.body))
+        }
+    }
+
+    /// What went to the dead letters, with the envelope and all its payload.
+    static func deadLetterNotices(_ writer: ReportWriter, _ transport: any Transport) -> ReportIngest {
+        var writer = writer
+        writer.intake = .deadLetters
+        return ReportIngest(source: .deadLetterNotices, prefetch: 16, writer, transport) {
+            (delivery) throws(StatusReportError) in
+            try ReadReport(deadLetter: delivery)
+        }
+    }
+
+    private init(
+        source: Source, prefetch: Int, _ writer: ReportWriter, _ transport: any Transport,
+        read: @escaping @Sendable (Delivery) throws(StatusReportError) -> ReadReport
+    ) {
+        self.source = source
         self.prefetch = prefetch
-        self.metrics = metrics
-        self.logger = logger
+        self.read = read
+        self.writer = writer
+        self.transport = transport
+        logger = writer.logger
     }
 
     /// Returns when the transport stops consuming, or when the task is cancelled: what isn't written then stays with the broker.
     func run() async {
-        let deliveries = await transport.deliveries(from: .statusReports, prefetch: prefetch)
-        let queue = DeliveryQueue()
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                for await delivery in deliveries { await queue.append(delivery) }
-                await queue.finish()
-            }
-            while let batch = await queue.next(limit: Self.batchLimit) { await write(batch) }
-        }
+        let deliveries = await transport.deliveries(from: source, prefetch: prefetch)
+        await deliveries.forEachBatch(limit: Self.batchLimit, write)
     }
 
     private func write(_ batch: [Delivery]) async {
         var readable: [(delivery: Delivery, report: ReadReport)] = []
         for delivery in batch {
             do throws(StatusReportError) {
-                readable.append((delivery, try ReadReport(StatusReport(parsing: delivery.body))))
+                readable.append((delivery, try read(delivery)))
             } catch {
                 // It would come back unreadable for ever.
                 logger.error(
-                    "unreadable status report", metadata: ["error": "\(error)", "bytes": "\(delivery.body.count)"])
-                metrics.reports(.invalid).increment()
+                    "unreadable report",
+                    metadata: [
+                        "from": "\(writer.intake.rawValue)", "actor": "\(delivery.deadLetter?.actor ?? "")",
+                        "error": "\(error)", "bytes": "\(delivery.body.count)",
+                    ])
+                writer.count(.invalid)
                 await transport.settle(delivery, .acknowledge)
             }
         }
+        await note(actors: Set(batch.compactMap(\.deadLetter?.actor)))
         guard !readable.isEmpty else { return }
         if await writeUntilDone(readable.map(\.report)) {
             for (delivery, _) in readable { await transport.settle(delivery, .acknowledge) }
@@ -58,12 +79,20 @@ struct ReportIngest: Sendable {
         }
     }
 
+    /// Whose dead letters there are. Their sidecars have most likely said so before.
+    private func note(actors: Set<String>) async {
+        if actors.isEmpty { return }
+        do throws(PostgreSQLError) { try await writer.store.note(actors: actors) } catch {
+            logger.warning("actors with dead letters not noted", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// - Returns: false when the task was cancelled before the database took them.
     private func writeUntilDone(_ reports: [ReadReport]) async -> Bool {
         var backoff = Backoff()
         while !Task.isCancelled {
             do throws(PostgreSQLError) {
-                try await ReportWriter(store: store, metrics: metrics, logger: logger).write(reports)
+                try await writer.write(reports)
                 return true
             } catch {
                 if error.code == .closed || error.code == .cancelled { return false }
@@ -72,8 +101,10 @@ struct ReportIngest: Sendable {
                     return true
                 }
                 logger.warning(
-                    "status reports wait for the database",
-                    metadata: ["error": "\(error)", "count": "\(reports.count)"])
+                    "reports wait for the database",
+                    metadata: [
+                        "from": "\(writer.intake.rawValue)", "error": "\(error)", "count": "\(reports.count)",
+                    ])
                 try? await Task.sleep(for: backoff.next())
             }
         }
@@ -84,11 +115,11 @@ struct ReportIngest: Sendable {
     private func writeSingly(_ reports: [ReadReport]) async {
         for report in reports {
             do throws(PostgreSQLError) {
-                try await ReportWriter(store: store, metrics: metrics, logger: logger).write([report])
+                try await writer.write([report])
             } catch {
                 logger.error(
-                    "status report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])
-                metrics.reports(.invalid).increment()
+                    "report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])
+                writer.count(.invalid)
             }
         }
     }

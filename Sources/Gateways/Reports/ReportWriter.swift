@@ -33,8 +33,14 @@ enum ReadReport: Sendable {
 /// Writes reports, wherever they came from, and counts what became of them.
 struct ReportWriter: Sendable {
     let store: EnvelopeStore
+    let cancellations: CancellationAnnouncer
     let metrics: GatewayMetrics
     let logger: Logger
+    var intake = GatewayMetrics.Intake.statusReports
+
+    func count(_ outcome: GatewayMetrics.ReportOutcome, _ number: Int = 1) {
+        metrics.taken(intake, outcome).increment(by: number)
+    }
 
     /// - Returns: the outcomes of the changes among them, in order.
     @discardableResult
@@ -47,22 +53,44 @@ struct ReportWriter: Sendable {
             case .change(let change): changes.append(change)
             }
         }
-        try await store.register(children)
-        metrics.reports(.applied).increment(by: children.count)
+        if try await store.register(children) > 0 { cancellations.wake() }
+        count(.applied, children.count)
         guard !changes.isEmpty else { return [] }
 
         let outcomes = try await store.apply(changes)
         for (change, outcome) in zip(changes, outcomes) {
             switch outcome {
             case .applied:
-                metrics.reports(.applied).increment()
+                count(.applied)
                 if change.status.isFinal { metrics.finished(change.status).increment() }
-            case .ignored: metrics.reports(.ignored).increment()
+            case .ignored: count(.ignored)
             case .unknown:
-                metrics.reports(.unknown).increment()
+                count(.unknown)
                 logger.debug("report of an unknown envelope", metadata: ["envelope_id": "\(change.envelopeID)"])
             }
         }
+        try await followCancelled(changes, outcomes)
         return outcomes
+    }
+
+    /// Whoever still works on a cancelled envelope is told again. One whose message has ended, or that is reopened, needs no telling
+    /// any more.
+    private func followCancelled(_ changes: [EnvelopeChange], _ outcomes: [ChangeOutcome]) async throws(PostgreSQLError)
+    {
+        var alive: Set<String> = []
+        var ended: Set<String> = []
+        for (change, outcome) in zip(changes, outcomes) {
+            switch outcome {
+            case .ignored(_, isCancelled: true) where !change.status.isFinal: alive.insert(change.envelopeID)
+            case .ignored(_, isCancelled: true): ended.insert(change.envelopeID)
+            case .applied where change.isReopening: ended.insert(change.envelopeID)
+            default: break
+            }
+        }
+        alive.subtract(ended)
+        if !ended.isEmpty { try await store.forgetCancellations(of: ended) }
+        guard !alive.isEmpty else { return }
+        try await store.announceAgain(alive)
+        cancellations.wake()
     }
 }

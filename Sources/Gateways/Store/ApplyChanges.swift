@@ -6,7 +6,7 @@ enum ChangeOutcome: Sendable, Hashable {
     /// Written; the envelope's percent afterwards.
     case applied(percent: Double)
     /// The envelope has ended, or the report has been counted before; the envelope's percent as it is.
-    case ignored(percent: Double)
+    case ignored(percent: Double, isCancelled: Bool = false)
     /// There is no such envelope.
     case unknown
 }
@@ -25,7 +25,7 @@ extension EnvelopeStore {
             let orphans = round.indices.filter { results[$0] == .unknown && changes[round[$0]].parentID != nil }
             if !orphans.isEmpty {
                 let orphanChanges = orphans.map { changes[round[$0]] }
-                try await register(
+                _ = try await register(
                     orphanChanges.map {
                         FanOutChild(
                             id: $0.envelopeID, parentID: $0.parentID ?? "", actors: $0.actors,
@@ -58,66 +58,100 @@ extension EnvelopeStore {
                 .texts(changes.map(\.envelopeID.withoutNUL)), .texts(changes.map { $0.eventID?.withoutNUL }),
                 .texts(changes.map(\.status.rawValue)), .texts(changes.map(\.phase)),
                 .jsons(changes.map { $0.actors.isEmpty ? nil : jsonList($0.actors) }),
-                .integers(changes.map(\.actorIndex)),
-                .texts(changes.map { $0.actorName?.withoutNUL }), .doubles(changes.map(\.percent)),
-                .texts(changes.map(\.message.withoutNUL)), .jsons(changes.map { $0.result?.bytes }),
-                .texts(changes.map { $0.error?.withoutNUL }),
+                .integers(changes.map(\.actorIndex)), .texts(changes.map { $0.actorName?.withoutNUL }),
+                .integers(changes.map(\.round.replays)), .integers(changes.map(\.round.loops)),
+                .integers(changes.map(\.attempt)), .times(microseconds: changes.map(\.nextAttemptAt)),
+                .doubles(changes.map(\.percent)), .texts(changes.map(\.message.withoutNUL)),
+                .jsons(changes.map { $0.result?.bytes }), .texts(changes.map { $0.error?.withoutNUL }),
             ])
         return try rows.map { (row) throws(PostgreSQLError) in
             guard let percent = try row.optionalDouble(1) else { return .unknown }
-            return try row.boolean(0) ? .applied(percent: percent) : .ignored(percent: percent)
+            return try row.boolean(0)
+                ? .applied(percent: percent) : .ignored(percent: percent, isCancelled: row.boolean(2))
         }
     }
 
-    /// Locks in the order of ids, so that batches of two gateways wait for each other instead of deadlocking. The history's ids are
-    /// taken under these locks. A status is compared and set in the UPDATE: PostgreSQL checks its condition again on the row as
-    /// it is once locked.
+    /// Locks in the order of ids, so that batches of two gateways wait for each other instead of deadlocking; looks at the envelopes
+    /// as they are once locked, and takes the history's ids under these locks.
+    ///
+    /// The history decides what counts: of two writers of one report, as there are for a moment when one gateway takes over from
+    /// another, only the first inserts it, and who hasn't inserted changes nothing.
     private static let applySQL = """
         WITH report AS (
             SELECT r.*, r.status IN \(EnvelopeStatus.finalList) AS is_final,
+                   r.phase IS NOT DISTINCT FROM '\(EnvelopeChange.reopened)' AS reopens,
                    CASE WHEN actor_list IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(actor_list)) END AS actors
             FROM unnest(
-                $1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::bigint[], $7::text[], $8::double precision[],
-                $9::text[], $10::json[], $11::text[]) WITH ORDINALITY
-                AS r(id, event_id, status, phase, actor_list, idx, actor, percent, message, result, error, position)
+                $1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[],
+                $10::bigint[], $11::timestamptz[], $12::double precision[], $13::text[], $14::json[], $15::text[])
+                WITH ORDINALITY AS r(
+                    id, event_id, status, phase, actor_list, idx, actor, replays, loops, attempt, next_attempt_at, percent,
+                    message, result, error, position)
         ), locked AS MATERIALIZED (
-            SELECT e.id FROM envelopes e WHERE e.id IN (SELECT id FROM report) ORDER BY e.id FOR NO KEY UPDATE
-        ), moved AS (
-            UPDATE envelopes e SET
-                progress_percent = GREATEST(e.progress_percent, r.percent),
-                status = CASE WHEN \(isNews) THEN r.status ELSE e.status END,
-                route_actors = CASE WHEN \(isNews) THEN COALESCE(r.actors, e.route_actors) ELSE e.route_actors END,
-                total_actors = CASE WHEN \(isNews) THEN COALESCE(cardinality(r.actors), e.total_actors) ELSE e.total_actors END,
-                current_actor_idx = CASE WHEN \(isNews) THEN GREATEST(e.current_actor_idx, r.idx) ELSE e.current_actor_idx END,
-                route_current = CASE WHEN \(isNews) THEN GREATEST(e.route_current, r.idx) ELSE e.route_current END,
-                actors_completed = CASE
-                    WHEN r.status = 'succeeded' THEN COALESCE(cardinality(r.actors), e.total_actors)
-                    WHEN \(isNews) THEN LEAST(
-                        GREATEST(e.current_actor_idx, r.idx), COALESCE(cardinality(r.actors), e.total_actors))
-                    ELSE e.actors_completed END,
-                current_actor_name = CASE WHEN \(isNews) THEN COALESCE(r.actor, e.current_actor_name) ELSE e.current_actor_name END,
-                message = CASE WHEN \(isNews) THEN r.message ELSE e.message END,
-                error = CASE WHEN \(isNews) THEN COALESCE(r.error, e.error) ELSE e.error END,
-                result = CASE WHEN r.is_final THEN r.result ELSE e.result END,
-                updated_at = clock_timestamp()
-            FROM report r JOIN locked l ON l.id = r.id
-            WHERE e.id = l.id
-              AND e.status NOT IN \(EnvelopeStatus.finalList)
-              AND NOT EXISTS (SELECT FROM envelope_updates u WHERE u.envelope_id = r.id AND u.event_id = r.event_id)
-            RETURNING e.id, e.status, e.progress_percent, r.event_id, r.phase, r.actors, r.idx, r.actor, r.message, r.error,
-                      CASE WHEN NOT r.is_final THEN r.result END AS result
+            SELECT e.id, e.status, e.progress_percent, e.replays, e.loops, e.current_actor_idx, e.result
+            FROM envelopes e WHERE e.id IN (SELECT id FROM report) ORDER BY e.id FOR NO KEY UPDATE
+        ), due AS (
+            SELECT r.*, \(isNews) AS is_news, r.reopens OR (r.replays, r.loops) > (e.replays, e.loops) AS begins_round,
+                   CASE WHEN \(isNews) THEN r.status ELSE e.status END AS status_after,
+                   GREATEST(e.progress_percent, r.percent) AS percent_after, e.result AS last_result
+            FROM report r JOIN locked e ON e.id = r.id
+            WHERE (e.status NOT IN \(EnvelopeStatus.finalList) OR (r.reopens AND e.status <> 'succeeded'))
+              AND NOT ((r.is_final OR r.reopens) AND r.replays < e.replays)
         ), logged AS (
             INSERT INTO envelope_updates (
                 envelope_id, status, message, result, error, progress_percent, actor, actors, current_actor_idx, envelope_state,
-                event_id)
-            SELECT id, status, message, result, error, progress_percent, actor, actors, idx, phase, event_id FROM moved
+                attempt, next_attempt_at, event_id)
+            SELECT id, status_after, message, CASE WHEN NOT is_final THEN result END, error, percent_after, actor, actors, idx,
+                   phase, attempt, next_attempt_at, event_id
+            FROM due ORDER BY position
             ON CONFLICT (envelope_id, event_id) WHERE event_id IS NOT NULL DO NOTHING
+            RETURNING envelope_id
+        ), kept AS ( -- the result of an end that isn't one any more stays in the history
+            UPDATE envelope_updates u SET result = r.last_result
+            FROM due r
+            WHERE r.reopens AND r.last_result IS NOT NULL AND \(isLogged)
+              AND u.id = (SELECT max(id) FROM envelope_updates WHERE envelope_id = r.id)
+              AND u.status IN \(EnvelopeStatus.finalList)
+        ), moved AS (
+            UPDATE envelopes e SET
+                progress_percent = r.percent_after,
+                status = r.status_after,
+                route_actors = CASE WHEN r.is_news THEN COALESCE(r.actors, e.route_actors) ELSE e.route_actors END,
+                total_actors = CASE WHEN r.is_news THEN COALESCE(cardinality(r.actors), e.total_actors) ELSE e.total_actors END,
+                current_actor_idx = CASE WHEN r.is_news THEN \(newIndex) ELSE e.current_actor_idx END,
+                route_current = CASE WHEN r.is_news THEN \(newIndex) ELSE e.route_current END,
+                actors_completed = CASE
+                    WHEN r.status = 'succeeded' THEN COALESCE(cardinality(r.actors), e.total_actors)
+                    WHEN r.is_news THEN LEAST(\(newIndex), COALESCE(cardinality(r.actors), e.total_actors))
+                    ELSE e.actors_completed END,
+                current_actor_name = CASE WHEN r.is_news THEN COALESCE(r.actor, e.current_actor_name) ELSE e.current_actor_name END,
+                replays = CASE WHEN r.begins_round THEN r.replays ELSE e.replays END,
+                loops = CASE WHEN r.begins_round THEN r.loops ELSE e.loops END,
+                attempt = CASE WHEN r.is_news AND NOT r.is_final THEN r.attempt ELSE e.attempt END,
+                next_attempt_at = CASE WHEN r.is_news THEN r.next_attempt_at ELSE e.next_attempt_at END,
+                message = CASE WHEN r.is_news THEN r.message ELSE e.message END,
+                error = CASE
+                    WHEN r.reopens THEN NULL WHEN r.is_news THEN COALESCE(r.error, e.error) ELSE e.error END,
+                result = CASE WHEN r.is_final OR r.reopens THEN r.result ELSE e.result END,
+                deadline = CASE WHEN r.reopens AND e.deadline < now() THEN NULL ELSE e.deadline END,
+                updated_at = clock_timestamp()
+            FROM due r
+            WHERE e.id = r.id AND \(isLogged)
+            RETURNING e.id, e.progress_percent
         )
-        SELECT m.id IS NOT NULL, COALESCE(m.progress_percent, e.progress_percent)
-        FROM report r LEFT JOIN moved m ON m.id = r.id LEFT JOIN envelopes e ON e.id = r.id
+        SELECT m.id IS NOT NULL, COALESCE(m.progress_percent, e.progress_percent), COALESCE(e.status = 'cancelled', false)
+        FROM report r LEFT JOIN moved m ON m.id = r.id LEFT JOIN locked e ON e.id = r.id
         ORDER BY r.position
         """
 
     /// A report from an actor that the envelope has left behind is history, but no news.
-    private static let isNews = "(r.is_final OR r.idx IS NULL OR r.idx >= e.current_actor_idx)"
+    private static let isNews =
+        "(r.is_final OR r.reopens OR (r.replays, r.loops, r.idx) >= (e.replays, e.loops, e.current_actor_idx))"
+
+    /// Written so that it is looked up by hash. As a join it may compare each with each: the planner takes a batch for ten rows.
+    private static let isLogged = "(r.id IN (SELECT envelope_id FROM logged)) IS TRUE"
+
+    /// A new round may begin anywhere on the route; within one there is no way back.
+    private static let newIndex =
+        "COALESCE(CASE WHEN r.begins_round THEN r.idx ELSE GREATEST(e.current_actor_idx, r.idx) END, e.current_actor_idx)"
 }

@@ -13,21 +13,33 @@ struct OutboxMessage: Sendable {
 
 extension EnvelopeStore {
     /// Takes messages whose time has come, for `lease`: after that they are due again, whatever happens to the taker. Gateways
-    /// skip what another one is just taking. What an actor has reported on has arrived, and is deleted instead.
+    /// skip what another one is just taking, and envelopes that are just being reported on. What an actor has reported on has
+    /// arrived, and is deleted instead.
     func takeDueMessages(limit: Int, lease: Duration) async throws(PostgreSQLError) -> [OutboxMessage] {
         try await query(
             """
             WITH due AS MATERIALIZED (
-                SELECT id, envelope_id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+                SELECT o.id, o.envelope_id, e.status IN ('pending', 'unknown') AS is_wanted, o.due_at = e.not_before AS starts
+                FROM outbox o JOIN envelopes e ON e.id = o.envelope_id
+                WHERE o.due_at <= now() ORDER BY o.due_at, o.id
+                LIMIT \(limit) -- not a parameter: the planner would take it for a tenth of the table
+                FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF e SKIP LOCKED
             ), arrived AS (
-                DELETE FROM outbox o USING due, envelopes e
-                WHERE o.id = due.id AND e.id = due.envelope_id AND e.status NOT IN ('pending', 'unknown')
+                DELETE FROM outbox o USING due WHERE o.id = due.id AND NOT due.is_wanted
+            ), started AS (
+                UPDATE envelopes e SET message = $2, updated_at = clock_timestamp()
+                FROM due WHERE e.id = due.envelope_id AND due.is_wanted AND due.starts
+                RETURNING e.id, e.route_actors, e.current_actor_name
+            ), logged AS (
+                INSERT INTO envelope_updates (envelope_id, status, message, progress_percent, actor, actors, current_actor_idx)
+                SELECT id, 'running', $2, 0, current_actor_name, route_actors, 0 FROM started
             )
-            UPDATE outbox o SET due_at = now() + $2 * interval '1 millisecond'
-            FROM due, envelopes e
-            WHERE o.id = due.id AND e.id = due.envelope_id AND e.status IN ('pending', 'unknown')
+            UPDATE outbox o SET due_at = now() + $1 * interval '1 millisecond'
+            FROM due JOIN envelopes e ON e.id = due.envelope_id
+            WHERE o.id = due.id AND due.is_wanted
             RETURNING o.id, o.envelope_id, o.actor, o.attempts, o.head || e.payload::text || '}'
-            """, [.integer(limit), .double(Double(lease.nanosecondsClamped / 1_000_000))]
+            """,
+            [.double(Double(lease.nanosecondsClamped / 1_000_000)), .text(Self.sendingMessage)]
         ).map { (row) throws(PostgreSQLError) in
             OutboxMessage(
                 rowID: Int64(try row.integer(0)), envelopeID: try row.string(1), actor: try row.string(2),
@@ -47,7 +59,16 @@ extension EnvelopeStore {
             [.integer(Int(rowID)), .double(Double(delay.nanosecondsClamped / 1_000_000))])
     }
 
-    func outboxLength() async throws(PostgreSQLError) -> Int {
-        try await query("SELECT count(*) FROM outbox", [])[0].integer(0)
+    /// How long until a message is due: negative when one is already, `nil` when there is none.
+    func timeToNextMessage() async throws(PostgreSQLError) -> Duration? {
+        let rows = try await query("SELECT extract(epoch FROM min(due_at) - now())::double precision FROM outbox", [])
+        return try rows[0].optionalDouble(0).map { .seconds($0) }
+    }
+
+    /// Messages that are being sent or wait for their next try; those of envelopes that start later than in `horizon` don't count.
+    func outboxLength(within horizon: Duration) async throws(PostgreSQLError) -> Int {
+        try await query(
+            "SELECT count(*) FROM outbox WHERE due_at < now() + $1 * interval '1 millisecond'",
+            [.double(Double(horizon.nanosecondsClamped / 1_000_000))])[0].integer(0)
     }
 }

@@ -17,8 +17,9 @@ extension EnvelopeStore {
         let rows = try await query(
             """
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
-                   u.current_actor_idx, u.envelope_state, u.error, u.timestamp,
-                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) THEN e.result END)
+                   u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
+                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
+                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END)
             FROM envelopes e LEFT JOIN LATERAL (
                 SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
             ) u ON true
@@ -34,9 +35,9 @@ extension EnvelopeStore {
                     status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown,
                     message: try row.string(3), percent: try row.optionalDouble(4), actor: try row.optionalString(5),
                     actors: try row.strings(6), actorIndex: try row.optionalInteger(7),
-                    phase: try row.optionalString(8),
-                    error: try row.optionalString(9), timestamp: try row.microseconds(10),
-                    result: try row.optionalBytes(11)))
+                    phase: try row.optionalString(8), attempt: try row.optionalInteger(9),
+                    nextAttemptAt: try row.optionalMicroseconds(10), error: try row.optionalString(11),
+                    timestamp: try row.microseconds(12), result: try row.optionalBytes(13)))
         }
         return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: try first.boolean(0))
     }

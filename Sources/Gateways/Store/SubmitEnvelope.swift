@@ -9,9 +9,7 @@ struct Submission: Sendable {
     var payload: RawJSON
     /// The message up to and with `"payload":`.
     var messageHead: [UInt8]
-    var timeoutSeconds: Double?
-    /// ISO 8601.
-    var deadline: String?
+    var schedule: Schedule
 
     var message: [UInt8] {
         var message: [UInt8] = []
@@ -24,29 +22,33 @@ struct Submission: Sendable {
 }
 
 extension EnvelopeStore {
+    static let sendingMessage = "Sending envelope to first actor"
+
     /// Writes the envelope, the first entry of its history and its outbox row, all or nothing.
-    /// - Parameter grace: how long the relay leaves the message to the caller.
+    /// - Parameter grace: how long the relay leaves the message to the caller, unless it starts later: then it is the relay's.
     /// - Returns: the outbox row's id, `nil` when an envelope of that id is there already.
     func submit(_ submission: Submission, grace: Duration) async throws(PostgreSQLError) -> Int64? {
         let rows = try await query(
             """
             WITH envelope AS (
-                INSERT INTO envelopes (id, route_actors, payload, timeout_sec, deadline, current_actor_name, message, total_actors)
-                VALUES ($1, $2, $3, $4, $5::timestamptz, ($2::text[])[1], $6, cardinality($2::text[]))
+                INSERT INTO envelopes (
+                    id, route_actors, payload, timeout_sec, deadline, not_before, current_actor_name, message, total_actors)
+                VALUES ($1, $2, $3, $4, $5, $6, ($2::text[])[1], $7, cardinality($2::text[]))
                 ON CONFLICT (id) DO NOTHING
                 RETURNING id, current_actor_name
             ), logged AS (
                 INSERT INTO envelope_updates (envelope_id, status, message, progress_percent, actor, actors, current_actor_idx)
-                SELECT id, 'running', $6, 0, current_actor_name, $2, 0 FROM envelope
+                SELECT id, CASE WHEN $6 IS NULL THEN 'running' ELSE 'pending' END, $7, 0, current_actor_name, $2, 0 FROM envelope
             )
             INSERT INTO outbox (envelope_id, actor, head, due_at)
-            SELECT id, current_actor_name, $7, now() + $8 * interval '1 millisecond' FROM envelope
+            SELECT id, current_actor_name, $8, COALESCE($6, now() + $9 * interval '1 millisecond') FROM envelope
             RETURNING id
             """,
             [
                 .text(submission.id), .texts(submission.actors), .json(submission.payload.bytes),
-                .double(submission.timeoutSeconds), .text(submission.deadline),
-                .text("Sending envelope to first actor"),
+                .double(submission.schedule.timeoutSeconds), .time(microseconds: submission.schedule.deadline),
+                .time(microseconds: submission.schedule.notBefore),
+                .text(submission.schedule.startMessage ?? Self.sendingMessage),
                 .text(String(decoding: submission.messageHead, as: UTF8.self)),
                 .double(Double(grace.nanosecondsClamped / 1_000_000)),
             ])

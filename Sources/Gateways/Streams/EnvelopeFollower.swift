@@ -65,8 +65,6 @@ struct EnvelopeFollower: Sendable {
         guard let page else { return .finish }
         for update in page.updates { try await send(.update(update)) }
         return machine.sent(
-            .init(
-                ids: page.updates.map(\.id), isFull: page.isFull, isFinal: page.isFinal,
-                endsInPage: page.updates.contains(where: \.status.isFinal)), now: .now)
+            .init(ids: page.updates.map(\.id), isFull: page.isFull, isFinal: page.isFinal), now: .now)
     }
 }

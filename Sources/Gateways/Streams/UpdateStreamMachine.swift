@@ -28,10 +28,8 @@ struct UpdateStreamMachine: Sendable, Hashable {
         var ids: [Int64]
         /// There may be more.
         var isFull: Bool
-        /// The envelope had ended when the page was read.
+        /// The envelope had ended when the page was read. One that was reopened has a final update in its history, and goes on.
         var isFinal: Bool
-        /// The final update is among them.
-        var endsInPage: Bool
     }
 
     /// The stream has subscribed: whatever is written from now on wakes it. Or it was woken: something may have been written, or it
@@ -41,8 +39,8 @@ struct UpdateStreamMachine: Sendable, Hashable {
     mutating func sent(_ page: Page, now: MonotonicTime) -> Action {
         lastID = max(lastID, page.ids.last ?? lastID)
         if !page.ids.isEmpty { lastSent = now }
-        if page.endsInPage || (page.isFinal && !page.isFull) { return .finish }
-        return page.isFull ? .read(after: lastID) : quiet(now: now)
+        if page.isFull { return .read(after: lastID) }
+        return page.isFinal ? .finish : quiet(now: now)
     }
 
     /// The history can't be read just now.

@@ -39,6 +39,7 @@ extension Sidecar {
             case .cancel(let ids):
                 if !ids.isEmpty { logger.debug("cancelled", metadata: ["count": "\(ids.count)"]) }
                 await cancel(ids)
+            case .uncancel(let ids): uncancel(ids)
             case nil: logger.debug("a control message of a kind that is not known here")
             }
         } catch {

@@ -12,10 +12,8 @@ struct Attempts {
     static let kept = 50
 
     init(of envelope: Envelope, at actor: String) {
-        // Those of another actor are of no interest here; an older sidecar may not have taken them off.
-        list = (envelope.headers["troupe-attempts"]?.elements ?? []).filter { $0["actor"]?.string == actor }
-        let last = list.last?["attempt"]?.integer ?? 0
-        current = min(max(last, 0), 1_000_000) + 1
+        list = envelope.headers.failedAttempts(at: actor)
+        current = envelope.headers.attempt(at: actor)
     }
 
     mutating func failed(_ error: RuntimeReply.HandlerError, actor: String, at time: String) {

@@ -44,11 +44,14 @@ extension DeliveryMachine {
         // Another one for each step, round and attempt, and the same one for a redelivery of that.
         let (headers, current) = (envelope.headers, envelope.route.current)
         let step = "\(headers.replays).\(headers.loops).\(current).\(attempt)"
-        return StatusReport(
+        var report = StatusReport(
             kind: kind, eventID: "\(envelope.id)/\(step)/\(status)", envelopeID: envelope.id,
             parentID: envelope.parentID, status: status, actors: envelope.route.actors,
             currentActorIndex: current, currentActorName: envelope.route.currentActor,
             attempt: kind == .progress ? attempt : nil)
+        report.replays = headers.replays
+        report.loops = headers.loops
+        return report
     }
 }
 

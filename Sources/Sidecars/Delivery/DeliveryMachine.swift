@@ -65,6 +65,8 @@ public struct DeliveryMachine: Sendable {
     private var callBackoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
     private var sendBackoff = Backoff(initial: .milliseconds(100), ceiling: .seconds(10))
     private var pending: [Outgoing] = []
+    /// To be sent when all of that is confirmed.
+    private var afterwards: [Outgoing] = []
 
     public private(set) var outcome: Outcome?
     /// The handler's error code, where there was one.
@@ -98,7 +100,7 @@ public struct DeliveryMachine: Sendable {
             return refuse(error)
         }
         self.envelope = envelope
-        attempt = Attempts(of: envelope, at: policy.actorName).current
+        attempt = envelope.headers.attempt(at: policy.actorName)
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
             outcome = .failed(.routeMismatch)
             let actual = envelope.route.currentActor ?? "none, current is \(envelope.route.current)"
@@ -132,6 +134,9 @@ public struct DeliveryMachine: Sendable {
             return .abandon
         case .failure(.cancelled):
             return failCancelled()
+        case .failure(.occupied):
+            runtimeHangs = true
+            return .settle(.requeue)
         case .failure(.timeout) where timeLeft.map { $0 <= .zero } == true:
             return failAtDeadline("the handler was at work")
         case .failure(.timeout(let limit)):
@@ -140,7 +145,7 @@ public struct DeliveryMachine: Sendable {
         case .failure(.closed(let reason)):
             calls += 1
             let limit = policy.isEndActor ? policy.endActorAttempts : policy.crashAttempts
-            if calls < limit { return .call(reports: [], after: callBackoff.next()) }
+            if calls < limit { return callAgain() }
             return retryOrFail(.init(code: "runtime_error", message: "\(reason), \(calls) times in a row"))
         case .failure(.invalid(let reason)):
             return retryOrFail(.init(code: "runtime_error", message: reason))
@@ -153,13 +158,17 @@ public struct DeliveryMachine: Sendable {
             } catch {
                 if policy.isEndActor {
                     // A full disk is no fault of the envelope: it waits for as long as it takes.
-                    if error.type == "StorageError" { return .call(reports: [], after: callBackoff.next()) }
+                    if error.type == "StorageError" { return callAgain() }
                     calls += 1
-                    if calls < policy.endActorAttempts { return .call(reports: [], after: callBackoff.next()) }
+                    if calls < policy.endActorAttempts { return callAgain() }
                 }
                 return retryOrFail(error)
             }
         }
+    }
+
+    private mutating func callAgain() -> Action {
+        .call(reports: [], after: callBackoff.next(random: surroundings.random()))
     }
 
     /// What became of everything that the last `.send` named, in its order.
@@ -183,11 +192,15 @@ public struct DeliveryMachine: Sendable {
                 mustWait = true
             }
         }
-        if remaining.isEmpty { return .settle(.acknowledge) }
+        if remaining.isEmpty && afterwards.isEmpty { return .settle(.acknowledge) }
         // The broker will deliver it again, to us or to another: whoever takes it then causes the same.
         guard isLive else { return .abandon }
+        if remaining.isEmpty {
+            defer { afterwards = [] }
+            return send(afterwards)
+        }
         pending = remaining
-        return .send(remaining, after: mustWait ? sendBackoff.next() : .zero)
+        return .send(remaining, after: mustWait ? sendBackoff.next(random: surroundings.random()) : .zero)
     }
 
     // MARK: Results
@@ -210,9 +223,15 @@ public struct DeliveryMachine: Sendable {
             children.append(try envelope.next(result, index: index, of: results.count))
         }
         outcome = .success
-        let births = children.dropFirst().map { Outgoing.report(createdReport(of: $0)) }
         let progress = Outgoing.report(completedReport(of: children[0], now: now))
-        return send(births + [progress] + children.map(messageOnward))
+        let first = messageOnward(children[0])
+        if children.count == 1 { return send([progress, first]) }
+        // A child is told of when its message is safe: should this delivery be lost before that, and come to another end
+        // the next time, nobody would ever close it. The one that keeps the id goes last: who watches it knows of all
+        // others before it can end.
+        let others = children.dropFirst()
+        afterwards = others.map { .report(createdReport(of: $0)) } + [progress, first]
+        return send(others.map(messageOnward))
     }
 
     /// A handler may ask for a pause before the next step, in a header that holds for this one step.

@@ -50,8 +50,7 @@ public struct SidecarConfiguration: Sendable {
             crashAttempts: settings.integer("CRASH_ATTEMPTS", default: 3, in: 1...100),
             endActorAttempts: settings.integer("END_ACTOR_ATTEMPTS", default: 5, in: 1...100),
             deliveryLimit: broker.deliveryLimit, retries: RetryPolicy(&settings),
-            // An error envelope holds a payload and a reply that were both just allowed, one level further in.
-            limits: isEndActor ? JSONLimits(size: 2 * limits.size + 65_536, nesting: limits.nesting + 2) : limits)
+            limits: isEndActor ? limits.ofErrorEnvelopes : limits)
         concurrency = settings.integer("CONCURRENCY", default: 1, in: 1...1024)
         prefetch = settings.integer("RABBITMQ_PREFETCH", default: 2 * concurrency, in: 1...65535)
         socketPath = Self.socketPath(&settings)

@@ -38,14 +38,6 @@ public enum SidecarProcess {
         for metric in configuration.customMetrics { metric.register(in: metrics.registry) }
         let reporter = await reporter(configuration, transport, on: loop, logger: logger)
 
-        let probes = probeServer(transport, runtime, metrics.registry, on: loop)
-        if let address = configuration.probeAddress {
-            do throws(ProbeServerError) { _ = try await probes.listen(on: address) } catch {
-                print(error: "troupe-sidecar: TROUPE_METRICS_ADDR: \(error)")
-                return EX_UNAVAILABLE
-            }
-        }
-
         let (endings, ending) = AsyncStream<Int32>.makeStream()
         let process = configuration.runtimeCommand.map {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
@@ -64,6 +56,14 @@ public enum SidecarProcess {
                 logger.error("the runtime hangs")
             }
         }
+        let probes = probeServer(sidecar, transport, runtime, metrics.registry, on: loop)
+        if let address = configuration.probeAddress {
+            do throws(ProbeServerError) { _ = try await probes.listen(on: address) } catch {
+                print(error: "troupe-sidecar: TROUPE_METRICS_ADDR: \(error)")
+                return EX_UNAVAILABLE
+            }
+        }
+
         logger.info("starting", metadata: configuration.summary)
         await transport.connect()
         if let process { Task(executorPreference: loop) { await process.run() } }
@@ -106,6 +106,8 @@ public enum SidecarProcess {
             // waits for.
             await transport.shutdown()
             serving.cancel()
+            // Calls that outlast the grace are the broker's again: waiting for their replies would serve nobody.
+            await runtime.stop()
             group.cancelAll()
         }
     }
@@ -122,7 +124,8 @@ public enum SidecarProcess {
     }
 
     private static func probeServer(
-        _ transport: RabbitMQTransport, _ runtime: Runtime, _ registry: MetricsRegistry, on loop: EventLoop
+        _ sidecar: Sidecar, _ transport: RabbitMQTransport, _ runtime: Runtime, _ registry: MetricsRegistry,
+        on loop: EventLoop
     ) -> ProbeServer {
         ProbeServer(
             on: loop,
@@ -136,6 +139,7 @@ public enum SidecarProcess {
                         return .init(
                             status: 503, body: "nobody listens on the runtime's socket: is the handler running?\n")
                     }
+                    guard await sidecar.hasBegun else { return .init(status: 503, body: "starting\n") }
                     return .init(body: "ready\n")
                 },
                 "/metrics": {

@@ -84,6 +84,7 @@ public actor HTTPReporter: Reporter {
 
     public func deliver(_ report: StatusReport) async throws(TransportError) {
         if report.kind == .progress { return post(report) }
+        var report = report
         var backoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
         while true {
             if Task.isCancelled { throw TransportError(.stopped, "shutting down") }
@@ -91,8 +92,13 @@ public actor HTTPReporter: Reporter {
             do throws(HTTPError) {
                 let response = try await client.send(request(report))
                 if response.isSuccess { return }
-                if (400..<500).contains(response.status) && response.status != 429 {
-                    // The gateway knows no such envelope: nobody waits for this report.
+                if response.status == 413 && report.result != nil {
+                    // That it has ended matters more than the result, which the store has.
+                    report.result = nil
+                    continue
+                }
+                if [400, 404, 409, 410, 413, 422].contains(response.status) {
+                    // The gateway knows no such envelope, or will never take this report.
                     logger.warning(
                         "report refused",
                         metadata: ["envelope_id": "\(report.envelopeID)", "status": "\(response.status)"])

@@ -19,6 +19,9 @@ public actor Runtime {
         case withdrawn
         /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
         case cancelled
+        /// No reply in time, while the runtime may still be at a call that was given up before: it is not this one's
+        /// fault.
+        case occupied
     }
 
     /// Names a call, for `cancel`.
@@ -38,6 +41,8 @@ public actor Runtime {
     /// What ends a call that is under way.
     private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
+    /// Calls that the runtime was not waited for, and may still be at.
+    private var abandoned = 0
     /// Whether the last attempt to connect worked; `nil` before the first.
     public private(set) var isReachable: Bool?
 
@@ -71,8 +76,15 @@ public actor Runtime {
             }
             let isReused = connection.isReused
             switch await exchange(request, as: id, over: connection, timeout: timeout) {
-            case .timeout: return .failure(.timeout(timeout))
-            case .cancelled: return .failure(.cancelled)
+            case .timeout where !isReused && abandoned > 0:
+                abandoned = 0
+                return .failure(.occupied)
+            case .timeout:
+                abandoned += 1
+                return .failure(.timeout(timeout))
+            case .cancelled:
+                abandoned += 1
+                return .failure(.cancelled)
             case .reply(let body):
                 idle.append(connection)
                 return .success(body)
@@ -113,6 +125,12 @@ public actor Runtime {
         isReachable =
             idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
         return isReachable == true
+    }
+
+    /// Ends what is under way, too: nobody is left to take its replies.
+    public func stop() {
+        drain()
+        for end in cancellations.values { end() }
     }
 
     /// Calls that have not begun fail with `.draining`; those under way go on.
@@ -173,6 +191,8 @@ public actor Runtime {
                 return connection
             }
             isReachable = false
+            // Whatever it was at ended with it.
+            abandoned = 0
             // A cancelled task sleeps no more.
             if isDraining || Task.isCancelled { return nil }
             await loop.sleep(for: backoff.next())

@@ -32,7 +32,7 @@ actor RuntimeProcess {
         while !isStopping && !Task.isCancelled {
             let start = MonotonicTime.now
             guard let ending = await ending() else {
-                logger.error("no process could be started for the runtime")
+                logger.error("no process could be started and watched for the runtime: too many, or Linux before 5.3?")
                 await loop.sleep(for: backoff.next())
                 continue
             }

@@ -27,6 +27,8 @@ public actor RabbitMQTransport: Transport {
     private var isConsumingOver = false
     private var isStopped = false
     private var delayLevels: Set<DelayLevel> = []
+    /// Being declared: one connection for however many messages wait for it.
+    private var declarations: [DelayLevel: Task<Result<Void, TransportError>, Never>] = [:]
 
     private struct Subscription {
         var deliveries: AsyncStream<Delivery>.Continuation
@@ -142,10 +144,26 @@ public actor RabbitMQTransport: Transport {
     }
 
     public func settle(_ delivery: Delivery, _ settlement: Settlement) async {
-        guard let consumer = consumers[delivery.token.generation] else { return }
+        guard let consumer = consumers[delivery.token.generation] else {
+            if settlement == .requeue { await giveBackLastCopy(delivery) }
+            return
+        }
         switch settlement {
         case .acknowledge: await consumer.acknowledge(delivery.token.tag)
         case .requeue: await consumer.requeue(delivery.token.tag)
+        }
+    }
+
+    /// Its queue was deleted: nobody else has it.
+    private func giveBackLastCopy(_ delivery: Delivery) async {
+        guard lastCopies.contains(delivery.token.generation), case .actor(let name) = delivery.source else {
+            return
+        }
+        let message = Message(
+            to: .actor(name), id: (try? Envelope(parsing: delivery.body))?.id ?? "",
+            body: delivery.body, priorDeliveries: delivery.priorDeliveries)
+        do throws(TransportError) { try await publish(message, timeout: .seconds(10)) } catch {
+            logger.error("a delivery from a deleted queue could not be given back", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -228,10 +246,21 @@ public actor RabbitMQTransport: Transport {
     /// Declares a level's queue before the first message for it.
     private func prepare(_ level: DelayLevel, until deadline: MonotonicTime?) async throws(TransportError) {
         if delayLevels.contains(level) { return }
-        try await declare("delay queue", until: deadline) { [topology] (link) throws(AMQPError) in
-            try topology.declare(level, on: link)
-        }
+        let declaration =
+            declarations[level] ?? Task(executorPreference: loop) { await self.declared(level, until: deadline) }
+        declarations[level] = declaration
+        try await declaration.value.get()
+    }
+
+    private func declared(_ level: DelayLevel, until deadline: MonotonicTime?) async -> Result<Void, TransportError> {
+        defer { declarations[level] = nil }
+        do throws(TransportError) {
+            try await declare("delay queue", until: deadline) { [topology] (link) throws(AMQPError) in
+                try topology.declare(level, on: link)
+            }
+        } catch { return .failure(error) }
         delayLevels.insert(level)
+        return .success(())
     }
 
     private func connectedPublisher(until deadline: MonotonicTime?) async throws(TransportError) -> Publisher {

@@ -8,8 +8,9 @@ struct DeadLetterCommand: AsyncParsableCommand {
         commandName: "dlq",
         abstract: "What no actor could take: look at dead letters, send them again, or drop them.",
         discussion: """
-            A message ends here, whole and with its reason, when it is no envelope, when it has killed its actor too
-            often, or when an end actor could not close it.
+            A message ends here, whole and with its reason, when it is no envelope,
+            when it has killed its actor too often, or when an end actor could not
+            close it.
 
               troupe dlq list --older-than 1h
               troupe dlq show summary 0190c7a4-...

@@ -2,11 +2,11 @@ import Envelopes
 import Synchronization
 import Transports
 
-/// A broker for tests: remembers what it was given, fails when told to, and delivers what the test reports.
+/// A broker for tests: remembers what it was given, fails when told to, and delivers what the test gives it.
 final class RecordingTransport: Transport {
     private let state = Mutex(State())
-    private let reports: AsyncStream<Delivery>
-    private let reportsContinuation: AsyncStream<Delivery>.Continuation
+
+    private typealias Queue = (stream: AsyncStream<Delivery>, end: AsyncStream<Delivery>.Continuation)
 
     private struct State {
         var published: [Message] = []
@@ -14,12 +14,34 @@ final class RecordingTransport: Transport {
         var settled: [UInt64: Settlement] = [:]
         var lastTag: UInt64 = 0
         var impediment: String?
+        var queues: [Source: Queue] = [:]
+
+        mutating func queue(_ source: Source) -> Queue {
+            if let queue = queues[source] { return queue }
+            let (stream, end) = AsyncStream<Delivery>.makeStream()
+            queues[source] = (stream, end)
+            return (stream, end)
+        }
     }
 
-    init() { (reports, reportsContinuation) = AsyncStream.makeStream() }
+    /// To actors.
+    var published: [Message] {
+        state.withLock { state in
+            state.published.filter { if case .actor = $0.destination { true } else { false } }
+        }
+    }
 
-    var published: [Message] { state.withLock { $0.published } }
+    /// Ids that were told to be cancelled, message by message.
+    func cancellations(to destination: Message.Destination = .control) -> [[String]] {
+        state.withLock { $0.published }.filter { $0.destination == destination }.compactMap { message in
+            guard case .cancel(let ids) = try? ControlMessage.parsing(message.body) else { return nil }
+            return ids
+        }
+    }
+
     var acknowledgedCount: Int { state.withLock { $0.settled.values.count { $0 == .acknowledge } } }
+
+    var requeuedCount: Int { state.withLock { $0.settled.values.count { $0 == .requeue } } }
 
     func messages(of id: String) -> [String] {
         published.filter { $0.id == id }.map { String(decoding: $0.body, as: UTF8.self) }
@@ -28,24 +50,26 @@ final class RecordingTransport: Transport {
     func fail(with error: TransportError?) { state.withLock { $0.failure = error } }
     func impede(_ reason: String?) { state.withLock { $0.impediment = reason } }
 
-    func report(_ body: [UInt8]) {
-        let tag = state.withLock { state in
+    func deliver(_ body: [UInt8], from source: Source, deadLetter: DeadLetter? = nil) {
+        state.withLock { state in
             state.lastTag += 1
-            return state.lastTag
+            state.queue(source).end.yield(
+                Delivery(
+                    token: .init(generation: 1, tag: state.lastTag), source: source, body: body, isRedelivered: false,
+                    deadLetter: deadLetter))
         }
-        reportsContinuation.yield(
-            Delivery(
-                token: .init(generation: 1, tag: tag), source: .statusReports, body: body, isRedelivered: false,
-                priorDeliveries: 0))
     }
 
+    func report(_ body: [UInt8]) { deliver(body, from: .statusReports) }
     func report(_ report: StatusReport) { self.report(report.encoded()) }
 
     // MARK: Transport
 
     func declare(_ source: Source) async {}
 
-    func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery> { reports }
+    func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery> {
+        state.withLock { $0.queue(source).stream }
+    }
 
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError) {
         let failure = state.withLock { state in
@@ -60,7 +84,7 @@ final class RecordingTransport: Transport {
     }
 
     func isLive(_ delivery: Delivery) async -> Bool { true }
-    func stopConsuming() async { reportsContinuation.finish() }
+    func stopConsuming() async { for queue in state.withLock({ $0.queues }).values { queue.end.finish() } }
     func shutdown() async {}
     func impediment() async -> String? { state.withLock { $0.impediment } }
 }

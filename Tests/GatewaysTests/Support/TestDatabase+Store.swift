@@ -8,6 +8,10 @@ typealias TestDatabase = TestSupport.TestDatabase
 
 extension TestDatabase {
     var store: EnvelopeStore { EnvelopeStore(pool: pool) }
+
+    func outboxLength() async throws -> Int {
+        try await pool.query("SELECT count(*) FROM outbox")[0].integer(0)
+    }
 }
 
 /// Gives the test a database and takes it away again.

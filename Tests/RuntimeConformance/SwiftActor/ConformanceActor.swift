@@ -22,6 +22,7 @@ enum ConformanceActor {
         case "printing": await Printing.main()
         case "replace_steps": await ReplaceSteps.main()
         case "sleep": await Sleep.main()
+        case "wait": await Wait.main()
         default: StartError("TROUPE_HANDLER: '\(name)' is no handler of the table, such as handlers.echo").endProcess()
         }
     }

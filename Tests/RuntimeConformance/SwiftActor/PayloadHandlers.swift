@@ -48,6 +48,18 @@ struct Sleep: Handler {
     }
 }
 
+struct Wait: Handler {
+    struct Payload: Codable { var milliseconds: Int }
+    func handle(_ payload: Payload, _ context: Context) async -> Payload {
+        say("began")
+        try? await Task.sleep(for: .milliseconds(payload.milliseconds))
+        say(Task.isCancelled ? "cancelled" : "ended")
+        return payload
+    }
+
+    private func say(_ word: String) { write(STDERR_FILENO, word + "\n", word.utf8.count + 1) }
+}
+
 struct Describe: RawHandler {
     func handle(_ payload: RawJSON, _ context: Context) -> [RawJSON] {
         [
@@ -61,6 +73,8 @@ struct Describe: RawHandler {
                 context.route.write(to: &json)
                 json.name("headers")
                 json.append(context.headers.json ?? .emptyObject)
+                json.name("attempt")
+                json.append(context.attempt)
                 json.endObject()
             }
         ]

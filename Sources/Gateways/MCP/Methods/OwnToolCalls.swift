@@ -64,7 +64,7 @@ extension MCPServer {
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }
-        let id = try await gateway.submit(submission, from: caller.request)
+        let id = try await gateway.submit(submission, from: caller.request).id
         return RawJSON { writer in
             writer.beginObject()
             writer.member("id", id)

@@ -65,11 +65,12 @@ extension MCPServer {
         } catch {
             return .result(ToolResult(error: error.message).result(caller.version))
         }
-        var submission = SubmissionRequest(route: tool.route, payload: payload, timeoutSeconds: tool.timeoutSeconds)
+        var submission = SubmissionRequest(
+            route: tool.route, payload: payload, schedule: try Schedule(timeoutSeconds: tool.timeoutSeconds))
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }
-        let id = try await gateway.submit(submission, from: caller.request)
+        let id = try await gateway.submit(submission, from: caller.request).id
 
         let level = caller.session.map { $0.withMachine(\.logLevel) } ?? caller.meta.logLevel
         let progress = CallProgress(token: caller.meta.progressToken, logLevel: level)

@@ -1,0 +1,63 @@
+internal import Envelopes
+internal import EventLoops
+internal import Logging
+internal import PostgreSQL
+internal import Telemetry
+internal import Transports
+
+/// Tells all sidecars which envelopes are cancelled. What is to be told stands in the database, so it is told at last, however long the
+/// broker is away and whichever gateway has taken it in.
+struct CancellationAnnouncer: Sendable {
+    private let store: EnvelopeStore
+    private let transport: any Transport
+    private let metrics: GatewayMetrics
+    private let logger: Logger
+    private let alarm = Alarm()
+
+    /// Ids in one message.
+    static let chunk = 500
+    /// Between looks for what a gateway that has died left untold.
+    private static let interval = Duration.seconds(5)
+
+    init(store: EnvelopeStore, transport: any Transport, metrics: GatewayMetrics, logger: Logger) {
+        self.store = store
+        self.transport = transport
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    /// There is something to tell.
+    func wake() { Task { await alarm.ring() } }
+
+    /// Runs until the task is cancelled.
+    func run() async {
+        var backoff = Backoff()
+        var lastCleaning: MonotonicTime?
+        while !Task.isCancelled {
+            do {
+                try await announce()
+                if lastCleaning.map({ $0.duration(to: .now) >= .seconds(3600) }) ?? true {
+                    try await store.forgetOldCancellations()
+                    lastCleaning = .now
+                }
+                backoff.reset()
+                await alarm.sleep(for: Self.interval)
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("cancellations wait to be told", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: backoff.next())
+            }
+        }
+    }
+
+    private func announce() async throws {
+        while true {
+            let ids = try await store.unannouncedCancellations(limit: Self.chunk)
+            guard !ids.isEmpty else { return }
+            try await transport.publish(
+                Message(to: .control, id: "", body: ControlMessage.cancel(ids).encoded()), timeout: .seconds(10))
+            metrics.cancellationsAnnounced.increment(by: ids.count)
+            try await store.markAnnounced(ids)
+        }
+    }
+}

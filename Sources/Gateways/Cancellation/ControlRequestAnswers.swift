@@ -1,0 +1,75 @@
+internal import Envelopes
+internal import EventLoops
+internal import Logging
+internal import PostgreSQL
+internal import Telemetry
+internal import Transports
+
+/// Answers sidecars that have just started: which envelopes are cancelled.
+struct ControlRequestAnswers: Sendable {
+    let store: EnvelopeStore
+    let transport: any Transport
+    let metrics: GatewayMetrics
+    let logger: Logger
+
+    /// The latest cancellations; one that is older is told when its envelope is next reported on.
+    private static let limit = 10_000
+
+    /// Returns when the transport stops consuming.
+    func run() async {
+        let deliveries = await transport.deliveries(from: .controlRequests, prefetch: 100)
+        await deliveries.forEachBatch(limit: 100, answer)
+    }
+
+    /// Many sidecars that start together are answered with one look at the database.
+    private func answer(_ batch: [Delivery]) async {
+        let ids: [String]
+        do throws(PostgreSQLError) {
+            try await store.note(actors: Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor }))
+            ids = try await store.latestCancellations(limit: Self.limit)
+        } catch {
+            logger.debug("control requests wait for the database", metadata: ["error": "\(error)"])
+            // The broker keeps them for a minute; a sidecar doesn't wait that long, but takes a late answer too.
+            try? await Task.sleep(for: .seconds(1))
+            for delivery in batch { await transport.settle(delivery, .requeue) }
+            return
+        }
+        let answers = chunks(of: ids).map { ControlMessage.cancel($0).encoded() }
+        await withDiscardingTaskGroup { group in
+            for delivery in batch {
+                group.addTask {
+                    await self.send(answers, to: delivery)
+                    await self.transport.settle(delivery, .acknowledge)
+                }
+            }
+        }
+    }
+
+    /// At least one, be it empty: the sidecar waits for it.
+    private func chunks(of ids: [String]) -> [[String]] {
+        guard !ids.isEmpty else { return [[]] }
+        return stride(from: 0, to: ids.count, by: CancellationAnnouncer.chunk).map {
+            Array(ids[$0..<min($0 + CancellationAnnouncer.chunk, ids.count)])
+        }
+    }
+
+    private func send(_ answers: [[UInt8]], to delivery: Delivery) async {
+        let request: ControlRequest
+        do throws(ControlError) {
+            request = try ControlRequest(parsing: delivery.body)
+        } catch {
+            return logger.warning("unreadable control request", metadata: ["error": "\(error)"])
+        }
+        for answer in answers {
+            do throws(TransportError) {
+                try await transport.publish(
+                    Message(to: .controlInbox(request.inbox), id: "", body: answer), timeout: .seconds(10))
+            } catch {
+                // It has ended again, or asks again when it has its connection back.
+                return logger.debug(
+                    "sidecar not answered", metadata: ["actor": "\(request.actor)", "error": "\(error)"])
+            }
+        }
+        metrics.controlRequestsAnswered.increment()
+    }
+}

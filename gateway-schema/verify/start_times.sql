@@ -1,0 +1,7 @@
+-- Verify troupe-gateway:start_times on pg
+
+BEGIN;
+
+SELECT not_before FROM envelopes WHERE false;
+
+ROLLBACK;
