@@ -1,5 +1,5 @@
 extension StatusReport {
-    /// The report as the body of the gateway's endpoints, with `kind`, `event_id` and `envelope_id` for the broker's
+    /// The report as the body of the gateway's endpoints, with `kind`, `event_id` and `id` for the broker's
     /// queue.
     public func encoded() -> [UInt8] {
         var writer = JSONWriter(capacity: 256 + (result?.bytes.count ?? 0) + (errorDetails?.bytes.count ?? 0))

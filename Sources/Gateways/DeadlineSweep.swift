@@ -1,34 +1,53 @@
+internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
-internal import Telemetry
+internal import Transports
 
 /// Fails envelopes that nobody has ended by their deadline, because nobody takes them from their queue. Every gateway looks; they don't
 /// get in each other's way.
+///
+/// It writes nothing itself: it reports the end like an actor, so that an end that already waits in the broker comes first.
 struct DeadlineSweep: Sendable {
     let store: EnvelopeStore
+    let transport: any Transport
     /// What actors get to say it themselves.
     let grace: Duration
-    let metrics: GatewayMetrics
     let logger: Logger
 
     private static let interval = Duration.seconds(1)
     private static let batchLimit = 256
+    /// How long a report gets until it is written. Then it is sent again; it counts once.
+    private static let patience = Duration.seconds(60)
 
     /// Runs until the task is cancelled.
     func run() async {
+        var last: OverdueEnvelope?
+        var begin = MonotonicTime.now
         while !Task.isCancelled {
-            do throws(PostgreSQLError) {
-                var count: Int
-                repeat {
-                    count = try await store.failOverdue(grace: grace, limit: Self.batchLimit)
-                    metrics.finished(.failed).increment(by: count)
-                    metrics.overdue.increment(by: count)
-                } while count == Self.batchLimit && !Task.isCancelled
+            if begin.duration(to: .now) >= Self.patience { (last, begin) = (nil, .now) }
+            do {
+                try await report(after: &last)
             } catch {
-                if error.code != .cancelled { logger.debug("deadlines not seen to", metadata: ["error": "\(error)"]) }
+                if !Task.isCancelled { logger.debug("deadlines not seen to", metadata: ["error": "\(error)"]) }
             }
             try? await Task.sleep(for: Self.interval)
         }
+    }
+
+    /// - Parameter last: up to it the broker has all reports.
+    private func report(after last: inout OverdueEnvelope?) async throws {
+        var overdue: [OverdueEnvelope]
+        repeat {
+            overdue = try await store.overdue(grace: grace, after: last, limit: Self.batchLimit)
+            try await withThrowingDiscardingTaskGroup { group in
+                for envelope in overdue { group.addTask { try await publish(envelope.report) } }
+            }
+            last = overdue.last ?? last
+        } while overdue.count == Self.batchLimit && !Task.isCancelled
+    }
+
+    private func publish(_ report: StatusReport) async throws(TransportError) {
+        let message = Message(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
+        try await transport.publish(message, timeout: .seconds(10))
     }
 }

@@ -101,11 +101,11 @@ public struct Gateway: Service {
         let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
         let intakes = [
             ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
-            ReportIngest.deadLetterNotices(writer, transport),
+            ReportIngest.deadLetterNotices(writer, transport, queues: deadLetters),
         ]
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let sweep = DeadlineSweep(
-            store: store, grace: configuration.deadlineGrace, metrics: metrics, logger: logger)
+            store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,

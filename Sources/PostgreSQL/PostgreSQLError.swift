@@ -39,6 +39,10 @@ public struct PostgreSQLError: Error, Hashable, Sendable, CustomStringConvertibl
     /// Whether the same call may succeed later.
     public var isRetryable: Bool { isUnavailable || sqlState == .serializationFailure || sqlState == .deadlockDetected }
 
+    /// Whether it is about what the statement was given rather than about the database's state, which may change: data exceptions,
+    /// constraints, limits of the program. The same values will be refused again.
+    public var isAboutValues: Bool { code == .unexpectedResult || ["22", "23", "54"].contains(sqlState?.category) }
+
     /// Whether the database is away or too busy, rather than the statement wrong.
     public var isUnavailable: Bool {
         switch code {

@@ -3,6 +3,8 @@ import PostgreSQL
 import Testing
 import Transports
 
+import enum TestSupport.TestServers
+
 @testable import Gateways
 
 @Suite("Dead letters", .serialized)
@@ -88,6 +90,21 @@ struct DeadLetterNoticeTests {
         }
     }
 
+    @Test("whose envelope is nested as deep as any sidecar may be set to take")
+    func deep() async throws {
+        try await withGateway { gateway, _ in
+            try await submit(gateway, "e")
+            let payload = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
+            let body = #"{"id":"e","route":{"actors":["a","b"]},"payload":\#(payload)}"#
+            gateway.transport.deliver(
+                Array(body.utf8), from: .deadLetterNotices, deadLetter: DeadLetter(actor: "a", reason: "delivery_limit")
+            )
+            try await eventually("not failed") {
+                try await gateway.client.get("/envelopes/e")["status"]?.string == "failed"
+            }
+        }
+    }
+
     @Test("from before a replay that is known already say nothing of the envelope any more")
     func replayed() async throws {
         try await withGateway { gateway, _ in
@@ -106,6 +123,35 @@ struct DeadLetterNoticeTests {
             try await eventually("not failed") {
                 try await gateway.client.get("/envelopes/e")["status"]?.string == "failed"
             }
+        }
+    }
+
+    @Test("are kept where the dead letters' queue was deleted, each once", .timeLimit(.minutes(1)))
+    func queueDeleted() async throws {
+        try await withServers { database, broker in
+            await broker.transport.declare(.actor("a"))
+            await broker.transport.declare(.deadLetterNotices)
+            _ = try TestServers.rabbitmqctl("delete_queue", broker.settings.queuePrefix + "a-dlq")
+            // More than are taken in at a time.
+            for number in 1...40 {
+                try await broker.transport.publish(
+                    Message(to: .deadLetters(actor: "a", reason: "no good"), id: "", body: message("e\(number)")),
+                    timeout: .seconds(10))
+            }
+            try await broker.transport.publish(
+                Message(to: .deadLetters(actor: "a", reason: "not JSON"), id: "", body: [1, 2]), timeout: .seconds(10))
+
+            let gateway = try await GatewayProgram(database, broker.settings)
+            let counter = #"troupe_gateway_dead_letters_total{outcome="unknown"} 80"#
+            try await eventually("not all notices are taken") {
+                try await gateway.client.get("/metrics").text.contains(counter)
+            }
+            let reader = try #require(try await RabbitMQDeadLetters(broker.settings).openDeadLetters(of: "a"))
+            let letters = try await reader.next(limit: 100)
+            await reader.close()
+            #expect(letters.count == 41)
+            #expect(Set(letters.map(\.id)) == Set((1...40).map { "e\($0)" } + [""]))
+            #expect(Set(letters.map(\.deadLetter.reason)) == ["no good", "not JSON"])
         }
     }
 

@@ -125,7 +125,8 @@ struct DeadLetterTests {
 
     @Test(arguments: [
         (#"{"actr":"a"}"#, "/actr"), (#"{"ids":[]}"#, "/ids"), (#"{"ids":[1]}"#, "/ids"), (#"{"ids":"e"}"#, "/ids"),
-        (#"{"limit":0}"#, "/limit"), (#"{"older_than":"soon"}"#, "/older_than"), (#"{"dry_run":"no"}"#, "/dry_run"),
+        (#"{"limit":0}"#, "/limit"), (#"{"older_than":"soon"}"#, "/older_than"), (#"{"before":"5m"}"#, "/before"),
+        (#"{"dry_run":"no"}"#, "/dry_run"),
         (#"{"actor":7}"#, "/actor"),
     ])
     func aWrongSelectionIsRefusedAndTouchesNothing(body: String, pointer: String) async throws {
@@ -136,6 +137,87 @@ struct DeadLetterTests {
                 #expect(answer.status == 400 && answer["pointer"]?.string == pointer)
             }
             #expect(try await world.client.get("/dead-letters?actor=a")["dead_letters"]?.elements.count == 1)
+        }
+    }
+
+    @Test func oneThatIsNestedDeepIsReplayedAsAnEnvelope() async throws {
+        try await withWorld { world in
+            let payload = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
+            try await world.bury(
+                "e", "a", "rejected", body: #"{"id":"e","route":{"actors":["a"]},"payload":\#(payload)}"#)
+            #expect(try await world.client.get("/dead-letters/a/e").text.contains(#""message":{"id":"e""#))
+            #expect(
+                try await world.client.post("/dead-letters/replay", #"{"ids":["e"],"actor":"a"}"#)["done"]?.integer == 1
+            )
+            let deliveries = await world.transport.deliveries(from: .actor("a"), prefetch: 1)
+            let delivery = try await within(.seconds(10), "the replayed one") { await deliveries.first { _ in true } }
+            #expect(try Envelope(parsing: try #require(delivery).body, limits: .ofBroker).headers.replays == 1)
+        }
+    }
+
+    @Test func whatIsListedIsNotKeptWhole() async throws {
+        try await withWorld { world in
+            let body = #"{"id":"e","route":{"actors":["a"]},"payload":1}"#
+            try await world.bury("e", "a", "rejected", body: body)
+            let desk = DeadLetterDesk(
+                queues: RabbitMQDeadLetters(world.broker), transport: world.transport, publishTimeout: .seconds(5),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            for (act, kept) in [(DeadLetterDesk.Act.list, nil), (.show, Array(body.utf8)), (.purge, nil)] {
+                let outcome = try #require(try await desk.go(through: "a", DeadLetterFilter(), limit: 10, act))
+                #expect(outcome.entries.map(\.size) == [body.utf8.count])
+                #expect(outcome.entries.map(\.body) == [kept])
+            }
+        }
+    }
+
+    @Test func theOnesFromBeforeATimeAreMeant() async throws {
+        try await withWorld { world in
+            let start = Timestamp.now()
+            try await Task.sleep(for: .milliseconds(1100))
+            try await world.bury("e", "a", "rejected")
+            func count(_ before: String) async throws -> Int? {
+                try await world.client.get("/dead-letters?actor=a&before=\(before)")["dead_letters"]?.elements.count
+            }
+            #expect(try await count(start) == 0)
+            #expect(try await count("2100-01-01T00:00:00Z") == 1)
+            #expect(
+                try await world.client.post("/dead-letters/purge", #"{"actor":"a","before":"\#(start)"}"#)["done"]?
+                    .integer
+                    == 0)
+        }
+    }
+
+    /// Each page is full again at once: only a cut-off ends it.
+    @Test func replayingAllEndsAlthoughTheyDieAgain() async throws {
+        try await withWorld { world in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 1...1200 { group.addTask { try await world.bury("e\(number)", "a", "rejected") } }
+                try await group.waitForAll()
+            }
+            let deliveries = await world.transport.deliveries(from: .actor("a"), prefetch: 100)
+            let dying = Task {
+                await withDiscardingTaskGroup { group in
+                    for await delivery in deliveries {
+                        group.addTask {
+                            guard let id = try? Envelope(parsing: delivery.body).id else { return }
+                            try? await world.bury(
+                                id, "a", "rejected", body: String(decoding: delivery.body, as: UTF8.self))
+                            await world.transport.settle(delivery, .acknowledge)
+                        }
+                    }
+                }
+            }
+            defer { dying.cancel() }
+            // Times of dead letters are whole seconds.
+            try await Task.sleep(for: .milliseconds(1100))
+            let replay = try await within(.seconds(60), "the command's end") {
+                try await world.troupe("dlq", "replay", "--actor", "a", "--output", "json")
+            }
+            #expect(replay.status == 0)
+            let pages = try replay.output.split(separator: "\n").map { try RawJSON(Array($0.utf8)) }
+            #expect(pages.count >= 2 && pages.last?["more"]?.boolean == false)
+            let count = pages.compactMap { $0["done"]?.integer }.reduce(0, +)
+            #expect(count >= 1200 && count < 4000, "\(count)")
         }
     }
 

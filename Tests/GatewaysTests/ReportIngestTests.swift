@@ -99,6 +99,71 @@ struct ReportIngestTests {
         }
     }
 
+    /// The database takes no update of an envelope whose id is that of an SQLSTATE.
+    private func refuse(_ states: [String], _ database: TestDatabase) async throws {
+        let list = states.map { "'\($0)'" }.joined(separator: ",")
+        try await database.pool.query(
+            """
+            CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF NEW.envelope_id IN (\(list)) AND NEW.event_id IS NOT NULL THEN
+                    RAISE EXCEPTION 'no' USING ERRCODE = NEW.envelope_id;
+                END IF;
+                RETURN NEW;
+            END $$
+            """)
+    }
+
+    @Test("only what the database will never take is dropped; the rest waits for it, and is not held up by the former")
+    func refused() async throws {
+        try await withGateway { gateway, database in
+            // A value, a constraint, a limit; a missing right, a missing table, a full disk.
+            let dropped = ["22P02", "23514", "54000"]
+            let waiting = ["42501", "42P01", "53100"]
+            for id in dropped + waiting + ["good"] {
+                _ = try await gateway.client.post(
+                    "/envelopes", #"{"id":"\#(id)","route":{"actors":["a","b"]},"payload":1}"#)
+            }
+            try await refuse(dropped + waiting, database)
+            try await database.pool.query(
+                "CREATE TRIGGER refuse BEFORE INSERT ON envelope_updates FOR EACH ROW EXECUTE FUNCTION refuse()")
+            for id in dropped + ["good"] + waiting {
+                gateway.transport.report(report(.final, id, "succeeded", at: 2, event: "1"))
+            }
+            try await eventually("it is held up") {
+                try await gateway.client.get("/envelopes/good")["status"]?.string == "succeeded"
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            for id in waiting {
+                #expect(try await gateway.client.get("/envelopes/\(id)")["status"]?.string == "pending")
+            }
+
+            try await refuse(dropped, database)
+            try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 7 }
+            for id in waiting {
+                #expect(try await gateway.client.get("/envelopes/\(id)")["status"]?.string == "succeeded")
+            }
+            #expect(
+                try await gateway.client.get("/metrics").text.contains(
+                    #"troupe_gateway_status_reports_total{outcome="invalid"} 3"#))
+        }
+    }
+
+    @Test("as deep as any sidecar may be set to take")
+    func deep() async throws {
+        try await withGateway { gateway, _ in
+            _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
+            let levels = 2000
+            var deep = report(.final, "e", "succeeded", at: 2, event: "1")
+            deep.result = try RawJSON(
+                Array((String(repeating: "[", count: levels) + String(repeating: "]", count: levels)).utf8),
+                limits: .ofBroker)
+            gateway.transport.report(deep)
+            try await eventually("not acknowledged") { gateway.transport.acknowledgedCount == 1 }
+            #expect(try await gateway.client.get("/envelopes/e").text.contains(String(repeating: "[", count: levels)))
+        }
+    }
+
     @Test("thousands are taken in batches")
     func many() async throws {
         try await withGateway { gateway, database in

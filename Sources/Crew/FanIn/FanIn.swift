@@ -92,13 +92,6 @@ struct FanIn: EnvelopeHandler {
     }
 }
 
-extension PostgreSQLError {
-    /// Rather than about the database's state, which may change: data exceptions, constraints, limits of the program.
-    fileprivate var isAboutValues: Bool {
-        code == .unexpectedResult || ["22", "23", "54"].contains(sqlState?.category)
-    }
-}
-
 extension FanInError {
     fileprivate static func incomplete(_ piece: FanInPiece, missing: [Int], after waited: Duration) -> FanInError {
         // All have come since, but this attempt was told of a failure before: a replay finds them.

@@ -10,7 +10,7 @@ struct DeadLetterDesk: Sendable {
     let publishTimeout: Duration
     let logger: Logger
 
-    enum Act: Sendable { case list, replay, purge }
+    enum Act: Sendable { case list, show, replay, purge }
 
     /// What was found, and done.
     struct Outcome: Sendable {
@@ -21,8 +21,12 @@ struct DeadLetterDesk: Sendable {
     }
 
     struct Entry: Sendable {
-        var actor: String
-        var message: DeadLetterMessage
+        var id: String
+        var deadLetter: DeadLetter
+        /// Of its body, in bytes.
+        var size: Int
+        /// To show; the bodies of many would not fit in memory.
+        var body: [UInt8]?
         /// Why it could not be sent again; it is still in the dead letters then.
         var error: String?
     }
@@ -59,13 +63,14 @@ struct DeadLetterDesk: Sendable {
                     outcome.isMore = true
                     return outcome
                 }
-                var entry = Entry(actor: actor, message: message)
-                if act != .list {
-                    if act == .replay { entry.error = await replay(message, actor) }
+                var entry = Entry(id: message.id, deadLetter: message.deadLetter, size: message.body.count)
+                switch act {
+                case .list: break
+                case .show: entry.body = message.body
+                case .replay:
+                    entry.error = await replay(message, actor)
                     if entry.error == nil { try await reader.remove(message) }
-                    // Its body is of no interest any more.
-                    entry.message = DeadLetterMessage(
-                        tag: message.tag, id: message.id, body: [], deadLetter: message.deadLetter)
+                case .purge: try await reader.remove(message)
                 }
                 outcome.entries.append(entry)
             }
@@ -79,7 +84,7 @@ struct DeadLetterDesk: Sendable {
         do throws(TransportError) {
             var body = message.body
             // What is no envelope goes as it is: a newer sidecar may understand it.
-            if var envelope = try? Envelope(parsing: message.body) {
+            if var envelope = try? Envelope(parsing: message.body, limits: .ofBroker) {
                 envelope.headers.replays += 1
                 envelope.headers["troupe-attempts"] = nil
                 if let deadline = envelope.deadline, deadline <= Timestamp.microsecondsNow() {

@@ -58,7 +58,8 @@ extension EnvelopeChange {
             result = report.result
         case .final:
             guard let status = EnvelopeStatus(rawValue: report.status), status.isFinal else {
-                throw StatusReportError("unknown final status '\(report.status)', expected succeeded or failed")
+                throw StatusReportError(
+                    "unknown final status '\(report.status)', expected one of: succeeded, failed, cancelled")
             }
             self.status = status
             percent = 100

@@ -40,10 +40,15 @@ func iso8601(microseconds: Int64) -> String {
     return Timestamp.text(seconds: seconds, microseconds: rest)
 }
 
+extension JSONLimits {
+    /// For what has been let in already. A sidecar may be set to take more than the standard, and what it has taken must not be lost here.
+    static let ofBroker = JSONLimits(size: .max, nesting: 4096)
+}
+
 extension RawJSON {
     /// What a `json` column held. PostgreSQL has checked it when it was written; what is nested deeper than we ever accept reads as
     /// `null`.
     init(stored bytes: [UInt8]) {
-        self = (try? RawJSON(bytes, limits: JSONLimits(size: .max, nesting: 4096))) ?? .null
+        self = (try? RawJSON(bytes, limits: .ofBroker)) ?? .null
     }
 }

@@ -9,7 +9,7 @@ internal import Transports
 extension GatewayRouter {
     static let deadLetterLimits = 1...1000
 
-    /// `GET /dead-letters?actor=&type=&older_than=&newer_than=&limit=`
+    /// `GET /dead-letters?actor=&type=&older_than=&newer_than=&before=&limit=`
     func listDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
         var members: [RawJSON.Member] = []
         for (name, value) in request.uri.queryParameters {
@@ -19,7 +19,7 @@ extension GatewayRouter {
         return try await Response(json: act(.list, on: DeadLetterSelection(members, limits: Self.deadLetterLimits)))
     }
 
-    /// `POST /dead-letters/replay {actor?, ids?, type?, older_than?, newer_than?, limit?, dry_run?}`
+    /// `POST /dead-letters/replay {actor?, ids?, type?, older_than?, newer_than?, before?, limit?, dry_run?}`
     func replayDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
         let selection = try DeadLetterSelection(await reading.members(of: request), limits: Self.deadLetterLimits)
         return try await Response(json: act(selection.isDryRun ? .list : .replay, on: selection))
@@ -35,16 +35,16 @@ extension GatewayRouter {
     func showDeadLetter(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)
         guard let actor = context.parameters.get("actor") else { throw Problem(.notFound, "no actor in the path") }
-        let outcome = try await desk.go(through: actor, DeadLetterFilter(ids: [id]), limit: 1, .list)
+        let outcome = try await desk.go(through: actor, DeadLetterFilter(ids: [id]), limit: 1, .show)
         guard let entry = outcome?.entries.first else {
             throw Problem(.unknownEnvelope, "there is no dead letter '\(id)' of actor '\(actor)'")
         }
-        return Response { entry.write(to: &$0, withBody: true) }
+        return Response { entry.write(to: &$0, actor: actor) }
     }
 
     /// Does the same with all that are meant, and tells of each.
     func act(_ act: DeadLetterDesk.Act, on selection: DeadLetterSelection) async throws -> RawJSON {
-        var entries: [DeadLetterDesk.Entry] = []
+        var entries: [(actor: String, entry: DeadLetterDesk.Entry)] = []
         var isMore = false
         let actors = selection.actors.isEmpty ? try await store.actorsWithDeadLetters() : selection.actors
         for actor in actors {
@@ -56,15 +56,15 @@ extension GatewayRouter {
             guard let outcome = try await desk.go(through: actor, selection.filter, limit: limit, act) else {
                 continue
             }
-            entries += outcome.entries
+            entries += outcome.entries.map { (actor, $0) }
             isMore = isMore || outcome.isMore
         }
-        let failed = entries.count { $0.error != nil }
+        let failed = entries.count { $0.entry.error != nil }
         return RawJSON { writer in
             writer.beginObject()
             writer.name("dead_letters")
             writer.beginArray()
-            for entry in entries { entry.write(to: &writer, withBody: false) }
+            for (actor, entry) in entries { entry.write(to: &writer, actor: actor) }
             writer.endArray()
             writer.member("done", number: act == .list ? 0 : Double(entries.count - failed))
             writer.member("failed", number: Double(failed))
@@ -83,7 +83,7 @@ struct DeadLetterSelection {
     var isDryRun = false
 
     init(_ members: [RawJSON.Member], limits: ClosedRange<Int>) throws(Problem) {
-        let known = ["actor", "ids", "type", "older_than", "newer_than", "limit", "dry_run"]
+        let known = ["actor", "ids", "type", "older_than", "newer_than", "before", "limit", "dry_run"]
         for member in members where !known.contains(where: member.isNamed) {
             // What is misspelt must not select everything.
             throw Problem(
@@ -101,6 +101,14 @@ struct DeadLetterSelection {
         filter.type = try members.string("type")
         filter.olderThan = try Self.age("older_than", members)
         filter.newerThan = try Self.age("newer_than", members)
+        if let text = try members.string("before") {
+            guard let time = Timestamp.microseconds(parsing: text) else {
+                throw Problem(
+                    .invalidRequest, "'before' must be ISO 8601 with a time zone, like 2026-01-02T03:04:05Z",
+                    at: "/before")
+            }
+            filter.before = Double(time) / 1e6
+        }
         if let limit = members["limit"], limit.kind != .null {
             guard let number = limit.integer, limits.contains(number) else {
                 throw Problem(
@@ -127,20 +135,20 @@ struct DeadLetterSelection {
 }
 
 extension DeadLetterDesk.Entry {
-    func write(to writer: inout JSONWriter, withBody: Bool) {
+    func write(to writer: inout JSONWriter, actor: String) {
         writer.beginObject()
         writer.member("actor", actor)
-        writer.member("id", message.id)
-        writer.member("reason", message.deadLetter.reason)
-        writer.member("time", time: message.deadLetter.time.map { Int64($0) * 1_000_000 })
-        if !message.body.isEmpty { writer.member("size", number: Double(message.body.count)) }
+        writer.member("id", id)
+        writer.member("reason", deadLetter.reason)
+        writer.member("time", time: deadLetter.time.map { Int64($0) * 1_000_000 })
+        writer.member("size", number: Double(size))
         writer.member("error", error)
-        if withBody {
-            if let json = try? RawJSON(message.body) {
+        if let body {
+            if let json = try? RawJSON(body, limits: .ofBroker) {
                 writer.name("message")
                 writer.append(json)
             } else {
-                writer.member("message_base64", Data(message.body).base64EncodedString())
+                writer.member("message_base64", Data(body).base64EncodedString())
             }
         }
         writer.endObject()

@@ -6,7 +6,7 @@ extension ReadReport {
     /// the count of replays that travels with it tells.
     init(deadLetter delivery: Delivery) throws(StatusReportError) {
         let envelope: Envelope
-        do throws(EnvelopeError) { envelope = try Envelope(parsing: delivery.body) } catch {
+        do throws(EnvelopeError) { envelope = try Envelope(parsing: delivery.body, limits: .ofBroker) } catch {
             throw StatusReportError(error.message)
         }
         let actor = delivery.deadLetter?.actor ?? envelope.route.currentActor ?? "unknown"

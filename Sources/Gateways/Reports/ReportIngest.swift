@@ -13,6 +13,7 @@ struct ReportIngest: Sendable {
     private let read: @Sendable (Delivery) throws(StatusReportError) -> ReadReport
     private let writer: ReportWriter
     private let transport: any Transport
+    private let rescue: DeadLetterRescue?
     private let logger: Logger
 
     private static let batchLimit = 256
@@ -21,15 +22,18 @@ struct ReportIngest: Sendable {
     static func statusReports(_ writer: ReportWriter, _ transport: any Transport, prefetch: Int) -> ReportIngest {
         ReportIngest(source: .statusReports, prefetch: prefetch, writer, transport) {
             (delivery) throws(StatusReportError) in
-            try ReadReport(StatusReport(parsing: delivery.body))
+            try ReadReport(StatusReport(parsing: delivery.body, limits: .ofBroker))
         }
     }
 
     /// What went to the dead letters, with the envelope and all its payload.
-    static func deadLetterNotices(_ writer: ReportWriter, _ transport: any Transport) -> ReportIngest {
+    static func deadLetterNotices(
+        _ writer: ReportWriter, _ transport: any Transport, queues: any DeadLetterQueues
+    ) -> ReportIngest {
         var writer = writer
         writer.intake = .deadLetters
-        return ReportIngest(source: .deadLetterNotices, prefetch: 16, writer, transport) {
+        let rescue = DeadLetterRescue(queues: queues, transport: transport, logger: writer.logger)
+        return ReportIngest(source: .deadLetterNotices, prefetch: 16, writer, transport, rescue) {
             (delivery) throws(StatusReportError) in
             try ReadReport(deadLetter: delivery)
         }
@@ -37,6 +41,7 @@ struct ReportIngest: Sendable {
 
     private init(
         source: Source, prefetch: Int, _ writer: ReportWriter, _ transport: any Transport,
+        _ rescue: DeadLetterRescue? = nil,
         read: @escaping @Sendable (Delivery) throws(StatusReportError) -> ReadReport
     ) {
         self.source = source
@@ -44,6 +49,7 @@ struct ReportIngest: Sendable {
         self.read = read
         self.writer = writer
         self.transport = transport
+        self.rescue = rescue
         logger = writer.logger
     }
 
@@ -54,6 +60,10 @@ struct ReportIngest: Sendable {
     }
 
     private func write(_ batch: [Delivery]) async {
+        if let rescue, await !rescue.keep(batch) {
+            for delivery in batch { await transport.settle(delivery, .requeue) }
+            return
+        }
         var readable: [(delivery: Delivery, report: ReadReport)] = []
         for delivery in batch {
             do throws(StatusReportError) {
@@ -87,7 +97,7 @@ struct ReportIngest: Sendable {
         }
     }
 
-    /// - Returns: false when the task was cancelled before the database took them.
+    /// - Returns: false when the task was cancelled, or the database closed, before all were taken: what was, counts once.
     private func writeUntilDone(_ reports: [ReadReport]) async -> Bool {
         var backoff = Backoff()
         while !Task.isCancelled {
@@ -96,10 +106,7 @@ struct ReportIngest: Sendable {
                 return true
             } catch {
                 if error.code == .closed || error.code == .cancelled { return false }
-                guard error.isRetryable else {
-                    await writeSingly(reports)
-                    return true
-                }
+                if error.isAboutValues { return await writeSingly(reports, error) }
                 logger.warning(
                     "reports wait for the database",
                     metadata: [
@@ -111,16 +118,17 @@ struct ReportIngest: Sendable {
         return false
     }
 
-    /// One of them is what the database refuses: it must not hold up the others.
-    private func writeSingly(_ reports: [ReadReport]) async {
-        for report in reports {
-            do throws(PostgreSQLError) {
-                try await writer.write([report])
-            } catch {
-                logger.error(
-                    "report refused", metadata: ["envelope_id": "\(report.envelopeID)", "error": "\(error)"])
-                writer.count(.invalid)
-            }
+    /// One of them is what the database will never take: it must not hold up the others.
+    private func writeSingly(_ reports: [ReadReport], _ error: PostgreSQLError) async -> Bool {
+        if reports.count == 1 {
+            logger.error(
+                "report refused", metadata: ["envelope_id": "\(reports[0].envelopeID)", "error": "\(error)"])
+            writer.count(.invalid)
+            return true
         }
+        for report in reports {
+            guard await writeUntilDone([report]) else { return false }
+        }
+        return true
     }
 }

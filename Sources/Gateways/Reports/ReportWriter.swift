@@ -63,6 +63,7 @@ struct ReportWriter: Sendable {
             case .applied:
                 count(.applied)
                 if change.status.isFinal { metrics.finished(change.status).increment() }
+                if change.isOverdue { metrics.overdue.increment() }
             case .ignored: count(.ignored)
             case .unknown:
                 count(.unknown)
@@ -70,6 +71,8 @@ struct ReportWriter: Sendable {
             }
         }
         try await followCancelled(changes, outcomes)
+        let overdue = changes.filter(\.isOverdue)
+        if !overdue.isEmpty { try await store.deleteMessages(of: overdue.map(\.envelopeID)) }
         return outcomes
     }
 

@@ -15,7 +15,8 @@ extension EnvelopeStore {
         }
     }
 
-    /// A message that waits for its start has not left the database: no sidecar needs to hear of it.
+    /// What `EnvelopeStateMachine` makes of a final report that knows no more than status and message, for the whole family. A message
+    /// that waits for its start has not left the database: no sidecar needs to hear of it.
     private static let cancelSQL = """
         WITH RECURSIVE root AS MATERIALIZED (
             SELECT id FROM envelopes WHERE id = $1 AND status NOT IN ('succeeded', 'failed') FOR NO KEY UPDATE
@@ -27,7 +28,19 @@ extension EnvelopeStore {
             SELECT id, CASE WHEN id = $1 THEN 'Envelope cancelled' ELSE 'Cancelled with ' || $1 END AS message
             FROM envelopes WHERE id IN (SELECT id FROM family) AND status NOT IN \(EnvelopeStatus.finalList)
             ORDER BY id FOR NO KEY UPDATE
-        ), \(ending(as: .cancelled, error: "e.error")), noted AS (
+        ), moved AS (
+            UPDATE envelopes e SET
+                status = 'cancelled', progress_percent = 100, message = l.message, result = NULL, next_attempt_at = NULL,
+                updated_at = clock_timestamp()
+            FROM locked l WHERE e.id = l.id
+            RETURNING e.id, e.message, e.error, e.current_actor_name, e.not_before
+        ), logged AS (
+            INSERT INTO envelope_updates (envelope_id, status, message, error, progress_percent, actor)
+            SELECT id, 'cancelled', message, error, 100, current_actor_name FROM moved ORDER BY id
+        ), unsent AS (
+            DELETE FROM outbox o USING moved m WHERE o.envelope_id = m.id
+            RETURNING o.envelope_id, COALESCE(o.due_at = m.not_before, false) AS was_waiting
+        ), noted AS (
             INSERT INTO cancellations (envelope_id)
             SELECT id FROM moved WHERE id NOT IN (SELECT envelope_id FROM unsent WHERE was_waiting)
             ON CONFLICT (envelope_id) DO UPDATE SET requested_at = now(), announced_at = NULL

@@ -52,6 +52,12 @@ extension EnvelopeStore {
         _ = try await query("DELETE FROM outbox WHERE id = ANY($1)", [.integers(rowIDs.map(Int.init))])
     }
 
+    /// Nobody is to get them any more.
+    func deleteMessages(of envelopeIDs: [String]) async throws(PostgreSQLError) {
+        _ = try await query(
+            "DELETE FROM outbox WHERE envelope_id = ANY($1)", [.texts(envelopeIDs.map(\.withoutNUL))])
+    }
+
     /// A try has failed: the next one comes after `delay`.
     func postponeMessage(_ rowID: Int64, by delay: Duration) async throws(PostgreSQLError) {
         _ = try await query(

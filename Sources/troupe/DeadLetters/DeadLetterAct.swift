@@ -13,19 +13,18 @@ struct DeadLetterAct {
     func run(
         _ gateway: GatewayOptions, _ selection: DeadLetterOptions, ids: [String], dryRun: Bool
     ) async throws {
+        // What is sent again and dies again comes back with a later time: without an end to look to, this would never end.
+        let start = Timestamp.now()
         var doneCount = 0
         while true {
             let answer = try await gateway.client.send(
-                .post, "/dead-letters/\(path)", request(selection, ids: ids, dryRun: dryRun))
+                .post, "/dead-letters/\(path)", request(selection, ids: ids, before: start, dryRun: dryRun))
             let report = DeadLetterReport(answer)
             doneCount += report.doneCount
             if selection.output == .json || dryRun || report.failedCount > 0 {
                 report.show(selection.output, empty: "no dead letters are meant")
             }
-            if dryRun || selection.output == .json {
-                if report.failedCount > 0 { throw ExitCode.failure }
-                return
-            }
+            if dryRun { return }
             // What failed is still there, and would be met again.
             if report.failedCount > 0 {
                 Output.note("\(doneCount) \(done), \(report.failedCount) failed")
@@ -34,13 +33,16 @@ struct DeadLetterAct {
             if !report.isMore { break }
             Output.note("\(doneCount) \(done) ...")
         }
+        if selection.output == .json { return }
         Output.line(doneCount == 0 ? "no dead letters are meant" : "\(doneCount) \(done)")
     }
 
-    private func request(_ selection: DeadLetterOptions, ids: [String], dryRun: Bool) -> RawJSON {
+    private func request(
+        _ selection: DeadLetterOptions, ids: [String], before start: String, dryRun: Bool
+    ) -> RawJSON {
         RawJSON { writer in
             writer.beginObject()
-            for (name, value) in selection.members {
+            for (name, value) in selection.members + [("before", start)] {
                 writer.name(name)
                 writer.append(string: value)
             }

@@ -11,6 +11,7 @@ final class RecordingTransport: Transport {
     private struct State {
         var published: [Message] = []
         var failure: TransportError?
+        var isFailing: @Sendable (Message.Destination) -> Bool = { _ in true }
         var settled: [UInt64: Settlement] = [:]
         var lastTag: UInt64 = 0
         var impediment: String?
@@ -31,6 +32,14 @@ final class RecordingTransport: Transport {
         }
     }
 
+    /// Reports that the gateway itself has published.
+    var reports: [StatusReport] {
+        state.withLock { $0.published }.compactMap { message in
+            guard case .statusReports = message.destination else { return nil }
+            return try? StatusReport(parsing: message.body)
+        }
+    }
+
     /// Ids that were told to be cancelled, message by message.
     func cancellations(to destination: Message.Destination = .control) -> [[String]] {
         state.withLock { $0.published }.filter { $0.destination == destination }.compactMap { message in
@@ -47,7 +56,13 @@ final class RecordingTransport: Transport {
         published.filter { $0.id == id }.map { String(decoding: $0.body, as: UTF8.self) }
     }
 
-    func fail(with error: TransportError?) { state.withLock { $0.failure = error } }
+    /// - Parameter isMeant: which destinations it is about.
+    func fail(
+        with error: TransportError?, to isMeant: @escaping @Sendable (Message.Destination) -> Bool = { _ in true }
+    ) {
+        state.withLock { ($0.failure, $0.isFailing) = (error, isMeant) }
+    }
+
     func impede(_ reason: String?) { state.withLock { $0.impediment = reason } }
 
     func deliver(_ body: [UInt8], from source: Source, deadLetter: DeadLetter? = nil) {
@@ -73,10 +88,13 @@ final class RecordingTransport: Transport {
 
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError) {
         let failure = state.withLock { state in
-            if state.failure == nil { state.published.append(message) }
-            return state.failure
+            let failure = state.isFailing(message.destination) ? state.failure : nil
+            if failure == nil { state.published.append(message) }
+            return failure
         }
         if let failure { throw failure }
+        // As at a broker: it stands behind what is there.
+        if case .statusReports = message.destination { report(message.body) }
     }
 
     func settle(_ delivery: Delivery, _ settlement: Settlement) async {
