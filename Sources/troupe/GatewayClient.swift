@@ -37,7 +37,7 @@ struct GatewayClient: Sendable {
             throw GatewayFailure(
                 "no answer from the gateway at \(url): \(error.message). Is it running? See --gateway.", exitCode: 69)
         }
-        let json = try? RawJSON(response.body, limits: JSONLimits(size: .max))
+        let json = try? RawJSON(response.body, limits: JSONLimits(size: .max, nesting: 4096))
         guard response.isSuccess, let json else {
             let detail = json?["detail"]?.string ?? "status \(response.status)"
             throw GatewayFailure("the gateway says: \(detail)", exitCode: response.status == 404 ? 66 : 1)

@@ -127,12 +127,14 @@ struct ReportIngestTests {
             try await refuse(dropped + waiting, database)
             try await database.pool.query(
                 "CREATE TRIGGER refuse BEFORE INSERT ON envelope_updates FOR EACH ROW EXECUTE FUNCTION refuse()")
-            for id in dropped + ["good"] + waiting {
+            for id in dropped + ["good"] {
                 gateway.transport.report(report(.final, id, "succeeded", at: 2, event: "1"))
             }
             try await eventually("it is held up") {
                 try await gateway.client.get("/envelopes/good")["status"]?.string == "succeeded"
             }
+            // Apart from those: which row of a batch the database refuses first is its own choice.
+            for id in waiting { gateway.transport.report(report(.final, id, "succeeded", at: 2, event: "1")) }
             try await Task.sleep(for: .milliseconds(500))
             for id in waiting {
                 #expect(try await gateway.client.get("/envelopes/\(id)")["status"]?.string == "pending")
