@@ -47,6 +47,12 @@ final class Connection {
         return .bytes
     }
 
+    /// Whether the peer has closed the connection, for sending and receiving.
+    var hasHungUp: Bool {
+        var query = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&query, 1, 0) == 1 && query.revents & Int16(POLLHUP | POLLERR) != 0
+    }
+
     enum Sent { case everything, some, failed }
 
     /// Sends as much as the peer takes now.

@@ -159,6 +159,11 @@ actor Server {
         while running < concurrency, !queue.isEmpty {
             let number = queue.removeFirst()
             guard let connection = connections[number], case .waiting(let frame) = connection.phase else { continue }
+            // Its hanging up may be the loop's next event.
+            guard !connection.hasHungUp else {
+                end(connection)
+                continue
+            }
             running += 1
             let answerer = answerer
             connection.phase = .running(
