@@ -1,6 +1,7 @@
 import Foundation
 import PostgreSQL
 import Settings
+import TestSupport
 import Testing
 
 @testable import Gateways
@@ -71,7 +72,7 @@ struct StartTests {
             "SQITCH_SYSTEM_CONFIG": "/dev/null", "SQITCH_USER_CONFIG": "/dev/null",
         ]
         func sqitch(_ command: String) throws {
-            try TestDatabase.run(
+            try TestServers.run(
                 ["sh", "-c", "sqitch --chdir gateway-schema \(command) \"db:$TROUPE_DATABASE_URL\""],
                 environment: environment)
         }
@@ -80,7 +81,7 @@ struct StartTests {
         try sqitch("verify")
         // Verification finds what is broken.
         try await database.pool.query("ALTER TABLE envelope_updates DISABLE TRIGGER envelope_updates_notify")
-        let failure = #expect(throws: TestDatabase.CommandFailure.self) { try sqitch("verify") }
+        let failure = #expect(throws: TestServers.Failed.self) { try sqitch("verify") }
         #expect(failure?.output.contains("the notification trigger is not active") == true)
         try await database.pool.query("ALTER TABLE envelope_updates ENABLE TRIGGER envelope_updates_notify")
         try sqitch("revert -y")

@@ -23,7 +23,7 @@ public final class OwnBroker: Sendable {
         var text = ""
         while !text.hasSuffix("ready\n") {
             let data = output.fileHandleForReading.availableData
-            guard !data.isEmpty else { throw TestServers.Failed(text: "no broker: \(text)") }
+            guard !data.isEmpty else { throw TestServers.Failed(output: "no broker: \(text)") }
             text += String(decoding: data, as: UTF8.self)
         }
         settings = Dictionary(

@@ -20,7 +20,7 @@ public final class TestDatabase: Sendable {
         let plan = try String(contentsOf: repository.appending(path: "gateway-schema/sqitch.plan"), encoding: .utf8)
         for line in plan.split(separator: "\n") where !line.hasPrefix("%") {
             let change = line.prefix { $0 != " " }
-            try run(
+            try TestServers.run(
                 [
                     "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=\(try databaseURL(name))",
                     "--file=\(repository.path)/gateway-schema/deploy/\(change).sql",
@@ -60,25 +60,6 @@ public final class TestDatabase: Sendable {
         let connection = try await Connection.connect(ConnectionSettings(url: try databaseURL("postgres")), on: loop)
         defer { Task { await connection.close() } }
         try await connection.query(sql)
-    }
-
-    public struct CommandFailure: Error { public var output: String }
-
-    @discardableResult
-    public static func run(_ command: [String], environment: [String: String] = [:]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        process.currentDirectoryURL = repository
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CommandFailure(output: text) }
-        return text
     }
 }
 

@@ -27,19 +27,24 @@ public enum TestServers {
         try run(address("TROUPE_TEST_RABBITMQCTL").split(separator: " ").map(String.init) + arguments)
     }
 
-    static func run(_ command: [String]) throws -> String {
+    /// Runs a command of the repository, found by `PATH`.
+    /// - Returns: what it has written to standard output and error.
+    @discardableResult
+    public static func run(_ command: [String], environment: [String: String] = [:]) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
+        process.currentDirectoryURL = TestDatabase.repository
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output
         try process.run()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failed(text: text) }
+        guard process.terminationStatus == 0 else { throw Failed(output: text) }
         return text
     }
 
-    struct Failed: Error { let text: String }
+    public struct Failed: Error { public let output: String }
 }
