@@ -70,9 +70,10 @@ public struct Envelope: Sendable, Hashable {
     }
 
     /// When its result is of no use any more, in microseconds since 1970; `nil` where that is not said, or not as ISO 8601.
-    public var deadline: Int64? {
-        unknown.last { $0.isNamed("deadline") }?.value.string.flatMap(Timestamp.microseconds)
-    }
+    public var deadline: Int64? { deadlineText.flatMap(Timestamp.microseconds) }
+
+    /// As it stands in the envelope.
+    public var deadlineText: String? { unknown.last { $0.isNamed("deadline") }?.value.string }
 
     /// The message, ready to send.
     public func encoded() -> [UInt8] {

@@ -54,7 +54,7 @@ public actor Sidecar {
         await transport.declare(.actor(policy.actorName))
         await reporter.prepare()
         await runtime.waitUntilReachable()
-        // An end actor closes whatever comes.
+        // An end actor closes whatever comes: it hears of no cancellations.
         let control = policy.isEndActor ? nil : await listen()
         defer { control?.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
@@ -111,9 +111,7 @@ public actor Sidecar {
     private func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
         // One whose connection was lost while it waited comes again, and must not be in its own way.
         guard await transport.isLive(delivery) else { return .failure(.withdrawn) }
-        if let envelope = machine.envelope, !policy.isEndActor, cancellations.cover(envelope) {
-            return .failure(.cancelled)
-        }
+        if let envelope = machine.envelope, cancellations.cover(envelope) { return .failure(.cancelled) }
         let limit = min(timeout, machine.timeLeft ?? timeout)
         return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
     }
@@ -121,7 +119,6 @@ public actor Sidecar {
     /// These envelopes, and the children of their fan-outs, are not to be worked on any more.
     func cancel(_ ids: [String]) async {
         cancellations.insert(ids)
-        if policy.isEndActor { return }
         for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
     }
 

@@ -58,6 +58,8 @@ public struct DeliveryMachine: Sendable {
     private(set) var calledAt = MonotonicTime.now
     /// Of this envelope at this actor, from 1.
     private(set) var attempt = 1
+    /// Microseconds since 1970; `nil` where there is none, or what has ended is only closed.
+    private var deadline: Int64?
     /// Calls of this delivery that ended without an answer, or that an end actor failed.
     private var calls = 0
     /// Sends that found no queue for some message.
@@ -101,6 +103,7 @@ public struct DeliveryMachine: Sendable {
         }
         self.envelope = envelope
         attempt = envelope.headers.attempt(at: policy.actorName)
+        if !policy.isEndActor { deadline = envelope.deadline }
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
             outcome = .failed(.routeMismatch)
             let actual = envelope.route.currentActor ?? "none, current is \(envelope.route.current)"
@@ -120,8 +123,7 @@ public struct DeliveryMachine: Sendable {
     /// How long a handler may still work on the envelope; `nil` where it has no deadline. What has ended is closed
     /// whenever it is.
     public var timeLeft: Duration? {
-        guard !policy.isEndActor, let deadline = envelope?.deadline else { return nil }
-        return .microseconds(deadline - surroundings.wallClock())
+        deadline.map { .microseconds($0 - surroundings.wallClock()) }
     }
 
     /// The runtime has answered, or the call has failed.
@@ -266,18 +268,16 @@ public struct DeliveryMachine: Sendable {
 
     /// The broker has delivered it before and does not count: it goes back with its count, before anything can kill us.
     private mutating func count(_ deliveries: Int) -> Action {
-        let id = (try? Envelope(parsing: body, limits: policy.limits))?.id ?? ""
+        envelope = try? Envelope(parsing: body, limits: policy.limits)
         guard deliveries <= policy.deliveryLimit else {
             outcome = .failed(.deliveryLimit)
             let reason = "delivery_limit: delivered \(deliveries) times, and never settled"
-            return send([
-                .message(Message(to: .deadLetters(actor: policy.actorName, reason: reason), id: id, body: body), nil)
-            ])
+            return send([.message(deadLetter(reason: reason), nil)])
         }
         outcome = .counted
-        return send([
-            .message(Message(to: .actor(policy.actorName), id: id, body: body, priorDeliveries: deliveries), nil)
-        ])
+        let message = Message(
+            to: .actor(policy.actorName), id: envelope?.id ?? "", body: body, priorDeliveries: deliveries)
+        return send([.message(message, nil)])
     }
 
     private mutating func failCancelled() -> Action {
@@ -287,7 +287,7 @@ public struct DeliveryMachine: Sendable {
 
     private mutating func failAtDeadline(_ circumstance: String) -> Action {
         outcome = .failed(.deadlineExceeded)
-        let deadline = envelope?.unknown.last { $0.isNamed("deadline") }?.value.string ?? ""
+        let deadline = envelope?.deadlineText ?? ""
         return fail(.init(code: "deadline_exceeded", message: "Deadline \(deadline) exceeded: \(circumstance)"))
     }
 
