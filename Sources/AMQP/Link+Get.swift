@@ -2,15 +2,6 @@ internal import CRabbitMQ
 
 /// A queue's messages one at a time, by asking for each. It blocks: for who looks through a queue, not for who serves it.
 extension Link {
-    /// How many messages wait in a queue; `nil` where there is no such queue.
-    public func length(ofQueue name: String) throws(AMQPError) -> Int? {
-        guard try queueExists(name) else { return nil }
-        let arena = Arena()
-        let reply = amqp_queue_declare(handle, channel, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
-        try check(amqp_get_rpc_reply(handle), "looking at queue '\(name)'")
-        return Int(reply?.pointee.message_count ?? 0)
-    }
-
     /// The next message, which stays the broker's until `acknowledge`; `nil` when there is none.
     public func get(from queue: String) throws(AMQPError) -> Consumer.Message? {
         let step = "getting a message from queue '\(queue)'"

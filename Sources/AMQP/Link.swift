@@ -72,14 +72,11 @@ public final class Link: @unchecked Sendable {
     public static func dial(
         _ endpoint: Endpoint, setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void
     ) async throws(AMQPError) -> Link {
-        let dialed = await BlockingThread.run { () -> Result<Link, AMQPError> in
-            do throws(AMQPError) {
-                let link = try Link.dial(endpoint)
-                try setUp(link)
-                return .success(link)
-            } catch { return .failure(error) }
+        try await BlockingThread.run { () throws(AMQPError) in
+            let link = try Link.dial(endpoint)
+            try setUp(link)
+            return link
         }
-        return try dialed.get()
     }
 
     private static func makeSocket(
@@ -116,19 +113,24 @@ public final class Link: @unchecked Sendable {
     }
 
     /// Whether a queue of that name is there, whatever its arguments.
-    public func queueExists(_ name: String) throws(AMQPError) -> Bool {
+    public func queueExists(_ name: String) throws(AMQPError) -> Bool { try length(ofQueue: name) != nil }
+
+    /// How many messages wait in a queue; `nil` where there is no such queue.
+    public func length(ofQueue name: String) throws(AMQPError) -> Int? {
         let scratch = try openScratchChannel()
         let arena = Arena()
-        amqp_queue_declare(handle, scratch, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
+        let reply = amqp_queue_declare(handle, scratch, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
+        // It is the library's, and goes with its next answer.
+        let length = Int(reply?.pointee.message_count ?? 0)
         do {
             try check(amqp_get_rpc_reply(handle), "looking for queue '\(name)'", channel: scratch)
         } catch {
             // The broker has closed the channel with its answer.
-            if error.code == .notFound { return false }
+            if error.code == .notFound { return nil }
             throw error
         }
         try closeScratchChannel(scratch)
-        return true
+        return length
     }
 
     /// A durable queue that several connections share.

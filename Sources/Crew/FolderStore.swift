@@ -39,10 +39,7 @@ struct FolderStore: ResultStore {
 
     func put(_ bytes: [UInt8], at key: String) async throws(StorageError) {
         // File systems block, now and then for long; handlers share few threads.
-        let result: Result<Void, StorageError> = await BlockingThread.run {
-            do throws(StorageError) { return .success(try self.write(bytes, at: key)) } catch { return .failure(error) }
-        }
-        try result.get()
+        try await BlockingThread.run { () throws(StorageError) in try self.write(bytes, at: key) }
     }
 
     private func write(_ bytes: [UInt8], at key: String) throws(StorageError) {

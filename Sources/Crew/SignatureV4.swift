@@ -1,5 +1,6 @@
 internal import Crypto
 internal import FoundationEssentials
+internal import HTTPClient
 
 /// AWS Signature Version 4 in a request's `Authorization` header.
 struct SignatureV4: Sendable, Hashable {
@@ -59,12 +60,6 @@ struct SignatureV4: Sendable, Hashable {
     /// As AWS wants it: everything but A-Z, a-z, 0-9, '-', '.', '_' and '~' (and what else is asked for) in percent
     /// signs.
     static func encoded(_ text: String, except plain: Set<Character> = []) -> String {
-        text.utf8.reduce(into: "") { result, byte in
-            let character = Character(UnicodeScalar(byte))
-            let isUnreserved =
-                character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))
-            result +=
-                isUnreserved || plain.contains(character) ? String(character) : "%" + byte.hexadecimal.uppercased()
-        }
+        text.percentEncoded(except: plain)
     }
 }

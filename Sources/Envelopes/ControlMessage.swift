@@ -30,9 +30,7 @@ public enum ControlMessage: Sendable, Hashable {
         writer.name("type")
         writer.append(string: type)
         writer.name("ids")
-        writer.beginArray()
-        for id in ids { writer.append(string: id) }
-        writer.endArray()
+        writer.append(strings: ids)
         writer.endObject()
         return writer.bytes
     }

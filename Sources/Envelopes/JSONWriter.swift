@@ -38,6 +38,12 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: String(number).utf8)
     }
 
+    public mutating func append(strings: some Sequence<String>) {
+        beginArray()
+        for string in strings { append(string: string) }
+        endArray()
+    }
+
     /// Infinities and NaN, which JSON does not know, are written as `null`.
     public mutating func append(_ number: Double) {
         separate()

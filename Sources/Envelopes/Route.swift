@@ -63,9 +63,7 @@ public struct Route: Sendable, Hashable {
     public func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.name("actors")
-        writer.beginArray()
-        for actor in actors { writer.append(string: actor) }
-        writer.endArray()
+        writer.append(strings: actors)
         writer.name("current")
         writer.append(current)
         for member in unknown { writer.append(member) }

@@ -20,9 +20,7 @@ extension StatusReport {
         member("parent_id", parentID)
         member("status", status)
         writer.name("actors")
-        writer.beginArray()
-        for actor in actors { writer.append(string: actor) }
-        writer.endArray()
+        writer.append(strings: actors)
         writer.name("current_actor_idx")
         writer.append(currentActorIndex)
         member("current_actor_name", currentActorName)

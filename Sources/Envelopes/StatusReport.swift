@@ -24,8 +24,8 @@ public struct StatusReport: Sendable, Hashable {
     public var currentActorName: String?
     /// How often the envelope has been sent on its way again after it had ended, and how often its route has led back:
     /// of two reports the one with more of them tells the newer state, wherever on the route it is.
-    public var replays = 0
-    public var loops = 0
+    public var replays: Int
+    public var loops: Int
     public var message: String?
     /// At this actor, from 1.
     public var attempt: Int?
@@ -45,7 +45,7 @@ public struct StatusReport: Sendable, Hashable {
         nextAttemptAt: String? = nil,
         durationMilliseconds: Int? = nil,
         messageSizeKilobytes: Double? = nil, result: RawJSON? = nil, error: String? = nil, errorDetails: RawJSON? = nil,
-        timestamp: String = Timestamp.now()
+        replays: Int = 0, loops: Int = 0, timestamp: String = Timestamp.now()
     ) {
         self.kind = kind
         self.eventID = eventID
@@ -63,6 +63,17 @@ public struct StatusReport: Sendable, Hashable {
         self.result = result
         self.error = error
         self.errorDetails = errorDetails
+        self.replays = replays
+        self.loops = loops
         self.timestamp = timestamp
+    }
+
+    /// About an envelope as it is.
+    public init(_ kind: Kind, of envelope: Envelope, eventID: String, status: String) {
+        self.init(
+            kind: kind, eventID: eventID, envelopeID: envelope.id, parentID: envelope.parentID, status: status,
+            actors: envelope.route.actors, currentActorIndex: envelope.route.current,
+            currentActorName: envelope.route.currentActor, replays: envelope.headers.replays,
+            loops: envelope.headers.loops)
     }
 }

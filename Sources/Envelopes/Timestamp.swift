@@ -4,12 +4,14 @@ internal import Glibc
 public enum Timestamp {
     /// - Parameter offset: how far from now; a future time for a positive one.
     public static func now(plus offset: Duration = .zero) -> String {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
         let (seconds, attoseconds) = offset.components
-        let microseconds = Int64(time.tv_nsec) / 1000 + attoseconds / 1_000_000_000_000
-        let (carry, rest) = microseconds.quotientAndRemainder(floor: 1_000_000)
-        return text(seconds: Int64(time.tv_sec) &+ seconds &+ carry, microseconds: rest)
+        return text(microseconds: microsecondsNow() &+ seconds &* 1_000_000 &+ attoseconds / 1_000_000_000_000)
+    }
+
+    /// - Parameter microseconds: since 1970-01-01T00:00:00Z, without leap seconds.
+    public static func text(microseconds: Int64) -> String {
+        let (seconds, rest) = microseconds.quotientAndRemainder(floor: 1_000_000)
+        return text(seconds: seconds, microseconds: rest)
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.

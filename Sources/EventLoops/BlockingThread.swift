@@ -5,7 +5,14 @@ internal import Glibc
 public enum BlockingThread {
     /// Runs `body` on a new thread and returns what it returns. Cancelling the task does not interrupt `body`: give it
     /// a time limit.
-    public static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    /// - Throws: what `body` throws.
+    public static func run<Value: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        try await result { Result(catching: body) }.get()
+    }
+
+    private static func result<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             let work = Work { continuation.resume(returning: body()) }
             var thread = pthread_t()

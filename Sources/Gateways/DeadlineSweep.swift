@@ -40,14 +40,11 @@ struct DeadlineSweep: Sendable {
         repeat {
             overdue = try await store.overdue(grace: grace, after: last, limit: Self.batchLimit)
             try await withThrowingDiscardingTaskGroup { group in
-                for envelope in overdue { group.addTask { try await publish(envelope.report) } }
+                for envelope in overdue {
+                    group.addTask { try await transport.publish(Message(envelope.report), timeout: .seconds(10)) }
+                }
             }
             last = overdue.last ?? last
         } while overdue.count == Self.batchLimit && !Task.isCancelled
-    }
-
-    private func publish(_ report: StatusReport) async throws(TransportError) {
-        let message = Message(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
-        try await transport.publish(message, timeout: .seconds(10))
     }
 }

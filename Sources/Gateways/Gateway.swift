@@ -61,27 +61,22 @@ public struct Gateway: Service {
         }
     }
 
-    /// Waits for a database that is only just starting.
     private func checkSchema(_ pool: Pool) async throws {
-        let deadline = MonotonicTime.now.advanced(by: .seconds(30))
-        var backoff = Backoff()
-        while true {
-            do throws(PostgreSQLError) {
-                let finding = try await SchemaVersion.check(pool)
-                guard let advice = SchemaVersion.advice(for: finding) else { return }
-                throw PostgreSQLError(.unexpectedResult, advice)
-            } catch {
-                if error.code == .unexpectedResult { throw GatewayStartError(.configuration, error.message) }
-                guard error.isUnavailable else {
-                    throw GatewayStartError(.configuration, "TROUPE_DATABASE_URL: the database refused: \(error)")
-                }
-                guard .now < deadline else {
-                    throw GatewayStartError(.unavailable, "TROUPE_DATABASE_URL: no database for 30 seconds: \(error)")
-                }
+        let finding: SchemaVersion.Finding
+        do {
+            finding = try await pool.untilAvailable(patience: .seconds(30)) { error in
                 logger.warning("waiting for the database", metadata: ["error": "\(error)"])
+            } _: { (pool) throws(PostgreSQLError) in
+                try await SchemaVersion.check(pool)
             }
-            try await Task.sleep(for: backoff.next())
+        } catch let error as PostgreSQLError {
+            if error.code == .unexpectedResult { throw GatewayStartError(.configuration, error.message) }
+            guard error.isUnavailable else {
+                throw GatewayStartError(.configuration, "TROUPE_DATABASE_URL: the database refused: \(error)")
+            }
+            throw GatewayStartError(.unavailable, "TROUPE_DATABASE_URL: no database for 30 seconds: \(error)")
         }
+        if let advice = SchemaVersion.advice(for: finding) { throw GatewayStartError(.configuration, advice) }
     }
 
     private func serve(_ tools: ToolCatalogue, _ pool: Pool, _ loop: EventLoop) async throws {

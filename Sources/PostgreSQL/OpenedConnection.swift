@@ -9,10 +9,7 @@ struct OpenedConnection: @unchecked Sendable {
 
     /// On a thread of its own, as the look-up of host names blocks. Takes `connectTimeout` at most, plus what the resolver needs.
     static func open(_ settings: ConnectionSettings) async throws(PostgreSQLError) -> OpenedConnection {
-        let result = await BlockingThread.run { () -> Result<OpenedConnection, PostgreSQLError> in
-            do throws(PostgreSQLError) { return .success(try openBlocking(settings)) } catch { return .failure(error) }
-        }
-        return try result.get()
+        try await BlockingThread.run { () throws(PostgreSQLError) in try openBlocking(settings) }
     }
 
     private static func openBlocking(_ settings: ConnectionSettings) throws(PostgreSQLError) -> OpenedConnection {

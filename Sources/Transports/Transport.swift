@@ -143,6 +143,11 @@ public struct Message: Sendable {
         self.delay = delay
         self.priorDeliveries = priorDeliveries
     }
+
+    /// For the gateways.
+    public init(_ report: StatusReport) {
+        self.init(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
+    }
 }
 
 public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -56,19 +56,3 @@ struct GatewayFailure: Error, CustomStringConvertible {
         self.exitCode = exitCode
     }
 }
-
-extension String {
-    /// For one segment of a path, or a value of a query (RFC 3986, section 2.3).
-    var percentEncoded: String {
-        utf8.map { byte in
-            let scalar = Unicode.Scalar(byte)
-            if scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
-                || "-._~".unicodeScalars.contains(scalar)
-            {
-                return String(scalar)
-            }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-        }.joined()
-    }
-}

@@ -10,30 +10,24 @@ enum FanInStart {
     static func waitForSchema(
         _ store: FanInStore, log: Log, patience: Duration = .seconds(30)
     ) async throws {
-        let end = MonotonicTime.now.advanced(by: patience)
-        var backoff = Backoff()
-        while true {
-            let found: Result<Bool, PostgreSQLError>
-            do throws(PostgreSQLError) { found = .success(try await store.hasSchema()) } catch {
-                found = .failure(error)
-            }
-            switch found {
-            case .success(true):
-                return
-            case .success(false):
-                throw StartError(
-                    "TROUPE_DATABASE_URL: the database has no tables for fan-in, or those of another version: run: "
-                        + "sqitch --chdir gateway-schema deploy --verify \"db:$TROUPE_DATABASE_URL\"")
-            case .failure(let error) where !error.isUnavailable:
-                throw StartError("TROUPE_DATABASE_URL: the database refused: \(error)")
-            case .failure(let error):
-                guard .now < end else {
-                    throw StartError(
-                        "TROUPE_DATABASE_URL: no database for \(patience.inWords): \(error)", exitCode: EX_UNAVAILABLE)
-                }
+        let hasSchema: Bool
+        do {
+            hasSchema = try await store.pool.untilAvailable(patience: patience) { error in
                 log.warning("waiting for the database", ["error": "\(error)"])
+            } _: { (_) throws(PostgreSQLError) in
+                try await store.hasSchema()
             }
-            try await Task.sleep(for: backoff.next())
+        } catch let error as PostgreSQLError {
+            guard error.isUnavailable else {
+                throw StartError("TROUPE_DATABASE_URL: the database refused: \(error)")
+            }
+            throw StartError(
+                "TROUPE_DATABASE_URL: no database for \(patience.inWords): \(error)", exitCode: EX_UNAVAILABLE)
+        }
+        guard hasSchema else {
+            throw StartError(
+                "TROUPE_DATABASE_URL: the database has no tables for fan-in, or those of another version: run: "
+                    + "sqitch --chdir gateway-schema deploy --verify \"db:$TROUPE_DATABASE_URL\"")
         }
     }
 }

@@ -110,13 +110,9 @@ struct DeadLetterDesk: Sendable {
 
     private func report(reopened envelope: Envelope, at actor: String) async throws(TransportError) {
         var report = StatusReport(
-            kind: .reopened, eventID: "\(envelope.id)/\(envelope.headers.replays)/reopened", envelopeID: envelope.id,
-            parentID: envelope.parentID, status: "running", actors: envelope.route.actors,
-            currentActorIndex: envelope.route.current, currentActorName: envelope.route.currentActor,
-            message: "Sent again from the dead letters of '\(actor)'")
-        report.replays = envelope.headers.replays
-        report.loops = envelope.headers.loops
-        let message = Message(to: .statusReports(.reopened), id: envelope.id, body: report.encoded())
-        try await transport.publish(message, timeout: publishTimeout)
+            .reopened, of: envelope, eventID: "\(envelope.id)/\(envelope.headers.replays)/reopened",
+            status: EnvelopeStatus.running.rawValue)
+        report.message = "Sent again from the dead letters of '\(actor)'"
+        try await transport.publish(Message(report), timeout: publishTimeout)
     }
 }

@@ -30,15 +30,13 @@ struct EnvelopeUpdate: Sendable {
         writer.member("actor", actor)
         if !actors.isEmpty {
             writer.name("actors")
-            writer.beginArray()
-            for actor in actors { writer.append(string: actor) }
-            writer.endArray()
+            writer.append(strings: actors)
         }
         writer.member("current_actor_idx", number: actorIndex.map(Double.init))
         writer.member("envelope_state", phase)
         writer.member("attempt", number: attempt.map(Double.init))
         writer.member("next_attempt_at", time: nextAttemptAt)
-        if let result { writer.member("result", stored: result.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }) }
+        if let result { writer.member("result", stored: result.map(ServerSentEvent.withoutLineEnd)) }
         writer.member("error", error)
         writer.member("timestamp", time: timestamp)
         writer.endObject()

@@ -19,7 +19,7 @@ extension JSONWriter {
     /// - Parameter time: microseconds since 1970.
     mutating func member(_ name: String, time: Int64?) {
         guard let time else { return }
-        member(name, iso8601(microseconds: time))
+        member(name, Timestamp.text(microseconds: time))
     }
 
     /// JSON as the database returned it, byte for byte; `null` where there is none.
@@ -27,17 +27,22 @@ extension JSONWriter {
         self.name(name)
         append(json.map { RawJSON(stored: $0) } ?? .null)
     }
-}
 
-/// - Parameter microseconds: since 1970.
-func iso8601(microseconds: Int64) -> String {
-    var seconds = microseconds / 1_000_000
-    var rest = microseconds % 1_000_000
-    if rest < 0 {
-        seconds -= 1
-        rest += 1_000_000
+    /// A list of envelopes, without their payloads and results.
+    mutating func member(_ name: String, _ envelopes: [EnvelopeRecord]) {
+        self.name(name)
+        beginArray()
+        for envelope in envelopes { envelope.write(to: &self, withBodies: false) }
+        endArray()
     }
-    return Timestamp.text(seconds: seconds, microseconds: rest)
+
+    /// MCP's content block for text.
+    mutating func append(textBlock text: String) {
+        beginObject()
+        member("type", "text")
+        member("text", text)
+        endObject()
+    }
 }
 
 extension JSONLimits {

@@ -27,10 +27,7 @@ extension GatewayRouter {
         let children = try await store.children(of: String(parent), limit: limit)
         return Response { writer in
             writer.beginObject()
-            writer.name("envelopes")
-            writer.beginArray()
-            for child in children { child.write(to: &writer, withBodies: false) }
-            writer.endArray()
+            writer.member("envelopes", children)
             writer.endObject()
         }
     }

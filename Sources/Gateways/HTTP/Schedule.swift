@@ -30,16 +30,17 @@ struct Schedule: Sendable, Hashable {
         } else if let timeoutSeconds {
             let end = start + Int64(timeoutSeconds * 1e6)
             deadline = end
-            deadlineText = iso8601(microseconds: end)
+            deadlineText = Timestamp.text(microseconds: end)
         }
         if let deadline, deadline <= start {
             throw Problem(
-                .invalidDeadline, "'deadline' is before the start, \(iso8601(microseconds: start))", at: "/deadline")
+                .invalidDeadline, "'deadline' is before the start, \(Timestamp.text(microseconds: start))",
+                at: "/deadline")
         }
     }
 
     /// What the envelope says until it starts; `nil` where it starts now.
-    var startMessage: String? { notBefore.map { "Starts at \(iso8601(microseconds: $0))" } }
+    var startMessage: String? { notBefore.map { "Starts at \(Timestamp.text(microseconds: $0))" } }
 
     private static func start(_ members: [RawJSON.Member], now: Int64) throws(Problem) -> Int64 {
         let delay = members["delay_ms"].flatMap { $0.kind == .null ? nil : $0 }

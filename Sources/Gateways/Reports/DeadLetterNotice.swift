@@ -11,14 +11,10 @@ extension ReadReport {
         }
         let actor = delivery.deadLetter?.actor ?? envelope.route.currentActor ?? "unknown"
         let reason = delivery.deadLetter?.reason ?? "for a reason that nobody gave"
-        var report = StatusReport(
-            kind: .final, eventID: "", envelopeID: envelope.id, parentID: envelope.parentID,
-            status: EnvelopeStatus.failed.rawValue, actors: envelope.route.actors,
-            currentActorIndex: envelope.route.current, currentActorName: actor,
-            message: "Gone to the dead letters of actor '\(actor)': \(reason)",
-            error: "dead_letter: \(reason) at actor '\(actor)'")
-        report.replays = envelope.headers.replays
-        report.loops = envelope.headers.loops
+        var report = StatusReport(.final, of: envelope, eventID: "", status: EnvelopeStatus.failed.rawValue)
+        report.currentActorName = actor
+        report.message = "Gone to the dead letters of actor '\(actor)': \(reason)"
+        report.error = "dead_letter: \(reason) at actor '\(actor)'"
         try self.init(report)
     }
 }

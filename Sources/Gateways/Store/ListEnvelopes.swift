@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import PostgreSQL
 
 /// A place in the list of envelopes, the newest first.
@@ -23,7 +24,7 @@ extension EnvelopeStore {
         if let status { conditions.append("status = \(next(.text(status.rawValue)))") }
         if let parentID { conditions.append("parent_id = \(next(.text(parentID.withoutNUL)))") }
         if let place {
-            let time = next(.text(iso8601(microseconds: place.createdAt)))
+            let time = next(.text(Timestamp.text(microseconds: place.createdAt)))
             conditions.append("(created_at, id) < (\(time)::timestamptz, \(next(.text(place.id.withoutNUL))))")
         }
         let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")

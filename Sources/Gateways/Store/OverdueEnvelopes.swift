@@ -13,12 +13,10 @@ struct OverdueEnvelope: Sendable {
 
     /// Its end. The same event whichever gateway tells it, and however often.
     var report: StatusReport {
-        var report = StatusReport(
+        StatusReport(
             kind: .final, eventID: Self.eventID(of: id, round), envelopeID: id, status: EnvelopeStatus.failed.rawValue,
-            actors: [], currentActorIndex: actorIndex, currentActorName: actorName, error: "deadline_exceeded")
-        report.replays = round.replays
-        report.loops = round.loops
-        return report
+            actors: [], currentActorIndex: actorIndex, currentActorName: actorName, error: "deadline_exceeded",
+            replays: round.replays, loops: round.loops)
     }
 
     fileprivate static func eventID(of id: String, _ round: EnvelopeRound) -> String {

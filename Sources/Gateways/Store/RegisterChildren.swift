@@ -92,9 +92,7 @@ extension EnvelopeStore {
     /// An array of arrays must be rectangular in PostgreSQL: routes travel as JSON. `\u0000` has no place in `text`.
     func jsonList(_ texts: [String]) -> ArraySlice<UInt8> {
         var writer = JSONWriter()
-        writer.beginArray()
-        for text in texts { writer.append(string: text.withoutNUL) }
-        writer.endArray()
+        writer.append(strings: texts.map(\.withoutNUL))
         return writer.bytes[...]
     }
 }

@@ -22,6 +22,9 @@ struct EnvelopeFollower: Sendable {
         case interrupted
     }
 
+    /// When a stream says that it is still there. Looked at with each wake-up, so a little early rather than late.
+    var quietLimit: Duration { max(.zero, keepAliveInterval - hub.settings.pollInterval) }
+
     /// - Parameters:
     ///   - wakeUps: taken out before anything is read, so that nothing falls between.
     ///   - isOver: asked at each wake-up.
@@ -29,9 +32,7 @@ struct EnvelopeFollower: Sendable {
         _ id: String, after lastID: Int64, _ wakeUps: WakeUps, isOver: () -> Bool = { false },
         send: (Event) async throws -> Void
     ) async throws -> End {
-        // Looked at with each wake-up, so a little early rather than late.
-        var machine = UpdateStreamMachine(
-            after: lastID, quietLimit: max(.zero, keepAliveInterval - hub.settings.pollInterval), now: .now)
+        var machine = UpdateStreamMachine(after: lastID, quietLimit: quietLimit, now: .now)
         var action = machine.woken()
         var iterator = wakeUps.stream.makeAsyncIterator()
         while true {

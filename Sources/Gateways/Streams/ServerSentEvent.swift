@@ -6,6 +6,9 @@ enum ServerSentEvent {
         Array("id: \(update.id)\nevent: update\ndata: ".utf8) + update.json + [UInt8(ascii: "\n"), UInt8(ascii: "\n")]
     }
 
+    /// Between its parts JSON may have line ends, which would end an event's data; within strings they are escaped.
+    static func withoutLineEnd(_ byte: UInt8) -> UInt8 { byte == 0x0A || byte == 0x0D ? 0x20 : byte }
+
     /// The number in a `Last-Event-ID`; `nil` when it is none of ours.
     static func parse(lastEventID: String) -> Int64? {
         guard let number = Int64(lastEventID), number >= 0 else { return nil }

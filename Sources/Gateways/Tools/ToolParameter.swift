@@ -94,9 +94,7 @@ struct ToolParameter: Sendable, Hashable {
         let required = properties.filter(\.parameter.isRequired)
         guard !required.isEmpty else { return }
         writer.name("required")
-        writer.beginArray()
-        for property in required { writer.append(string: property.name) }
-        writer.endArray()
+        writer.append(strings: required.map(\.name))
     }
 }
 

@@ -42,15 +42,10 @@ extension DeliveryMachine {
     /// - Parameter envelope: the one at work here, or one that goes on from here.
     func report(_ kind: StatusReport.Kind, _ envelope: Envelope, status: String) -> StatusReport {
         // Another one for each step, round and attempt, and the same one for a redelivery of that.
-        let (headers, current) = (envelope.headers, envelope.route.current)
-        let step = "\(headers.replays).\(headers.loops).\(current).\(attempt)"
-        var report = StatusReport(
-            kind: kind, eventID: "\(envelope.id)/\(step)/\(status)", envelopeID: envelope.id,
-            parentID: envelope.parentID, status: status, actors: envelope.route.actors,
-            currentActorIndex: current, currentActorName: envelope.route.currentActor,
-            attempt: kind == .progress ? attempt : nil)
-        report.replays = headers.replays
-        report.loops = headers.loops
+        var report = StatusReport(kind, of: envelope, eventID: "", status: status)
+        let step = "\(report.replays).\(report.loops).\(report.currentActorIndex).\(attempt)"
+        report.eventID = "\(envelope.id)/\(step)/\(status)"
+        if kind == .progress { report.attempt = attempt }
         return report
     }
 }

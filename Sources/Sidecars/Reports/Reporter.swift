@@ -28,8 +28,7 @@ public struct BrokerReporter: Reporter {
     public func post(_ report: StatusReport) async { try? await deliver(report) }
 
     public func deliver(_ report: StatusReport) async throws(TransportError) {
-        let message = Message(to: .statusReports(report.kind), id: report.envelopeID, body: report.encoded())
-        do throws(TransportError) { try await transport.publish(message, timeout: nil) } catch {
+        do throws(TransportError) { try await transport.publish(Message(report), timeout: nil) } catch {
             // Somebody has deleted the queue: it must be there when the report is tried again.
             if error.code == .unroutable { await prepare() }
             throw error
@@ -115,7 +114,7 @@ public actor HTTPReporter: Reporter {
     }
 
     private func request(_ report: StatusReport) -> HTTPRequest {
-        let id = report.envelopeID.percentEncoded
+        let id = report.envelopeID.percentEncoded()
         let path = report.kind == .created ? "/envelopes" : "/envelopes/\(id)/\(report.kind.rawValue)"
         let body = report.kind == .created ? creation(of: report) : report.encoded()
         return HTTPRequest(
@@ -130,31 +129,12 @@ public actor HTTPReporter: Reporter {
         writer.name("parent_id")
         writer.append(string: report.parentID ?? "")
         writer.name("actors")
-        writer.beginArray()
-        for actor in report.actors { writer.append(string: actor) }
-        writer.endArray()
+        writer.append(strings: report.actors)
         writer.name("current")
         writer.append(report.currentActorIndex)
         writer.name("route")
         Route(actors: report.actors, current: report.currentActorIndex).write(to: &writer)
         writer.endObject()
         return writer.bytes
-    }
-}
-
-extension String {
-    /// For one segment of a path (RFC 3986, section 2.3).
-    fileprivate var percentEncoded: String {
-        var text = ""
-        for byte in utf8 {
-            let character = Character(Unicode.Scalar(byte))
-            if character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character)) {
-                text.append(character)
-            } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                text += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return text
     }
 }

@@ -14,17 +14,15 @@ public struct RabbitMQDeadLetters: DeadLetterQueues {
         var endpoint = topology.settings.endpoint
         // Nobody looks after the connection while a person, or a publish, takes its time.
         endpoint.heartbeatSeconds = 0
-        let dialed = await BlockingThread.run { [endpoint] () -> Result<(Link, Int)?, AMQPError> in
-            do throws(AMQPError) {
-                let link = try Link.dial(endpoint)
-                if let count = try link.length(ofQueue: queue) { return .success((link, count)) }
-                link.close()
-                return .success(nil)
-            } catch { return .failure(error) }
-        }
         do throws(AMQPError) {
-            guard let (link, count) = try dialed.get() else { return nil }
-            return Reader(link: link, queue: queue, actor: actor, count: count)
+            return try await BlockingThread.run { [endpoint] () throws(AMQPError) in
+                let link = try Link.dial(endpoint)
+                if let count = try link.length(ofQueue: queue) {
+                    return Reader(link: link, queue: queue, actor: actor, count: count)
+                }
+                link.close()
+                return nil
+            }
         } catch { throw TransportError(error) }
     }
 
@@ -47,19 +45,16 @@ public struct RabbitMQDeadLetters: DeadLetterQueues {
         func next(limit: Int) async throws(TransportError) -> [DeadLetterMessage] {
             // Only those of the beginning: one that is replayed and dies again meanwhile comes to the end of the queue.
             let (link, queue, actor, limit) = (link, queue, actor, min(limit, count - read))
-            let result = await BlockingThread.run { () -> Result<[DeadLetterMessage], AMQPError> in
-                do throws(AMQPError) {
+            do throws(AMQPError) {
+                let messages = try await BlockingThread.run { () throws(AMQPError) in
                     var messages: [DeadLetterMessage] = []
                     var bytes = 0
                     while messages.count < limit, bytes < Self.batchBytes, let message = try link.get(from: queue) {
                         bytes += message.body.count
                         messages.append(DeadLetterMessage(message, actor: actor))
                     }
-                    return .success(messages)
-                } catch { return .failure(error) }
-            }
-            do throws(AMQPError) {
-                let messages = try result.get()
+                    return messages
+                }
                 read = messages.isEmpty ? count : read + messages.count
                 return messages
             } catch { throw TransportError(error) }
@@ -67,11 +62,9 @@ public struct RabbitMQDeadLetters: DeadLetterQueues {
 
         func remove(_ message: DeadLetterMessage) async throws(TransportError) {
             let link = link
-            let failure = await BlockingThread.run { () -> AMQPError? in
-                do throws(AMQPError) { try link.acknowledge(message.tag) } catch { return error }
-                return nil
-            }
-            if let failure { throw TransportError(failure) }
+            do throws(AMQPError) {
+                try await BlockingThread.run { () throws(AMQPError) in try link.acknowledge(message.tag) }
+            } catch { throw TransportError(error) }
         }
 
         func close() async {

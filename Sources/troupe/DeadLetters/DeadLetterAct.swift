@@ -15,9 +15,10 @@ struct DeadLetterAct {
     ) async throws {
         // What is sent again and dies again comes back with a later time: without an end to look to, this would never end.
         let start = Timestamp.now()
+        let client = gateway.client
         var doneCount = 0
         while true {
-            let answer = try await gateway.client.send(
+            let answer = try await client.send(
                 .post, "/dead-letters/\(path)", request(selection, ids: ids, before: start, dryRun: dryRun))
             let report = DeadLetterReport(answer)
             doneCount += report.doneCount
@@ -48,9 +49,7 @@ struct DeadLetterAct {
             }
             if !ids.isEmpty {
                 writer.name("ids")
-                writer.beginArray()
-                for id in ids { writer.append(string: id) }
-                writer.endArray()
+                writer.append(strings: ids)
             }
             writer.name("limit")
             writer.append(Self.piece)

@@ -57,7 +57,7 @@ struct DeadLetterList: AsyncParsableCommand {
 
     func run() async throws {
         let query = (selection.members + [("limit", String(limit))])
-            .map { "\($0.0)=\($0.1.percentEncoded)" }.joined(separator: "&")
+            .map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
         let answer = try await gateway.client.send(.get, "/dead-letters?\(query)")
         DeadLetterReport(answer).show(selection.output, empty: "no dead letters")
     }
@@ -73,7 +73,7 @@ struct DeadLetterShow: AsyncParsableCommand {
 
     func run() async throws {
         let answer = try await gateway.client.send(
-            .get, "/dead-letters/\(actor.percentEncoded)/\(id.percentEncoded)")
+            .get, "/dead-letters/\(actor.percentEncoded())/\(id.percentEncoded())")
         Output.line(answer.description)
     }
 }

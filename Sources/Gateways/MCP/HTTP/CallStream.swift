@@ -72,7 +72,9 @@ private struct CallStream {
             if let hold { session?.release(hold) }
         }
         do {
-            if isEventStream, version == .november2025 { try await prime(lastID, &writer) }
+            if isEventStream, version == .november2025, let id = eventID(lastID) {
+                try await writer.write(.priming(id))
+            }
             let answer: (result: MCPResult, place: Int64)?
             do {
                 answer = try await self.answer(after: lastID, wakeUps, hold, deadline, isEventStream, &writer)
@@ -148,12 +150,6 @@ private struct CallStream {
         return session.isHeld(hold) && !session.withMachine { $0.isCancelled(call.number) }
     }
 
-    /// An event with an id and nothing in it: from here on the stream can be resumed.
-    private func prime(_ lastID: Int64, _ writer: inout any ResponseBodyWriter) async throws {
-        guard let id = eventID(lastID) else { return }
-        try await writer.write(ByteBuffer(string: "id: \(id)\nevent: message\ndata: \n\n"))
-    }
-
     /// `nil` where streams can't be resumed.
     private func eventID(_ place: Int64) -> String? {
         session == nil ? nil : SessionMachine.EventID(stream: call.number, place: place).description
@@ -183,9 +179,11 @@ extension ByteBuffer {
         buffer.reserveCapacity(json.bytes.count + 64)
         if let id { buffer.writeString("id: \(id)\n") }
         buffer.writeString("event: message\ndata: ")
-        // Between its parts JSON may have line ends; within strings they are escaped.
-        buffer.writeBytes(json.bytes.lazy.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 })
+        buffer.writeBytes(json.bytes.lazy.map(ServerSentEvent.withoutLineEnd))
         buffer.writeString("\n\n")
         return buffer
     }
+
+    /// An event with an id and nothing in it: from here on the stream can be resumed.
+    static func priming(_ id: String) -> ByteBuffer { ByteBuffer(string: "id: \(id)\nevent: message\ndata: \n\n") }
 }

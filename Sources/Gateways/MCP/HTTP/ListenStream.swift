@@ -16,7 +16,7 @@ extension MCPServer {
             let begin = session.withMachine { $0.sent(after: place ?? .max) }
             if session.version == .november2025, begin.isEmpty {
                 let id = SessionMachine.EventID(stream: 0, place: place ?? session.withMachine { $0.lastPlace })
-                try await writer.write(ByteBuffer(string: "id: \(id)\nevent: message\ndata: \n\n"))
+                try await writer.write(.priming(id.description))
             }
             for message in begin {
                 try await writer.write(.message(message.json, id: message.eventID.description))
@@ -97,7 +97,7 @@ extension MCPServer {
         _ wakeUps: WakeUps, unless isOver: () -> Bool, _ writer: inout any ResponseBodyWriter,
         news: ([String: Int64], Int) async throws -> [ByteBuffer], envelopeIDs: () -> Set<String>
     ) async throws -> Bool {
-        let quietLimit = max(.zero, gateway.keepAliveInterval - gateway.hub.settings.pollInterval)
+        let quietLimit = gateway.follower.quietLimit
         var lastSent = MonotonicTime.now
         var iterator = wakeUps.stream.makeAsyncIterator()
         repeat {
@@ -162,9 +162,7 @@ extension MCPServer {
     private static func write(_ name: String, _ texts: [String], to writer: inout JSONWriter) {
         guard !texts.isEmpty else { return }
         writer.name(name)
-        writer.beginArray()
-        for text in texts { writer.append(string: text) }
-        writer.endArray()
+        writer.append(strings: texts)
     }
 
     private static func write(_ meta: RawJSON.Member?, to writer: inout JSONWriter) {

@@ -5,9 +5,7 @@ internal import FoundationEssentials
 enum Cursor {
     static func text(_ parts: [String]) -> String {
         let json = RawJSON { writer in
-            writer.beginArray()
-            for part in parts { writer.append(string: part) }
-            writer.endArray()
+            writer.append(strings: parts)
         }
         return Data(json.bytes).base64EncodedString()
     }

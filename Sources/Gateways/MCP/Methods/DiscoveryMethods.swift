@@ -17,9 +17,7 @@ extension MCPServer {
     func discover() -> MCPResult {
         MCPResult(cache: .init(milliseconds: 3_600_000, isPublic: true)) { writer in
             writer.name("supportedVersions")
-            writer.beginArray()
-            for version in ProtocolVersion.stateless { writer.append(string: version.rawValue) }
-            writer.endArray()
+            writer.append(strings: ProtocolVersion.stateless.map(\.rawValue))
             Self.writeCapabilities(.july2026, to: &writer)
             writer.member("instructions", ServerInfo.instructions)
         }

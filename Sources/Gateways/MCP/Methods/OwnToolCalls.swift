@@ -37,9 +37,7 @@ extension MCPServer {
             return RawJSON { writer in
                 writer.beginObject()
                 writer.name("actors")
-                writer.beginArray()
-                for actor in actors { writer.append(string: actor) }
-                writer.endArray()
+                writer.append(strings: actors)
                 writer.endObject()
             }
         case .listDeadLetters, .replayDeadLetters:
@@ -81,10 +79,7 @@ extension MCPServer {
             writer.beginObject()
             writer.name("envelope")
             envelope.write(to: &writer, withBodies: true)
-            writer.name("children")
-            writer.beginArray()
-            for child in children { child.write(to: &writer, withBodies: false) }
-            writer.endArray()
+            writer.member("children", children)
             writer.endObject()
         }
     }
@@ -99,10 +94,7 @@ extension MCPServer {
         } catch let error as JSONRPCError { throw Problem(.invalidRequest, error.message, at: "/cursor") }
         return RawJSON { writer in
             writer.beginObject()
-            writer.name("envelopes")
-            writer.beginArray()
-            for envelope in page { envelope.write(to: &writer, withBodies: false) }
-            writer.endArray()
+            writer.member("envelopes", page)
             writer.member("cursor", EnvelopePlace.next(after: page, limit: limit))
             writer.endObject()
         }

@@ -97,9 +97,7 @@ extension MCPServer {
             writer.name("completion")
             writer.beginObject()
             writer.name("values")
-            writer.beginArray()
-            for id in ids.prefix(limit) { writer.append(string: id) }
-            writer.endArray()
+            writer.append(strings: ids.prefix(limit))
             writer.name("hasMore")
             writer.append(ids.count > limit)
             writer.endObject()

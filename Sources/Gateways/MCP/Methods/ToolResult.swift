@@ -74,10 +74,7 @@ struct ToolResult: Sendable, Hashable {
         return MCPResult(meta: meta) { writer in
             writer.name("content")
             writer.beginArray()
-            writer.beginObject()
-            writer.member("type", "text")
-            writer.member("text", text)
-            writer.endObject()
+            writer.append(textBlock: text)
             if isUnfinished, version >= .june2025, let envelopeID {
                 writer.beginObject()
                 writer.member("type", "resource_link")

@@ -52,9 +52,7 @@ struct RoutingHeaders: Sendable, Hashable {
         let data = RawJSON { writer in
             writer.beginObject()
             writer.name("supported")
-            writer.beginArray()
-            for version in ProtocolVersion.stateless { writer.append(string: version.rawValue) }
-            writer.endArray()
+            writer.append(strings: ProtocolVersion.stateless.map(\.rawValue))
             writer.member("requested", String(version.prefix(100)))
             writer.endObject()
         }
