@@ -53,20 +53,12 @@ extension Headers {
         var list = (self[Self.fanOut]?.elements ?? []).filter { FanOutPlace($0) != nil }.suffix(Self.deepestFanOut - 1)
         list.append(place.json)
         while list.count > 1, list.reduce(0, { $0 + $1.bytes.count }) > Self.fanOutBytes { list.removeFirst() }
-        setFanOut(list)
+        self[Self.fanOut] = RawJSON(array: list)
     }
 
     /// Takes the innermost fan-out off. An empty list stays behind the last one: without it a sidecar would think that
     /// the header was lost on the way through a handler, and put it back.
     public mutating func leaveFanOut() {
-        setFanOut((self[Self.fanOut]?.elements ?? []).dropLast())
-    }
-
-    private mutating func setFanOut(_ list: ArraySlice<RawJSON>) {
-        self[Self.fanOut] = RawJSON { writer in
-            writer.beginArray()
-            for place in list { writer.append(place) }
-            writer.endArray()
-        }
+        self[Self.fanOut] = RawJSON(array: (self[Self.fanOut]?.elements ?? []).dropLast())
     }
 }

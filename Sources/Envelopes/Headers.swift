@@ -28,11 +28,7 @@ public struct Headers: Sendable, Hashable {
             if let newValue {
                 members.insert(RawJSON.Member(name: name, value: newValue), at: min(place, members.endIndex))
             }
-            json = RawJSON { writer in
-                writer.beginObject()
-                for member in members { writer.append(member) }
-                writer.endObject()
-            }
+            json = RawJSON(object: members)
         }
     }
 

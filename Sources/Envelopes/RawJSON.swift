@@ -34,6 +34,22 @@ public struct RawJSON: Sendable, Hashable {
     /// A JSON number.
     public init(integer: Int) { bytes = Array(String(integer).utf8)[...] }
 
+    public init(array elements: some Sequence<RawJSON>) {
+        self.init { writer in
+            writer.beginArray()
+            for element in elements { writer.append(element) }
+            writer.endArray()
+        }
+    }
+
+    public init(object members: some Sequence<Member>) {
+        self.init { writer in
+            writer.beginObject()
+            for member in members { writer.append(member) }
+            writer.endObject()
+        }
+    }
+
     public static let null = RawJSON(scanned: Array("null".utf8)[...])
     public static let emptyObject = RawJSON(scanned: Array("{}".utf8)[...])
 

@@ -30,23 +30,19 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
     public static func random() -> TraceParent {
         var generator = SystemRandomNumberGenerator()
         return TraceParent(
-            traceID: hex(generator.next()) + hex(generator.next() | 1), spanID: hex(generator.next() | 1), flags: 1)
+            traceID: generator.next().hexadecimal + (generator.next() | 1).hexadecimal,
+            spanID: (generator.next() | 1).hexadecimal, flags: 1)
     }
 
     /// The next span of the same trace.
     public func child() -> TraceParent {
         var generator = SystemRandomNumberGenerator()
-        return TraceParent(traceID: traceID, spanID: Self.hex(generator.next() | 1), flags: flags)
+        return TraceParent(traceID: traceID, spanID: (generator.next() | 1).hexadecimal, flags: flags)
     }
 
     public var description: String {
         let flags = String(self.flags, radix: 16)
         return "00-\(traceID)-\(spanID)-\(flags.count == 1 ? "0" + flags : flags)"
-    }
-
-    private static func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     private static func isHex(_ text: String, _ count: Int) -> Bool {
@@ -55,5 +51,13 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
                     || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
             }
+    }
+}
+
+extension UInt64 {
+    /// All sixteen digits, lower case.
+    public var hexadecimal: String {
+        let digits = String(self, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

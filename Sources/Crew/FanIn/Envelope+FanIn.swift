@@ -20,18 +20,9 @@ extension Envelope {
         if let piece {
             if piece.isOfFanOut { next.headers.leaveFanOut() } else { next.headers.leaveKeyGroup() }
         }
-        next.headers["troupe-fan-in-missing"] = missing.isEmpty ? nil : missing.map(RawJSON.init(integer:)).json
+        next.headers["troupe-fan-in-missing"] =
+            missing.isEmpty ? nil : RawJSON(array: missing.map(RawJSON.init(integer:)))
         return next
-    }
-}
-
-extension [RawJSON] {
-    var json: RawJSON {
-        RawJSON { writer in
-            writer.beginArray()
-            for element in self { writer.append(element) }
-            writer.endArray()
-        }
     }
 }
 
@@ -42,10 +33,6 @@ extension Headers {
             !["key", "count", "index"].contains { member.isNamed($0) }
         }
         guard let left, !left.isEmpty else { return self[FanInHeader.name] = nil }
-        self[FanInHeader.name] = RawJSON { writer in
-            writer.beginObject()
-            for member in left { writer.append(member) }
-            writer.endObject()
-        }
+        self[FanInHeader.name] = RawJSON(object: left)
     }
 }

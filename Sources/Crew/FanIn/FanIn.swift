@@ -40,7 +40,7 @@ struct FanIn: EnvelopeHandler {
 
     private func answer(_ envelope: Envelope, _ log: Log) async throws -> [Envelope] {
         guard let piece = try FanInPiece(envelope) else {
-            return [envelope.released([envelope.payload].json, as: nil)]
+            return [envelope.released(RawJSON(array: [envelope.payload]), as: nil)]
         }
         let group = try await patiently(log) { () async throws(PostgreSQLError) in
             try await store.arrive(piece, envelope.payload)

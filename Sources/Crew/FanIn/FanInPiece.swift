@@ -58,7 +58,7 @@ extension FanInPiece {
 
     private static func attempt(_ headers: Headers) -> String {
         let failed = headers["troupe-attempts"]?.elements.last?["attempt"]?.integer ?? 0
-        return "\(headers["troupe-replays"]?.integer ?? 0).\(failed)"
+        return "\(headers.replays).\(failed)"
     }
 
     /// Short enough for an index, and without what a database's text cannot hold.

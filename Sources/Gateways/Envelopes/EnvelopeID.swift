@@ -25,17 +25,12 @@ enum EnvelopeID {
         let milliseconds = UInt64(Timestamp.microsecondsNow() / 1000)
         let high = milliseconds << 16 | 0x7000 | UInt64.random(in: 0...0xFFF)
         let low = UInt64.random(in: 0...(.max)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-        let digits = hexadecimal(high) + hexadecimal(low)
+        let digits = high.hexadecimal + low.hexadecimal
         var id = ""
         for (index, digit) in digits.enumerated() {
             if [8, 12, 16, 20].contains(index) { id.append("-") }
             id.append(digit)
         }
         return id
-    }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

@@ -87,11 +87,7 @@ struct SubmissionRequest: Sendable {
     private func routeWithMetadata(jobID: String) -> Route {
         let jobIDMember = RawJSON.Member(name: "job_id", value: RawJSON(string: jobID))
         guard let index = route.unknown.lastIndex(where: { $0.isNamed("metadata") }) else {
-            let metadata = RawJSON { writer in
-                writer.beginObject()
-                writer.append(jobIDMember)
-                writer.endObject()
-            }
+            let metadata = RawJSON(object: [jobIDMember])
             return Route(
                 actors: route.actors, unknown: route.unknown + [RawJSON.Member(name: "metadata", value: metadata)])
         }
@@ -99,12 +95,7 @@ struct SubmissionRequest: Sendable {
         guard metadata.kind == .object, metadata["job_id"] == nil else { return route }
         var unknown = route.unknown
         unknown[index] = RawJSON.Member(
-            name: "metadata",
-            value: RawJSON { writer in
-                writer.beginObject()
-                for member in metadata.members + [jobIDMember] { writer.append(member) }
-                writer.endObject()
-            })
+            name: "metadata", value: RawJSON(object: metadata.members + [jobIDMember]))
         return Route(actors: route.actors, unknown: unknown)
     }
 }

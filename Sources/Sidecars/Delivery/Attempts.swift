@@ -35,11 +35,5 @@ struct Attempts {
         list = list.suffix(Self.kept)
     }
 
-    var header: RawJSON {
-        RawJSON { writer in
-            writer.beginArray()
-            for attempt in list { writer.append(attempt) }
-            writer.endArray()
-        }
-    }
+    var header: RawJSON { RawJSON(array: list) }
 }

@@ -5,7 +5,7 @@ import Testing
 
 struct FanInReleaseTests {
     private static let places = #"{"of":"x","round":0,"index":1,"count":2},{"of":"e","round":0,"index":0,"count":2}"#
-    private let list = [RawJSON(integer: 1), .null].json
+    private let list = RawJSON(array: [RawJSON(integer: 1), .null])
 
     private func released(_ headers: String, missing: [Int] = []) throws -> Envelope {
         let envelope = try fanInEnvelope(headers: headers)

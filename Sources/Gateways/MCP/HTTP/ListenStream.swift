@@ -168,8 +168,6 @@ extension MCPServer {
     private static func write(_ meta: RawJSON.Member?, to writer: inout JSONWriter) {
         guard let meta else { return }
         writer.name("_meta")
-        writer.beginObject()
-        writer.append(meta)
-        writer.endObject()
+        writer.append(RawJSON(object: [meta]))
     }
 }

@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import EventLoops
 internal import Synchronization
 
@@ -60,9 +61,6 @@ final class SessionTable: Sendable {
     /// 128 random bits.
     private static func randomID() -> String {
         var generator = SystemRandomNumberGenerator()
-        return (0..<2).map { _ in
-            let digits = String(generator.next() as UInt64, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        return generator.next().hexadecimal + generator.next().hexadecimal
     }
 }

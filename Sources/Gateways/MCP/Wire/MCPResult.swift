@@ -43,9 +43,7 @@ struct MCPResult: Sendable {
             if version.isStateless { meta.append(.init(name: RequestMeta.Key.serverInfo, value: ServerInfo.json)) }
             if !meta.isEmpty {
                 writer.name("_meta")
-                writer.beginObject()
-                for member in meta { writer.append(member) }
-                writer.endObject()
+                writer.append(RawJSON(object: meta))
             }
             writer.endObject()
         }
