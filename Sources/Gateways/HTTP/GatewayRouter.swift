@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import PostgreSQL
+internal import Telemetry
 internal import Transports
 
 /// All that the endpoints share, and which endpoints there are.
@@ -16,6 +17,8 @@ struct GatewayRouter: Sendable {
     let desk: DeadLetterDesk
     let catalogue: LiveToolCatalogue
     let metrics: GatewayMetrics
+    /// `nil` where nothing is traced.
+    let tracer: Tracer?
     let reading: RequestReading
     let outboxGrace: Duration
     let keepAliveInterval: Duration
@@ -35,7 +38,7 @@ struct GatewayRouter: Sendable {
 
     func router() -> Router<Context> {
         let router = Router(context: Context.self)
-        router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
+        router.add(middleware: RequestMiddleware(metrics: metrics, tracer: tracer, logger: logger))
         add("/tools", [.get: listTools], to: router)
         add("/tools/call", [.post: callTool], to: router)
         let mcp = MCPServer(gateway: self)

@@ -9,8 +9,8 @@ struct SubmissionRequest: Sendable {
     /// Top-level members that travel on.
     var unknown: [RawJSON.Member] = []
     var schedule: Schedule
-    /// Of the HTTP request.
-    var traceParent: TraceParent?
+    /// Of the caller; `nil`: as the HTTP request says.
+    var trace: CallerTrace?
 
     private static let routeLimit = 1000
     private static let known = ["id", "parent_id", "route", "headers", "payload"] + Schedule.names
@@ -50,9 +50,7 @@ struct SubmissionRequest: Sendable {
         }
         let id = id ?? EnvelopeID.random()
         var headers = headers
-        if headers.traceparent == nil {
-            headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
-        }
+        (trace ?? CallerTrace([])).write(to: &headers)
         headers.submittedAt = Timestamp.now()
         var writer = JSONWriter(capacity: 512)
         writer.beginObject()

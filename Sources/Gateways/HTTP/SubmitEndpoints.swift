@@ -1,6 +1,7 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
+internal import Logging
 internal import Telemetry
 
 extension GatewayRouter {
@@ -26,13 +27,16 @@ extension GatewayRouter {
     /// Accepts an envelope: when this returns it is in the database and will be sent.
     func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> Submission {
         var submissionRequest = submissionRequest
-        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
-            TraceParent.init)
+        if submissionRequest.trace == nil {
+            submissionRequest.trace = CallerTrace(request.headers)
+            submissionRequest.trace?.parent = RequestScope.current?.trace
+        }
         let submission = try submissionRequest.submission()
         guard let rowID = try await store.submit(submission, grace: outboxGrace) else {
             throw Problem(.duplicateID, "envelope '\(submission.id)' is there already", at: "/id")
         }
         metrics.submitted.increment()
+        logger.debug("envelope accepted", metadata: ["envelope_id": "\(submission.id)"])
         if let start = submission.schedule.notBefore {
             outbox.expectMessage(at: start)
         } else {
@@ -54,7 +58,7 @@ extension GatewayRouter {
         }
         let route = try childRoute(members)
         let child = FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
-        _ = try await reportWriter.write([.child(child)])
+        _ = try await reportWriter.write([ReadReport(.child(child))])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

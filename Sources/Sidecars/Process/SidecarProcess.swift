@@ -47,7 +47,7 @@ public enum SidecarProcess {
         }
         let sidecar = Sidecar(
             configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics,
-            spans: exporter.map { configuration.spans($0.tracer) }, on: loop, logger: logger
+            spans: exporter.map { MessageSpans($0.tracer, configuration.namesAtBroker) }, on: loop, logger: logger
         ) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
@@ -175,9 +175,8 @@ extension SidecarConfiguration {
         ]
     }
 
-    fileprivate func spans(_ tracer: Tracer) -> MessageSpans {
-        MessageSpans(
-            tracer, exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
+    fileprivate var namesAtBroker: MessageSpans.Broker {
+        .init(exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
     }
 }
 

@@ -3,19 +3,30 @@ public import EventLoops
 
 /// Spans about messages, named after OpenTelemetry's conventions for messaging over RabbitMQ.
 public struct MessageSpans: Sendable {
-    public let tracer: Tracer
-    private let exchange: String
-    private let queuePrefix: String
-    private let broker: [String: Span.Value]
+    /// What things are called at the broker.
+    public struct Broker: Sendable {
+        public var exchange: String
+        public var queuePrefix: String
+        public var host: String
+        public var port: Int
 
-    /// - Parameters:
-    ///   - exchange: of messages to actors.
-    ///   - host: of the broker.
-    public init(_ tracer: Tracer, exchange: String, queuePrefix: String, host: String, port: Int) {
+        /// - Parameter exchange: of messages to actors.
+        public init(
+            exchange: String = "troupe", queuePrefix: String = "troupe-", host: String = "127.0.0.1", port: Int = 5672
+        ) {
+            self.exchange = exchange
+            self.queuePrefix = queuePrefix
+            self.host = host
+            self.port = port
+        }
+    }
+
+    public let tracer: Tracer
+    private let broker: Broker
+
+    public init(_ tracer: Tracer, _ broker: Broker) {
         self.tracer = tracer
-        self.exchange = exchange
-        self.queuePrefix = queuePrefix
-        broker = ["messaging.system": "rabbitmq", "server.address": .text(host), "server.port": .integer(port)]
+        self.broker = broker
     }
 
     /// A try to publish a message, which has just ended.
@@ -29,7 +40,7 @@ public struct MessageSpans: Sendable {
         let own = error == nil ? context : context.child()
         tracer.record(
             {
-                let destination = "\(exchange):\(actor)"
+                let destination = "\(broker.exchange):\(actor)"
                 var span = Span(
                     "publish \(destination)", .producer, own, below: parent, since: start,
                     attributes("publish", "send", destination, actor, id, bytes), error: error)
@@ -46,7 +57,7 @@ public struct MessageSpans: Sendable {
     ) {
         tracer.record(
             {
-                let destination = "\(exchange):\(actor):\(queuePrefix)\(actor)"
+                let destination = "\(broker.exchange):\(actor):\(broker.queuePrefix)\(actor)"
                 return Span(
                     "process \(destination)", .consumer, context, below: parent, since: start,
                     attributes("process", "process", destination, actor, id, bytes).merging(more) { $1 }, error: error)
@@ -56,11 +67,13 @@ public struct MessageSpans: Sendable {
     private func attributes(
         _ operation: String, _ type: String, _ destination: String, _ actor: String, _ id: String, _ bytes: Int
     ) -> [String: Span.Value] {
-        broker.merging([
-            "messaging.operation.name": .text(operation), "messaging.operation.type": .text(type),
+        [
+            "messaging.system": "rabbitmq", "server.address": .text(broker.host),
+            "server.port": .integer(broker.port), "messaging.operation.name": .text(operation),
+            "messaging.operation.type": .text(type),
             "messaging.destination.name": .text(destination),
             "messaging.rabbitmq.destination.routing_key": .text(actor), "messaging.message.id": .text(id),
             "messaging.message.body.size": .integer(bytes),
-        ]) { $1 }
+        ]
     }
 }

@@ -118,7 +118,8 @@ final class Simulation {
 
     /// As the gateway sends it: each envelope in a trace of its own.
     private func traced(_ submission: Scenario.Submission) -> String {
-        let header = #","headers":{"traceparent":"00-\#(Self.trace(of: submission.id))-00000000000000ff-01"},"payload":"#
+        let context = "00-\(Self.trace(of: submission.id))-00000000000000ff-01"
+        let header = #","headers":{"traceparent":"\#(context)"},"payload":"#
         return submission.body.replacing(#","payload":"#, with: header)
     }
 
