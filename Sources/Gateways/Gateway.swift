@@ -39,6 +39,7 @@ public struct Gateway: Service {
             metadata: [
                 "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
                 "pool": "\(configuration.database.size)", "max_body": "\(configuration.maxBody)",
+                "traces": "\(configuration.traces == nil ? "off" : "on")",
             ])
         let loop = EventLoop(name: "gateway-db")
         defer { loop.stop() }

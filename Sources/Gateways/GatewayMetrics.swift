@@ -46,7 +46,7 @@ struct GatewayMetrics: Sendable {
             "report_ingest_lag_seconds", "From what a report tells of until it is written", buckets: Histogram.seconds)
         reportsWaiting = registry.gauge(
             "status_reports_waiting",
-            "Reports that this gateway holds and has not written, as many as are prefetched at most")
+            "Reports and notices that this gateway holds and has not written, as many as are prefetched at most")
         databaseWait = registry.histogram(
             "database_wait_seconds", "Until a call had its connection of the pool", buckets: Histogram.seconds)
         mcpSessions = registry.gauge("mcp_sessions", "Open MCP sessions")

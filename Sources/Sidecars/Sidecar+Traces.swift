@@ -27,7 +27,7 @@ extension Sidecar {
     func record(_ delivery: Delivery, _ machine: DeliveryMachine, since arrival: MonotonicTime) {
         guard let spans, let trace = machine.trace else { return }
         spans.processed(
-            trace, below: machine.envelope?.headers.traceparent, at: policy.actorName, id: machine.envelope?.id ?? "",
+            trace, below: machine.traceParent, at: policy.actorName, id: machine.envelope?.id ?? "",
             bytes: delivery.body.count, since: arrival, error: machine.failure,
             [
                 "messaging.rabbitmq.message.delivery_tag": .integer(Int(clamping: delivery.token.tag)),

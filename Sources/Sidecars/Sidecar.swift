@@ -118,8 +118,9 @@ public actor Sidecar {
         let start = MonotonicTime.now
         defer { metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds) }
         let result = await runtime.call(machine.request(under: span), as: id) {
-            if span != nil { await self.noteTurn(of: id) }
-            return await self.permit(delivery, machine)
+            let permission = await self.permit(delivery, machine)
+            if span != nil, case .success = permission { await self.noteTurn(of: id) }
+            return permission
         }
         return (result, turns.removeValue(forKey: id))
     }

@@ -72,6 +72,18 @@ struct DeliveryTraceTests {
         #expect(sent.headers.traceparent?.traceID == machine.trace?.traceID && machine.trace != nil)
     }
 
+    /// JSON that is no envelope has headers all the same.
+    @Test func whatIsRefusedStaysInItsTrace() throws {
+        var surroundings = DeliverySurroundings.real
+        surroundings.span = { $0?.child() }
+        var machine = DeliveryMachine(
+            DeliveryPolicy(actorName: "b"), body: Array(#"{"headers":\#(Self.headers),"payload":1}"#.utf8),
+            surroundings: surroundings)
+        let refused = try #require(try envelopes(machine.begin(now: now)).first)
+        #expect(refused.headers.traceparent?.traceID == Self.trace)
+        #expect(machine.traceParent == TraceParent(Self.caller) && machine.trace?.traceID == Self.trace)
+    }
+
     @Test func aHandlerSeesItsCallAndCannotLeaveTheTrace() throws {
         var machine = machine()
         let mine = #"{"traceparent":"00-11111111111111111111111111111111-2222222222222222-01","own":1}"#

@@ -77,6 +77,8 @@ public struct DeliveryMachine: Sendable {
     private(set) var callError: String?
     /// The context of the delivery's span; `nil` where it is not traced.
     private(set) var trace: TraceParent?
+    /// As it stands in the message, where the delivery is traced.
+    private(set) var traceParent: TraceParent?
     /// The runtime hangs: when the delivery is settled, its process must be replaced.
     public private(set) var runtimeHangs = false
 
@@ -106,7 +108,7 @@ public struct DeliveryMachine: Sendable {
             return refuse(error)
         }
         self.envelope = envelope
-        trace = surroundings.span?(envelope.headers.traceparent)
+        beginTrace(of: envelope)
         attempt = envelope.headers.attempt(at: policy.actorName)
         if !policy.isEndActor { deadline = envelope.deadline }
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
@@ -123,6 +125,12 @@ public struct DeliveryMachine: Sendable {
         if let timeLeft, timeLeft <= .zero { return failAtDeadline("it had passed when the envelope came here") }
         calledAt = now
         return .call(reports: startReports(of: envelope), after: .zero)
+    }
+
+    private mutating func beginTrace(of envelope: Envelope) {
+        guard let span = surroundings.span else { return }
+        traceParent = envelope.headers.traceparent
+        trace = span(traceParent)
     }
 
     /// How long a handler may still work on the envelope; `nil` where it has no deadline. What has ended is closed
@@ -311,7 +319,7 @@ public struct DeliveryMachine: Sendable {
             id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.makeID(),
             route: Route(actors: [policy.actorName]),
             headers: json["headers"].flatMap { try? Headers($0) } ?? Headers(), payload: json)
-        trace = surroundings.span?(envelope.headers.traceparent)
+        beginTrace(of: envelope)
         return send([errorEnvelope(for: envelope, .init(code: "msg_parsing_error", message: error.message))])
     }
 
