@@ -63,7 +63,7 @@ let package = Package(
         room("Settings", ["CEpoll"]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
-        room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
+        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
         // The framework.
@@ -103,7 +103,8 @@ let package = Package(
         tests("PostgreSQL"),
         tests("Settings"),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
-        tests("Telemetry", ["EventLoops", log]),
+        tests(
+            "Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", log], resources: [.copy("collector.py")]),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
@@ -112,7 +113,11 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
-        tests("Gateways", ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Transports", "troupe", log]),
+        tests(
+            "Gateways",
+            [
+                "AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Settings", "Telemetry", "Transports", "troupe", log,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,6 @@
 internal import PostgreSQL
 public import Settings
+internal import Telemetry
 
 /// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport.
 public struct Configuration: Sendable {
@@ -29,6 +30,10 @@ public struct Configuration: Sendable {
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
+    /// `nil` where spans are not exported.
+    var traces: TraceSettings?
+    /// As spans name it.
+    var broker = MessageSpans.Broker()
 
     public init(databaseURL: String) {
         database = PoolSettings(
@@ -68,6 +73,7 @@ public struct Configuration: Sendable {
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
+        traces = TraceSettings(&settings, service: Self.applicationName)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

@@ -2,6 +2,7 @@ internal import EventLoops
 public import Logging
 internal import PostgreSQL
 public import ServiceLifecycle
+internal import Telemetry
 public import Transports
 
 /// The front door: submits envelopes, knows their state, streams their history.
@@ -38,13 +39,17 @@ public struct Gateway: Service {
             metadata: [
                 "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
                 "pool": "\(configuration.database.size)", "max_body": "\(configuration.maxBody)",
+                "traces": "\(configuration.traces == nil ? "off" : "on")",
             ])
         let loop = EventLoop(name: "gateway-db")
         defer { loop.stop() }
-        let pool = Pool(configuration.database, on: loop)
+        let metrics = GatewayMetrics()
+        var database = configuration.database
+        database.onLend = { metrics.databaseWait.observe($0.inSeconds) }
+        let pool = Pool(database, on: loop)
         do {
             try await checkSchema(pool)
-            try await serve(tools, pool, loop)
+            try await serve(tools, pool, metrics, loop)
         } catch {
             await pool.close()
             throw error
@@ -79,8 +84,13 @@ public struct Gateway: Service {
         if let advice = SchemaVersion.advice(for: finding) { throw GatewayStartError(.configuration, advice) }
     }
 
-    private func serve(_ tools: ToolCatalogue, _ pool: Pool, _ loop: EventLoop) async throws {
-        let metrics = GatewayMetrics()
+    private func serve(
+        _ tools: ToolCatalogue, _ pool: Pool, _ metrics: GatewayMetrics, _ loop: EventLoop
+    ) async throws {
+        let exporter = configuration.traces.map {
+            SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
+        }
+        let spans = exporter.map { MessageSpans($0.tracer, configuration.broker) }
         let store = EnvelopeStore(pool: pool)
         var listener = configuration.database.connection
         listener.applicationName += "-listener"
@@ -91,7 +101,7 @@ public struct Gateway: Service {
             store: store, transport: transport,
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
-                interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+                interval: configuration.outboxInterval), metrics: metrics, spans: spans, logger: logger)
         let gate = SubmissionGate(
             store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
@@ -108,8 +118,9 @@ public struct Gateway: Service {
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
-                queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
-            catalogue: catalogue, metrics: metrics,
+                queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, spans: spans,
+                logger: logger),
+            catalogue: catalogue, metrics: metrics, tracer: spans?.tracer,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
             keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
@@ -154,6 +165,7 @@ public struct Gateway: Service {
         await duties.value
         await listening.value
         await reloading.value
+        await exporter?.shutdown(within: .seconds(5))
         try result.get()
     }
 

@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import PostgreSQL
+internal import Telemetry
 internal import Transports
 
 /// All that the endpoints share, and which endpoints there are.
@@ -17,6 +18,8 @@ struct GatewayRouter: Sendable {
     let desk: DeadLetterDesk
     let catalogue: LiveToolCatalogue
     let metrics: GatewayMetrics
+    /// `nil` where nothing is traced.
+    let tracer: Tracer?
     let reading: RequestReading
     let outboxGrace: Duration
     let outboxHorizon: Duration
@@ -43,7 +46,7 @@ struct GatewayRouter: Sendable {
 
     func router() -> Router<Context> {
         let router = Router(context: Context.self)
-        router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
+        router.add(middleware: RequestMiddleware(metrics: metrics, tracer: tracer, logger: logger))
         let endpoints = endpoints()
         for (path, ofPath) in Dictionary(grouping: endpoints, by: \.path) {
             add(path, ofPath, to: router)

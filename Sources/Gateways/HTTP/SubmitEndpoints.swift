@@ -1,6 +1,7 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
+internal import Logging
 internal import Telemetry
 
 extension GatewayRouter {
@@ -85,8 +86,10 @@ extension GatewayRouter {
 
     func submission(_ submissionRequest: SubmissionRequest, from request: Request) throws(Problem) -> Submission {
         var submissionRequest = submissionRequest
-        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
-            TraceParent.init)
+        if submissionRequest.trace == nil {
+            submissionRequest.trace = CallerTrace(request.headers)
+            if let scope = RequestScope.current { submissionRequest.trace?.parent = scope.trace }
+        }
         return try submissionRequest.submission()
     }
 
@@ -112,6 +115,7 @@ extension GatewayRouter {
         for (submission, outcome) in zip(submissions, outcomes) {
             guard case .accepted(let rowID) = outcome else { continue }
             metrics.submitted.increment()
+            logger.debug("envelope accepted", metadata: ["envelope_id": "\(submission.id)"])
             if let start = submission.schedule.notBefore {
                 outbox.expectMessage(at: start)
             } else {
@@ -134,7 +138,7 @@ extension GatewayRouter {
         }
         let route = try childRoute(members)
         let child = FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
-        _ = try await reportWriter.write([.child(child)])
+        _ = try await reportWriter.write([ReadReport(.child(child))])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

@@ -10,8 +10,8 @@ struct SubmissionRequest: Sendable {
     /// Top-level members that travel on.
     var unknown: [RawJSON.Member] = []
     var schedule: Schedule
-    /// Of the HTTP request.
-    var traceParent: TraceParent?
+    /// Of the caller; `nil`: as the HTTP request says.
+    var trace: CallerTrace?
 
     private static let routeLimit = 1000
 
@@ -23,9 +23,7 @@ struct SubmissionRequest: Sendable {
         }
         let id = id ?? EnvelopeID.random()
         var headers = headers
-        if headers.traceparent == nil {
-            headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
-        }
+        (trace ?? CallerTrace([])).write(to: &headers)
         headers.submittedAt = Timestamp.now()
         var envelope = Envelope(
             id: id, route: routeWithMetadata(jobID: id), headers: headers, payload: payload, unknown: unknown)

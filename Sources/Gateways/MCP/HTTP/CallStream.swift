@@ -36,7 +36,11 @@ extension MCPServer {
     ) -> Response {
         let body = ResponseBody { writer in
             gateway.metrics.streams.add(1)
-            defer { gateway.metrics.streams.add(-1) }
+            gateway.metrics.mcpStreams.add(1)
+            defer {
+                gateway.metrics.streams.add(-1)
+                gateway.metrics.mcpStreams.add(-1)
+            }
             do {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in try await write(&writer) }
             } catch is CancellationError {
