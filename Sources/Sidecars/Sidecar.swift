@@ -21,6 +21,8 @@ public actor Sidecar {
     private let metrics: SidecarMetrics
     let logger: Logger
     private let queuePrefix: String
+    /// `nil` where nobody wants to hear of events.
+    private let eventLimits: EventLimits?
     private let onRuntimeHang: @Sendable () -> Void
     private var cancellations = Cancellations()
     /// The envelopes at the runtime, or on their way to it.
@@ -38,6 +40,7 @@ public actor Sidecar {
         policy = configuration.policy
         prefetch = configuration.prefetch
         timeout = configuration.runtimeTimeout
+        eventLimits = configuration.takesEvents ? configuration.eventLimits : nil
         queuePrefix = configuration.broker.queuePrefix
         self.transport = transport
         self.runtime = runtime
@@ -102,9 +105,24 @@ public actor Sidecar {
         let id = Runtime.CallID(lastCall)
         underWay[id] = machine.envelope
         defer { underWay[id] = nil }
+        let events = eventRelay(delivery, machine)
         let start = MonotonicTime.now
-        defer { metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds) }
-        return await runtime.call(delivery.body, as: id) { await self.permit(delivery, machine) }
+        let result = await runtime.call(delivery.body, as: id, onEvent: events?.intake) {
+            await self.permit(delivery, machine)
+        }
+        metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
+        // Before anything that comes of the call: no event is told after the end of its envelope.
+        if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
+        return result
+    }
+
+    private func eventRelay(_ delivery: Delivery, _ machine: DeliveryMachine) -> EventRelay? {
+        guard let eventLimits, let envelope = machine.envelope else { return nil }
+        let call = UInt64.random(in: 0 ... .max).hexadecimal
+        return EventRelay(
+            eventLimits, as: machine.emittedReport(of: envelope, call: call), reporter: reporter, on: loop,
+            logger: logger
+        ) { [transport] in await transport.isLive(delivery) }
     }
 
     /// Whether the call is still wanted when its turn has come, and for how long.
