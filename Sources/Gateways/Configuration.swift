@@ -21,6 +21,8 @@ public struct Configuration: Sendable {
     public var outboxInterval = Duration.seconds(1)
     public var deadlineGrace = Duration.seconds(5)
     public var reportPrefetch = 500
+    /// Partial results of one envelope.
+    public var partialLimit = 20_000
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
 
@@ -56,6 +58,7 @@ public struct Configuration: Sendable {
         deadlineGrace = settings.duration(
             "GATEWAY_DEADLINE_GRACE", default: deadlineGrace, in: .zero ... .seconds(3600))
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
+        partialLimit = settings.integer("GATEWAY_PARTIAL_LIMIT", default: partialLimit, in: 0...1_000_000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, host: host, toolsAge: configReload)

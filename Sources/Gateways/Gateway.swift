@@ -93,7 +93,9 @@ public struct Gateway: Service {
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
-        let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+        let writer = ReportWriter(
+            store: store, partialLimit: configuration.partialLimit, cancellations: cancellations, metrics: metrics,
+            logger: logger)
         let intakes = [
             ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
             ReportIngest.deadLetterNotices(writer, transport, queues: deadLetters),

@@ -18,12 +18,35 @@ struct EnvelopeUpdate: Sendable {
     var error: String?
     var timestamp: Int64
     var result: [UInt8]?
+    /// Where a handler has told something while it works: `result` is what.
+    var partial: Partial?
+
+    struct Partial: Sendable, Hashable {
+        var type: String
+        /// Names the handler's call.
+        var call: String?
+    }
 
     /// One line of JSON: no member holds a raw line feed, as JSON escapes them in strings, and stored results lose theirs here.
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 256 + (result?.count ?? 0))
         writer.beginObject()
         writer.member("id", envelopeID)
+        if let partial { write(partial, to: &writer) } else { writeState(to: &writer) }
+        writer.member("timestamp", time: timestamp)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    private func write(_ partial: Partial, to writer: inout JSONWriter) {
+        writer.member("actor", actor)
+        writer.member("attempt", number: attempt.map(Double.init))
+        writer.member("call", partial.call)
+        writer.member("type", partial.type)
+        writer.member("data", stored: result?.map(ServerSentEvent.withoutLineEnd))
+    }
+
+    private func writeState(to writer: inout JSONWriter) {
         writer.member("status", status.rawValue)
         writer.member("message", message)
         writer.member("progress_percent", number: percent)
@@ -38,8 +61,5 @@ struct EnvelopeUpdate: Sendable {
         writer.member("next_attempt_at", time: nextAttemptAt)
         if let result { writer.member("result", stored: result.map(ServerSentEvent.withoutLineEnd)) }
         writer.member("error", error)
-        writer.member("timestamp", time: timestamp)
-        writer.endObject()
-        return writer.bytes
     }
 }

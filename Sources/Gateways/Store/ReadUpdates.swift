@@ -19,7 +19,8 @@ extension EnvelopeStore {
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
                    u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
                    COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
-                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END)
+                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END),
+                   u.partial_type, u.partial_call
             FROM envelopes e LEFT JOIN LATERAL (
                 SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
             ) u ON true
@@ -37,8 +38,14 @@ extension EnvelopeStore {
                     actors: try row.strings(6), actorIndex: try row.optionalInteger(7),
                     phase: try row.optionalString(8), attempt: try row.optionalInteger(9),
                     nextAttemptAt: try row.optionalMicroseconds(10), error: try row.optionalString(11),
-                    timestamp: try row.microseconds(12), result: try row.optionalBytes(13)))
+                    timestamp: try row.microseconds(12), result: try row.optionalBytes(13),
+                    partial: try partial(row)))
         }
         return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: try first.boolean(0))
+    }
+
+    private func partial(_ row: Row) throws(PostgreSQLError) -> EnvelopeUpdate.Partial? {
+        guard let type = try row.optionalString(14) else { return nil }
+        return EnvelopeUpdate.Partial(type: type, call: try row.optionalString(15))
     }
 }

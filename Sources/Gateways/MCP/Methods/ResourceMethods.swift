@@ -87,7 +87,7 @@ extension MCPServer {
     func subscribe(_ params: RawJSON, _ session: Session) async throws -> MCPResult {
         let resource = try subscribable(params, session.version)
         let id = resource.envelopeID
-        guard let last = try await gateway.store.lastUpdates(of: [id])[id] else {
+        guard let last = try await gateway.store.lastChanges(of: [id])[id] else {
             throw unknownResource(resource.uri, session.version)
         }
         do throws(SessionMachine.TooManyResources) {
