@@ -100,11 +100,14 @@ extension EnvelopeStore {
                    CASE WHEN number <= $14 THEN type ELSE 'log' END, call
             FROM due WHERE number <= $14 + 1 ORDER BY position
             ON CONFLICT (envelope_id, event_id) WHERE event_id IS NOT NULL DO NOTHING
-            RETURNING envelope_id
+            RETURNING envelope_id, event_id
         ), progress AS (
             SELECT id, max(percent_after) AS percent,
                    (array_agg(message ORDER BY position DESC) FILTER (WHERE is_news AND message IS NOT NULL))[1] AS message
-            FROM due WHERE percent IS NOT NULL AND number <= $14 GROUP BY id
+            FROM due
+            WHERE percent IS NOT NULL AND number <= $14
+              AND (event_id IS NULL OR (id, event_id) IN (SELECT envelope_id, event_id FROM logged))
+            GROUP BY id
         ), moved AS (
             UPDATE envelopes e SET
                 partial_count = e.partial_count + l.count,

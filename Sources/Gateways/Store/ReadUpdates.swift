@@ -13,7 +13,10 @@ struct UpdatePage: Sendable {
 extension EnvelopeStore {
     /// One statement, so one snapshot: an envelope that reads as ended has its final update in the same page or in an earlier one.
     /// - Returns: `nil` when there is no such envelope.
-    func updates(of id: String, after last: Int64, limit: Int) async throws(PostgreSQLError) -> UpdatePage? {
+    /// - Parameter withPartials: whether what handlers tell while they work is wanted, too.
+    func updates(
+        of id: String, after last: Int64, limit: Int, withPartials: Bool = true
+    ) async throws(PostgreSQLError) -> UpdatePage? {
         let rows = try await query(
             """
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
@@ -22,7 +25,8 @@ extension EnvelopeStore {
                        SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END),
                    u.partial_type, u.partial_call
             FROM envelopes e LEFT JOIN LATERAL (
-                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
+                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
+                    \(withPartials ? "" : "AND u.partial_type IS NULL") ORDER BY u.id LIMIT $3
             ) u ON true
             WHERE e.id = $1
             ORDER BY u.id

@@ -64,18 +64,19 @@ struct SessionTests {
     func watch() throws {
         var watch = ChangeWatch(toolsVersion: 3)
         watch.addResource("e", last: 10)
-        watch.addTask("e", last: 12)
+        watch.addTask("e", last: 10)
         watch.addTask("t", last: 1)
         #expect(watch.envelopeIDs == ["e", "t"])
         #expect(watch.look(lastChanges: ["e": 10, "t": 1], toolsVersion: 3) == [])
-        #expect(watch.look(lastChanges: ["e": 11, "t": 1], toolsVersion: 3) == [.resource("e")])
+        #expect(watch.look(lastChanges: ["e": 11, "t": 1], toolsVersion: 3) == [.resource("e"), .task("e")])
         #expect(
             watch.look(lastChanges: ["e": 15, "t": 2], toolsVersion: 4) == [
                 .tools, .resource("e"), .task("e"), .task("t"),
             ])
         #expect(watch.look(lastChanges: ["e": 15, "t": 2], toolsVersion: 4) == [])
         watch.removeResource("e")
-        #expect(watch.look(lastChanges: ["e": 16], toolsVersion: 4) == [.task("e")])
+        // A clock that was set back hides nothing.
+        #expect(watch.look(lastChanges: ["e": 14], toolsVersion: 4) == [.task("e")])
         var other = ChangeWatch()
         #expect(other.look(lastChanges: ["e": 1], toolsVersion: 9) == [], "nobody asked")
     }

@@ -70,7 +70,7 @@ extension MCPServer {
     func contents(of resource: EnvelopeResource) async throws -> RawJSON? {
         if resource.isHistory {
             let history = try await gateway.store.updates(
-                of: resource.envelopeID, after: 0, limit: Self.historyLimit)
+                of: resource.envelopeID, after: 0, limit: Self.historyLimit, withPartials: false)
             return history.map { history in
                 RawJSON { writer in
                     writer.beginArray()
