@@ -105,7 +105,7 @@ public actor Sidecar {
         let id = Runtime.CallID(lastCall)
         underWay[id] = machine.envelope
         defer { underWay[id] = nil }
-        let events = eventRelay(delivery, machine)
+        let events = eventRelay(machine)
         let start = MonotonicTime.now
         let result = await runtime.call(delivery.body, as: id, onEvent: events?.intake) {
             await self.permit(delivery, machine)
@@ -116,13 +116,12 @@ public actor Sidecar {
         return result
     }
 
-    private func eventRelay(_ delivery: Delivery, _ machine: DeliveryMachine) -> EventRelay? {
+    private func eventRelay(_ machine: DeliveryMachine) -> EventRelay? {
         guard let eventLimits, let envelope = machine.envelope else { return nil }
         let call = UInt64.random(in: 0 ... .max).hexadecimal
         return EventRelay(
             eventLimits, as: machine.emittedReport(of: envelope, call: call), reporter: reporter, on: loop,
-            logger: logger
-        ) { [transport] in await transport.isLive(delivery) }
+            logger: logger)
     }
 
     /// Whether the call is still wanted when its turn has come, and for how long.

@@ -14,27 +14,23 @@ actor EventRelay {
     /// Everything but the events.
     private let template: StatusReport
     private let reporter: any Reporter
-    private let isWanted: @Sendable () async -> Bool
     private let logger: Logger
     private var reports = 0
     private var waiter: CheckedContinuation<Void, Never>?
 
-    /// Sends of a portion that the broker refuses, about two seconds in all.
+    /// Sends of a portion that the broker refuses, or whose confirm is lost: about two seconds in all. While there is no
+    /// broker, the first one waits.
     private static let attempts = 5
 
-    /// - Parameters:
-    ///   - report: of the kind `emitted`, without events.
-    ///   - isWanted: whether the delivery is still ours; what another sidecar has now, that one tells of.
+    /// - Parameter report: of the kind `emitted`, without events.
     init(
-        _ limits: EventLimits, as report: StatusReport, reporter: any Reporter, on loop: EventLoop, logger: Logger,
-        isWanted: @escaping @Sendable () async -> Bool
+        _ limits: EventLimits, as report: StatusReport, reporter: any Reporter, on loop: EventLoop, logger: Logger
     ) {
         gatherer = EventGatherer(limits)
         template = report
         self.reporter = reporter
         self.loop = loop
         self.logger = logger
-        self.isWanted = isWanted
     }
 
     /// To be called, on the loop, with each event as it comes.
@@ -89,8 +85,7 @@ actor EventRelay {
         var backoff = Backoff()
         while true {
             do throws(TransportError) { return try await reporter.deliver(report) } catch {
-                let isLast = error.code == .stopped || backoff.tries + 1 == Self.attempts
-                guard !isLast, await isWanted() else {
+                if error.code == .stopped || backoff.tries + 1 == Self.attempts {
                     return logger.warning(
                         "events not sent",
                         metadata: [
