@@ -37,3 +37,14 @@ def poison(payload):
         os.kill(int(Path(os.environ["SIDECAR"]).read_text()), 9)
         time.sleep(600)
     return {"cured": True}
+
+
+def tell(payload, context):
+    """Tells what it does, as a language model would."""
+    noted("tell", payload)
+    context.log("begins")
+    for number in range(payload["tokens"]):
+        context.emit("token", {"n": number, "text": f"word {number}\n"})
+        time.sleep(payload.get("pause", 0.01))
+    context.progress(80, "nearly done")
+    return {"told": payload["tokens"]}
