@@ -63,7 +63,9 @@ struct EventProcessTests {
             return calls
         }
 
-        func tokens(_ call: Int) -> [Int] { calls[call].events.filter { $0.type == "token" }.compactMap(\.data.integer) }
+        func tokens(_ call: Int) -> [Int] {
+            calls[call].events.filter { $0.type == "token" }.compactMap(\.data.integer)
+        }
     }
 
     private func withHarness(
@@ -94,7 +96,9 @@ struct EventProcessTests {
             #expect(emitted.first?.currentActorName == "worker" && emitted.first?.attempt == 1)
             #expect(reports.list.map(\.status).prefix(2) == ["received", "processing"])
             let metrics = try await harness.get("/metrics").body
-            #expect(metrics.contains("troupe_actor_events_emitted_total{queue=\"\(harness.broker.queuePrefix)worker\"} 500"))
+            #expect(
+                metrics.contains("troupe_actor_events_emitted_total{queue=\"\(harness.broker.queuePrefix)worker\"} 500")
+            )
         }
     }
 

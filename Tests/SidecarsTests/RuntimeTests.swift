@@ -108,7 +108,8 @@ struct RuntimeTests {
         -> [Result<[UInt8], Runtime.Failure>]
     {
         let server = ScriptedRuntime(script)
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: limit), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: limit), on: EventLoop(name: "test"))
         var results: [Result<[UInt8], Runtime.Failure>] = []
         for _ in 0..<times {
             results.append(try await within(.seconds(20)) { await runtime.call(Array("[1]".utf8), timeout: timeout) })
@@ -160,7 +161,8 @@ struct RuntimeTests {
 
     @Test func aRuntimeThatIsNotThereYetIsWaitedFor() async throws {
         let path = "\(NSTemporaryDirectory())rt-late-\(UInt32.random(in: 0 ... .max)).sock"
-        let runtime = Runtime(path: path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         #expect(await runtime.probe() == false)
         let call = Task { await runtime.call([1], timeout: .seconds(10)) }
         try await Task.sleep(for: .milliseconds(100))
@@ -171,7 +173,8 @@ struct RuntimeTests {
 
     @Test func callsBeyondTheConnectionsWaitTheirTurn() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         async let first = runtime.call([1], timeout: .milliseconds(300))
         try await Task.sleep(for: .milliseconds(50))
         async let second = runtime.call([2], timeout: .seconds(10))
@@ -182,7 +185,8 @@ struct RuntimeTests {
 
     @Test func aCallThatNobodyWantsAnyMoreIsNotMade() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         async let first = runtime.call([1], timeout: .milliseconds(300))
         try await Task.sleep(for: .milliseconds(50))
         async let second = runtime.call([2], as: .init(2)) { .failure(.withdrawn) }
@@ -194,7 +198,8 @@ struct RuntimeTests {
 
     @Test func aCallCanBeCancelledAndTheRuntimeHearsOfIt() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         await runtime.cancel(.init(8))
@@ -209,7 +214,8 @@ struct RuntimeTests {
 
     @Test func whoComesAfterACallThatWasGivenUpIsNotBlamedForTheWait() async throws {
         let server = ScriptedRuntime([[.silence], [.silence], [.silence]])
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         await runtime.cancel(.init(7))
@@ -222,7 +228,8 @@ struct RuntimeTests {
 
     @Test func stoppingEndsWhatIsUnderWayAndWhatWaits() async throws {
         let server = ScriptedRuntime([[.silence]])
-        let runtime = Runtime(path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(1)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         let second = Task { await runtime.call([2], as: .init(2)) { .success(.seconds(60)) } }
@@ -315,7 +322,10 @@ struct RuntimeTests {
         let runtime = Runtime(
             path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), takesEvents: true, on: loop)
         let calls = Task {
-            await runtime.call([1], as: .init(0)) { _ in } permit: { .success(.seconds(1)) }
+            await runtime.call([1], as: .init(0)) { _ in
+            } permit: {
+                .success(.seconds(1))
+            }
         }
         // The loop still turns for others meanwhile.
         for _ in 0..<5 {

@@ -4,7 +4,7 @@ enum ServerSentEvent {
 
     static func update(_ update: EnvelopeUpdate) -> [UInt8] {
         let name = update.partial == nil ? "update" : "partial"
-        return Array("id: \(update.id)\nevent: \(name)\ndata: ".utf8) + update.json + [UInt8(ascii: "\n"), UInt8(ascii: "\n")]
+        return Array("id: \(update.id)\nevent: \(name)\ndata: ".utf8) + update.json + Array("\n\n".utf8)
     }
 
     /// Between its parts JSON may have line ends, which would end an event's data; within strings they are escaped.
