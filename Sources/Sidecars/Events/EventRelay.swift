@@ -16,10 +16,11 @@ actor EventRelay {
     private let reporter: any Reporter
     private let logger: Logger
     private var reports = 0
+    private var backoff = Backoff()
     private var waiter: CheckedContinuation<Void, Never>?
 
-    /// Sends of a portion that the broker refuses, or whose confirm is lost: about two seconds in all. While there is no
-    /// broker, the first one waits.
+    /// Sends that fail in a row, in about a second, before a portion is given up, and so is each further one that fails.
+    /// While there is no broker, a send waits.
     private static let attempts = 5
 
     /// - Parameter report: of the kind `emitted`, without events.
@@ -82,10 +83,12 @@ actor EventRelay {
     }
 
     private func deliver(_ report: StatusReport) async {
-        var backoff = Backoff()
         while true {
-            do throws(TransportError) { return try await reporter.deliver(report) } catch {
-                if error.code == .stopped || backoff.tries + 1 == Self.attempts {
+            do throws(TransportError) {
+                try await reporter.deliver(report)
+                return backoff.reset()
+            } catch {
+                guard error.code != .stopped, backoff.tries + 1 < Self.attempts else {
                     return logger.warning(
                         "events not sent",
                         metadata: [
