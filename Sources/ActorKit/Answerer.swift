@@ -15,7 +15,8 @@ struct Answerer: Sendable {
         self.call = call
     }
 
-    func answer(_ frame: [UInt8]) async -> [UInt8] {
+    /// - Parameter emitter: takes what the handler emits; `nil` where nobody wants it.
+    func answer(_ frame: [UInt8], _ emitter: Emitter? = nil) async -> [UInt8] {
         let request: LooseEnvelope
         do throws(EnvelopeProblem) {
             request = try LooseEnvelope(frame: frame, limits: settings.jsonLimits)
@@ -23,7 +24,7 @@ struct Answerer: Sendable {
         } catch {
             return refusal(error)
         }
-        let context = Context(request, logLevel: settings.logLevel)
+        let context = Context(request, logLevel: settings.logLevel) { emitter?.emit($0) }
         defer { if Task.isCancelled { context.log.info("cancelled, the sidecar has closed the connection") } }
         do {
             let results = try await call(request, context)

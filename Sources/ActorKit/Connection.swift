@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import EventLoops
 internal import Glibc
 
@@ -8,8 +9,8 @@ final class Connection {
         case reading
         /// A request is complete and waits for its turn.
         case waiting([UInt8])
-        /// The handler is at it.
-        case running(Task<Void, Never>)
+        /// The handler is at it, and may emit.
+        case running(Task<Void, Never>, Emitter?)
         case writing(Output)
         /// What follows a bad frame is thrown away: closed before that, the peer would see an error instead of its
         /// reply.
@@ -17,15 +18,17 @@ final class Connection {
     }
 
     struct Output {
-        var parts: [[UInt8]]
+        var parts: [[UInt8]] = []
         var offset = 0
-        var thenDrains: Bool
+        var thenDrains = false
     }
 
     let number: UInt64
     let descriptor: Int32
     var phase = Phase.reading
     var reader: FrameReader
+    /// Events of the call that runs, as far as the peer has not taken them.
+    var events = Output()
     /// Runs while the peer is expected to send or take something.
     var stallTimer: EventLoop.Timer?
 
@@ -33,6 +36,20 @@ final class Connection {
         self.number = number
         self.descriptor = descriptor
         reader = FrameReader(maximumBytes: maximumBytes)
+    }
+
+    /// Whether the peer takes events.
+    var takesEvents: Bool {
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) }
+        }
+        guard status == 0 else { return false }
+        let known = max(0, Int(length) - MemoryLayout<sa_family_t>.size)
+        return withUnsafeBytes(of: &address.sun_path) {
+            $0.prefix(known).starts(with: [0] + EmittedEvent.peerNamePrefix.utf8)
+        }
     }
 
     enum Received { case bytes, nothing, end }

@@ -1,3 +1,4 @@
+public import Envelopes
 public import FoundationEssentials
 
 /// What a handler may know about the call that it answers.
@@ -18,11 +19,15 @@ public struct Context: Sendable {
     public var deadline: Date?
     /// Lines of this log carry the envelope's id and the actor's name.
     public var log: Log
+    /// Gets what `emit` is given.
+    let onEmit: @Sendable (EmittedEvent) -> Void
 
     /// For tests of handlers; in an actor the context comes with the call.
+    /// - Parameter onEmit: gets what the handler emits.
     public init(
         id: String = "", parentID: String? = nil, route: Route = Route(actors: []), headers: Headers = Headers(),
-        attempt: Int = 1, deadline: Date? = nil, log: Log = Log()
+        attempt: Int = 1, deadline: Date? = nil, log: Log = Log(),
+        onEmit: @escaping @Sendable (EmittedEvent) -> Void = { _ in }
     ) {
         self.id = id
         self.parentID = parentID
@@ -31,6 +36,7 @@ public struct Context: Sendable {
         self.attempt = attempt
         self.deadline = deadline
         self.log = log
+        self.onEmit = onEmit
     }
 
     /// A header as a Swift value; `nil` where there is none.
@@ -47,7 +53,10 @@ public struct Context: Sendable {
 }
 
 extension Context {
-    init(_ request: LooseEnvelope, logLevel: Log.Level) {
+    init(
+        _ request: LooseEnvelope, logLevel: Log.Level,
+        onEmit: @escaping @Sendable (EmittedEvent) -> Void = { _ in }
+    ) {
         let route = request.looseRoute
         let headers = request.looseHeaders
         self.init(
@@ -56,6 +65,7 @@ extension Context {
             deadline: request.json["deadline"]?.string.flatMap(Timestamp.microseconds).map {
                 Date(timeIntervalSince1970: Double($0) / 1_000_000)
             },
-            log: Log(level: logLevel, fields: ["envelope_id": request.id ?? "", "actor": route.currentActor ?? ""]))
+            log: Log(level: logLevel, fields: ["envelope_id": request.id ?? "", "actor": route.currentActor ?? ""]),
+            onEmit: onEmit)
     }
 }

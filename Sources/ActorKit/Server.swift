@@ -95,7 +95,8 @@ actor Server {
         guard let connection = connections[number] else { return }
         switch connection.phase {
         case .reading: receive(connection)
-        case .waiting, .running: if !readiness.isDisjoint(with: .closed) { end(connection) }
+        case .waiting: if !readiness.isDisjoint(with: .closed) { end(connection) }
+        case .running: readiness.isDisjoint(with: .closed) ? sendEvents(number) : end(connection)
         case .writing(let output): send(output, to: connection)
         case .draining: drain(connection)
         }
@@ -104,7 +105,10 @@ actor Server {
     private func end(_ connection: Connection) {
         guard connections.removeValue(forKey: connection.number) != nil else { return }
         // Nobody waits for the answer any more; the handler may want to know.
-        if case .running(let task) = connection.phase { task.cancel() }
+        if case .running(let task, let emitter) = connection.phase {
+            task.cancel()
+            _ = emitter?.end(.gone)
+        }
         queue.removeAll { $0 == connection.number }
         cancelStallTimer(connection)
         loop.unwatch(connection.descriptor)
@@ -165,19 +169,44 @@ actor Server {
                 continue
             }
             running += 1
-            let answerer = answerer
+            let (answerer, loop) = (answerer, loop)
+            let emitter = Emitter(log: log) { Task(executorPreference: loop) { await self.sendEvents(number) } }
+            let taker = connection.takesEvents ? emitter : nil
             connection.phase = .running(
                 Task.detached {
-                    let reply = await answerer.answer(frame)
-                    await self.finish(number, reply)
-                })
+                    let reply = await answerer.answer(frame, taker)
+                    await self.finish(number, reply, events: emitter.end(.over))
+                }, taker)
         }
     }
 
-    private func finish(_ number: UInt64, _ reply: [UInt8]) {
+    /// Takes what the handler has emitted as far as the peer takes it, and the rest when it is ready for more.
+    private func sendEvents(_ number: UInt64) {
+        guard let connection = connections[number], case .running(_, let emitter?) = connection.phase else { return }
+        while true {
+            if connection.events.parts.isEmpty {
+                let frames = emitter.take()
+                if frames.isEmpty { return loop.rewatch(connection.descriptor, for: []) }
+                connection.events = .init(parts: [frames])
+            }
+            switch connection.send(&connection.events) {
+            case .everything: continue
+            case .some: return loop.rewatch(connection.descriptor, for: .writable)
+            case .failed: return end(connection)
+            }
+        }
+    }
+
+    /// - Parameter events: that were emitted and not yet taken.
+    private func finish(_ number: UInt64, _ reply: [UInt8], events: [UInt8]) {
         running -= 1
         startCalls()
-        if let connection = connections[number] { send(output(reply, thenDrains: false), to: connection) }
+        if let connection = connections[number] {
+            var output = connection.events
+            connection.events = .init()
+            output.parts += [events] + self.output(reply, thenDrains: false).parts
+            send(output, to: connection)
+        }
         resumeWhenIdle()
     }
 

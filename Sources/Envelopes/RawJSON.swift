@@ -53,6 +53,9 @@ public struct RawJSON: Sendable, Hashable {
     public static let null = RawJSON(scanned: Array("null".utf8)[...])
     public static let emptyObject = RawJSON(scanned: Array("{}".utf8)[...])
 
+    /// Its bytes alone: the message that it was cut out of is let go.
+    public var detached: RawJSON { RawJSON(scanned: Array(bytes)[...]) }
+
     public enum Kind: String, Sendable { case object, array, string, number, boolean, null }
 
     public var kind: Kind {

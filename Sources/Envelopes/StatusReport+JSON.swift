@@ -46,6 +46,13 @@ extension StatusReport {
         member("error", error)
         member("error_details", errorDetails)
         member("failed_message", failedMessage)
+        member("call", call)
+        if !events.isEmpty {
+            writer.name("events")
+            writer.beginArray()
+            for event in events { event.write(to: &writer) }
+            writer.endArray()
+        }
         member("timestamp", timestamp)
         writer.endObject()
         return writer.bytes
@@ -123,6 +130,16 @@ extension StatusReport {
         error = try text("error")
         failedMessage = members["failed_message"].flatMap { $0.kind == .object ? $0 : nil }
         errorDetails = members["error_details"]
+        call = try text("call")
+        if let list = members["events"] {
+            guard list.kind == .array else { throw StatusReportError("'events' must be a list, is \(list.kind)") }
+            for element in list.elements {
+                guard let event = EmittedEvent(element) else {
+                    throw StatusReportError("'events' must hold objects with a 'type' of 1 to 100 bytes")
+                }
+                events.append(event)
+            }
+        }
         timestamp = try text("timestamp") ?? Timestamp.now()
     }
 }

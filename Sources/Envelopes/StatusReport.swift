@@ -8,6 +8,8 @@ public struct StatusReport: Sendable, Hashable {
         case final
         /// It had ended, and an operator has sent it on its way again.
         case reopened
+        /// What a handler has told while it works.
+        case emitted
     }
 
     public var kind: Kind
@@ -16,7 +18,7 @@ public struct StatusReport: Sendable, Hashable {
     public var envelopeID: String
     public var parentID: String?
     /// Progress: `received`, `processing`, `completed`, `retrying`. Final: `succeeded`, `failed`,
-    /// `cancelled`. Created: `pending`. Reopened: `running`.
+    /// `cancelled`. Created: `pending`. Reopened, emitted: `running`.
     public var status: String
     public var actors: [String]
     /// From 0; equals `actors.count` when the route is done.
@@ -38,6 +40,10 @@ public struct StatusReport: Sendable, Hashable {
     public var errorDetails: RawJSON?
     /// Of an end that is no success: the message that the last actor got, to send it there again.
     public var failedMessage: RawJSON?
+    /// Emitted: in order.
+    public var events: [EmittedEvent] = []
+    /// Emitted: names the call of the handler. A call that is made again, after a crash say, has another name.
+    public var call: String?
     /// ISO 8601, UTC, microseconds.
     public var timestamp: String
 

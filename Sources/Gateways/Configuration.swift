@@ -28,6 +28,8 @@ public struct Configuration: Sendable {
     /// How long envelopes that have ended are kept; `nil`: for ever.
     public var retention: Duration?
     public var reportPrefetch = 500
+    /// Partial results of one envelope.
+    public var partialLimit = 20_000
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
     /// `nil` where spans are not exported.
@@ -70,6 +72,7 @@ public struct Configuration: Sendable {
         let retention = settings.duration("GATEWAY_RETENTION", default: .zero, in: .zero ... .seconds(3650 * 86_400))
         self.retention = retention > .zero ? retention : nil
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
+        partialLimit = settings.integer("GATEWAY_PARTIAL_LIMIT", default: partialLimit, in: 0...1_000_000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, host: host, toolsAge: configReload)

@@ -105,7 +105,9 @@ public struct Gateway: Service {
         let gate = SubmissionGate(
             store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
-        let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
+        let writer = ReportWriter(
+            store: store, partialLimit: configuration.partialLimit, cancellations: cancellations, metrics: metrics,
+            logger: logger)
         let intakes = [
             ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
             ReportIngest.deadLetterNotices(writer, transport, queues: deadLetters),

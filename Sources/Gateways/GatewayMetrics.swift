@@ -10,6 +10,7 @@ struct GatewayMetrics: Sendable {
     let streams: Gauge
     let overdue: Counter
     let deleted: Counter
+    let partialResults: Counter
     let cancellationsAnnounced: Counter
     let controlRequestsAnswered: Counter
     let ingestLag: Histogram
@@ -40,6 +41,7 @@ struct GatewayMetrics: Sendable {
         overdue = registry.counter(
             "envelopes_overdue_total", "Envelopes failed since nobody had ended them by their deadline")
         deleted = registry.counter("envelopes_deleted_total", "Envelopes that had ended long ago, and are gone")
+        partialResults = registry.counter("partial_results_total", "Partial results written into histories")
         cancellationsAnnounced = registry.counter(
             "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
         controlRequestsAnswered = registry.counter(

@@ -23,6 +23,8 @@ public actor Sidecar {
     /// `nil` where nothing is traced.
     let spans: MessageSpans?
     private let queuePrefix: String
+    /// `nil` where nobody wants to hear of events.
+    private let eventLimits: EventLimits?
     private let onRuntimeHang: @Sendable () -> Void
     private var cancellations = Cancellations()
     /// The envelopes at the runtime, or on their way to it.
@@ -43,6 +45,7 @@ public actor Sidecar {
         policy = configuration.policy
         prefetch = configuration.prefetch
         timeout = configuration.runtimeTimeout
+        eventLimits = configuration.takesEvents ? configuration.eventLimits : nil
         queuePrefix = configuration.broker.queuePrefix
         self.transport = transport
         self.runtime = runtime
@@ -115,14 +118,25 @@ public actor Sidecar {
         let id = Runtime.CallID(lastCall)
         underWay[id] = machine.envelope
         defer { underWay[id] = nil }
+        let events = eventRelay(machine)
         let start = MonotonicTime.now
-        defer { metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds) }
-        let result = await runtime.call(machine.request(under: span), as: id) {
+        let result = await runtime.call(machine.request(under: span), as: id, onEvent: events?.intake) {
             let permission = await self.permit(delivery, machine)
             if span != nil, case .success = permission { await self.noteTurn(of: id) }
             return permission
         }
+        metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
+        // Before anything that comes of the call: no event is told after the end of its envelope.
+        if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
         return (result, turns.removeValue(forKey: id))
+    }
+
+    private func eventRelay(_ machine: DeliveryMachine) -> EventRelay? {
+        guard let eventLimits, let envelope = machine.envelope else { return nil }
+        let call = UInt64.random(in: 0 ... .max).hexadecimal
+        return EventRelay(
+            eventLimits, as: machine.emittedReport(of: envelope, call: call), reporter: reporter, on: loop,
+            logger: logger)
     }
 
     private func noteTurn(of call: Runtime.CallID) { turns[call] = .now }

@@ -11,6 +11,11 @@ struct StatusReportTests {
             errorDetails: try RawJSON(Array(#"["\ud800"]"#.utf8)), timestamp: "2026-01-02T03:04:05.000006Z")
         full.replays = 2
         full.loops = 7
+        full.call = "0123456789abcdef"
+        full.events = [
+            EmittedEvent(type: "token", data: RawJSON(string: "\"é\n"), at: "2026-01-02T03:04:05.000001Z"),
+            EmittedEvent(type: "\u{1}", data: try RawJSON(Array(#"[1e400,"\ud800"]"#.utf8)), at: "then"),
+        ]
         #expect(try StatusReport(parsing: full.encoded()) == full)
         for kind in StatusReport.Kind.allCases {
             let bare = StatusReport(
@@ -76,6 +81,11 @@ struct StatusReportTests {
         (
             #"{"kind":"final","id":"e","status":"s","message_size_kb":true}"#,
             "'message_size_kb' must be a number, is true"
+        ),
+        (#"{"kind":"emitted","id":"e","status":"s","events":{}}"#, "'events' must be a list, is object"),
+        (
+            #"{"kind":"emitted","id":"e","status":"s","events":[{"type":""}]}"#,
+            "'events' must hold objects with a 'type' of 1 to 100 bytes"
         ),
     ])
     func namesTheMemberThatIsWrong(body: String, message: String) {

@@ -26,6 +26,10 @@ struct StateMachineAgreementTests {
                     {
                         logged.append("\(status) \(percent)")
                     }
+                    let partial = try randomPartial(id, actors, step, &generator)
+                    let rows = machine.append(partial, limit: 25)
+                    _ = try await store.append([partial], limit: 25)
+                    logged += rows.map { "\(machine.status) \($0.percent ?? -1)" }
                     let change = try EnvelopeChange(randomReport(id, actors, step, &generator))
                     let action = machine.apply(change)
                     let outcome = try await store.apply([change])[0]
@@ -65,6 +69,26 @@ struct StateMachineAgreementTests {
         default: return nil
         }
         return try EnvelopeChange(report)
+    }
+
+    private func randomPartial(
+        _ id: String, _ actors: [String], _ step: Int, _ generator: inout SystemRandomNumberGenerator
+    ) throws -> PartialResults {
+        var report = StatusReport(
+            kind: .emitted, eventID: Bool.random(using: &generator) ? "" : "emitted\(step / 2)", envelopeID: id,
+            status: "running", actors: [actors, []].randomElement(using: &generator) ?? [],
+            currentActorIndex: Int.random(in: 0...actors.count, using: &generator))
+        report.loops = Int.random(in: 0...step / 10, using: &generator)
+        report.events = (0..<Int.random(in: 0...3, using: &generator)).map { number in
+            let percent = Double.random(in: -10...110, using: &generator)
+            let message = Bool.random(using: &generator) ? #","message":"\#(step).\#(number)""# : ""
+            let isProgress = Bool.random(using: &generator)
+            let data = RawJSON { $0.append(percent) }
+            return EmittedEvent(
+                type: isProgress ? "progress" : "token",
+                data: (try? RawJSON(Array(#"{"percent":\#(data)\#(message)}"#.utf8))) ?? .null)
+        }
+        return try PartialResults(report)
     }
 
     private func randomReport(

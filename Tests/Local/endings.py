@@ -47,3 +47,14 @@ def fragile(payload):
     if not Path(payload["cure"]).exists():
         raise ValueError("not mended yet")
     return {"mended": payload.get("part")}
+
+
+def tell(payload, context):
+    """Tells what it does, as a language model would."""
+    noted("tell", payload)
+    context.log("begins")
+    for number in range(payload["tokens"]):
+        context.emit("token", {"n": number, "text": f"word {number}\n"})
+        time.sleep(payload.get("pause", 0.01))
+    context.progress(80, "nearly done")
+    return {"told": payload["tokens"]}

@@ -20,7 +20,9 @@ from pipeline import Actor, Pipeline  # noqa: E402
 
 PROGRAMS = REPOSITORY / ".build" / "debug"
 RUNTIME = [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"]
-HANDLERS = {"watchdog": "envelope", "split": "payload", "slow": "payload", "poison": "payload", "fragile": "payload"}
+HANDLERS = {
+    "watchdog": "envelope", "split": "payload", "slow": "payload", "poison": "payload", "fragile": "payload", "tell": "payload",
+}
 FINAL = ("succeeded", "failed", "cancelled")
 LIMIT = 40
 
@@ -85,6 +87,20 @@ class Endings(unittest.TestCase):
     def history(self, identity: str) -> list[dict]:
         with urllib.request.urlopen(f"{self.pipeline.gateway_url}/envelopes/{identity}/stream", timeout=20) as stream:
             return [json.loads(line[5:]) for line in stream.read().decode().splitlines() if line.startswith("data:")]
+
+    def events(self, identity: str, after: str = "0"):
+        """(id, event, data) as they come."""
+        request = urllib.request.Request(
+            f"{self.pipeline.gateway_url}/envelopes/{identity}/stream", headers={"Last-Event-ID": after})
+        with urllib.request.urlopen(request, timeout=20) as stream:
+            event = {}
+            for line in stream:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name in ("id", "event", "data"):
+                    event[name] = value
+                elif event:
+                    yield event["id"], event["event"], json.loads(event["data"])
+                    event = {}
 
     def calls_of(self, name: str) -> list[str]:
         return [line for line in self.calls.read_text().splitlines() if line.startswith(f"{name} ")]
@@ -205,6 +221,46 @@ class Endings(unittest.TestCase):
         statuses = [update["status"] for update in self.history(identity)]
         self.assertEqual([status for status in statuses if status in FINAL], ["failed", "succeeded"])
         self.assertEqual(self.troupe("dlq", "list"), "no dead letters\n")
+
+    def test_what_a_handler_tells_is_seen_while_it_works(self) -> None:
+        identity = self.submit("tell", "slow", payload={"tokens": 200})
+        seen = []
+        for event in self.events(identity):
+            if not any(kind == "partial" for _, kind, _ in seen):
+                self.assertEqual(self.envelope(identity)["status"] in FINAL, False)
+            seen.append(event)
+        ids = [int(number) for number, _, _ in seen]
+        self.assertEqual(ids, sorted(set(ids)))
+        told = [data for _, kind, data in seen if kind == "partial"]
+        self.assertEqual([data["type"] for data in told], ["log", *["token"] * 200, "progress"])
+        self.assertEqual([data["data"]["n"] for data in told[1:-1]], list(range(200)))
+        self.assertEqual({(data["id"], data["actor"], data["attempt"]) for data in told}, {(identity, "tell", 1)})
+        self.assertEqual(len({data["call"] for data in told}), 1)
+        _, kind, last = seen[-1]
+        self.assertEqual((kind, last["status"], last["result"]), ("update", "succeeded", {"told": 200}))
+        percents = [data["progress_percent"] for _, kind, data in seen if kind == "update"]
+        self.assertEqual(percents, sorted(percents))
+
+        # Who comes back gets the rest.
+        self.assertEqual(list(self.events(identity, after=seen[100][0])), seen[101:])
+
+    def test_a_handler_that_dies_while_it_tells_begins_anew(self) -> None:
+        handler = self.pipeline.handlers["tell"]
+        identity = self.submit("tell", payload={"tokens": 60, "pause": 0.02})
+        calls = {}
+        for _, kind, data in self.events(identity):
+            if kind == "partial" and data["type"] == "token":
+                told = calls.setdefault(data["call"], [])
+                told.append(data["data"]["n"])
+                if len(calls) == 1 and len(told) == 20:
+                    handler.kill()
+                    handler.process.wait()
+                    handler.start()
+        first, second = calls.values()
+        self.assertEqual(first, list(range(len(first))))
+        self.assertLess(len(first), 60)
+        self.assertEqual(second, list(range(60)))
+        self.assertEqual(self.envelope(identity)["result"], {"told": 60})
 
     def troupe(self, *arguments: str) -> str:
         return subprocess.run(

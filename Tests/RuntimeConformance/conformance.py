@@ -11,6 +11,7 @@ of its own; TROUPE_HANDLER is handlers.<name> (see handlers.py). Standard librar
 import argparse
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -84,8 +85,8 @@ class Runtime:
         with open(os.path.join(self.folder, "output"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def connect(self):
-        return Connection(self.socket_path)
+    def connect(self, takes_events=False):
+        return Connection(self.socket_path, takes_events)
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal; the exit code."""
@@ -99,8 +100,10 @@ class Runtime:
 
 
 class Connection:
-    def __init__(self, path):
+    def __init__(self, path, takes_events=False):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if takes_events:
+            self.socket.bind("\0troupe-events-1/%016x" % random.getrandbits(64))
         self.socket.settimeout(PATIENCE)
         self.socket.connect(path)
 
@@ -619,6 +622,66 @@ def cancelled_before_its_turn(options):
         with runtime.connect() as connection:
             assert connection.call_json(standard_envelope({"milliseconds": 1})) == [reply_item({"milliseconds": 1})]
         until_said(runtime, "began", "cancelled", "began", "ended")
+
+
+def emitted(connection, tokens, tasks):
+    """Calls the handler `emit`: what it has emitted, and its reply."""
+    connection.send(frame(json.dumps(standard_envelope({"tokens": tokens, "tasks": tasks})).encode()))
+    return events_and_reply(connection)
+
+
+def events_and_reply(connection):
+    events = []
+    while isinstance(message := parse(connection.receive()), dict):
+        assert set(message) == {"event"} and set(message["event"]) == {"type", "data"}, message
+        events.append((message["event"]["type"], message["event"]["data"]))
+    return events, message
+
+
+@check("events come before the reply, in order, where the sidecar takes them")
+def events_before_the_reply(options):
+    with options.runtime("emit") as runtime, runtime.connect(takes_events=True) as connection:
+        for tokens in (3, 0, 2000):
+            events, reply = emitted(connection, tokens, 1)
+            assert reply == [reply_item({"tokens": tokens, "tasks": 1})], reply
+            assert events[0] == ("log", {"level": "warning", "message": "began"}), events[0]
+            assert events[1:-1] == [("token", {"task": 0, "n": n}) for n in range(tokens)], events
+            assert events[-1] == ("progress", {"percent": 50, "message": "half"}), events[-1]
+
+
+@check("a sidecar that has not said that it takes events gets none")
+def no_events_unasked(options):
+    with options.runtime("emit", TROUPE_CONCURRENCY="2") as runtime:
+        with runtime.connect(takes_events=True), runtime.connect() as connection:
+            assert emitted(connection, 50, 2) == ([], [reply_item({"tokens": 50, "tasks": 2})])
+
+
+@check("several tasks of a handler may emit: each event is whole, and in its task's order")
+def events_of_tasks(options):
+    with options.runtime("emit", TROUPE_CONCURRENCY="2") as runtime:
+        with runtime.connect(takes_events=True) as connection, runtime.connect(takes_events=True) as other:
+            for one in (connection, other):
+                one.send(frame(json.dumps(standard_envelope({"tokens": 300, "tasks": 4})).encode()))
+            for one in (connection, other):
+                events, reply = events_and_reply(one)
+                assert reply == [reply_item({"tokens": 300, "tasks": 4})], reply
+                for task in range(4):
+                    numbers = [data["n"] for kind, data in events if kind == "token" and data["task"] == task]
+                    assert numbers == list(range(300)), numbers
+
+
+@check("a sidecar that goes away, or reads late, while events come does no harm")
+def events_to_nobody(options):
+    with options.runtime("emit") as runtime:
+        with runtime.connect(takes_events=True) as connection:
+            connection.send(frame(json.dumps(standard_envelope({"tokens": 20000, "tasks": 1})).encode()))
+            connection.receive()
+        with runtime.connect(takes_events=True) as connection:
+            connection.send(frame(json.dumps(standard_envelope({"tokens": 10000, "tasks": 1})).encode()))
+            time.sleep(1)
+            events, reply = events_and_reply(connection)
+            assert len(events) == 10002, len(events)
+            assert reply == [reply_item({"tokens": 10000, "tasks": 1})], reply
 
 
 @check("an idle connection keeps no other from being served")

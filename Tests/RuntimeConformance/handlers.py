@@ -13,6 +13,8 @@ Payload mode: gets the payload, returns payloads.
 | sleep         | {"milliseconds": n}  | waits so long, returns the payload                                           |
 | wait          | {"milliseconds": n}  | says "began" on stderr and waits so long, or until nobody waits for it any   |
 |               |                      | more; says "ended" or "cancelled" then, returns the payload                  |
+| emit          | {"tokens": n, "tasks": t} | emits the log line "began" (warning), n tokens {"task", "n"} from each of t   |
+|               |                      | tasks or threads, and progress (50, "half"); returns the payload             |
 | describe      | anything             | returns {"id", "parent_id", "route", "headers", "attempt"}, as its context has them |
 
 Envelope mode: gets the envelope, returns envelopes.
@@ -28,6 +30,7 @@ Envelope mode: gets the envelope, returns envelopes.
 """
 
 import sys
+import threading
 import time
 
 
@@ -74,6 +77,22 @@ def wait(payload, context):
 
 def say(word):
     print(word, file=sys.stderr, flush=True)
+
+
+def emit(payload, context):
+    context.log("began", "warning")
+
+    def tokens(task):
+        for number in range(payload["tokens"]):
+            context.emit("token", {"task": task, "n": number})
+
+    threads = [threading.Thread(target=tokens, args=(task,)) for task in range(payload["tasks"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    context.progress(50, "half")
+    return payload
 
 
 def describe(payload, context):

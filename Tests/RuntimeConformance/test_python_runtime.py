@@ -16,7 +16,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from conformance import Runtime, frame, parse, reply_item, standard_envelope, until  # noqa: E402
+from conformance import Runtime, events_and_reply, frame, parse, reply_item, standard_envelope, until  # noqa: E402
 
 RUNTIME = os.path.join(HERE, "..", "..", "actors", "runtime", "troupe_runtime.py")
 
@@ -358,6 +358,108 @@ class Cancellation(RuntimeTest):
         )
 
 
+class Emitting(RuntimeTest):
+    """That events come before the reply is in conformance.py; here is what Python has beyond that."""
+
+    def told(self, source, payload=None, **settings):
+        """What one call emits, and its reply."""
+        runtime = self.started(source, **settings)
+        connection = runtime.connect(takes_events=True)
+        self.addCleanup(connection.socket.close)
+        connection.send(frame(json.dumps(standard_envelope(payload)).encode()))
+        return events_and_reply(connection)
+
+    def test_from_async_handlers_and_their_tasks(self):
+        events, reply = self.told(
+            """
+            import asyncio
+            async def process(payload, context):
+                async def work(name):
+                    for n in range(3):
+                        context.emit(name, n)
+                        await asyncio.sleep(0)
+                await asyncio.gather(work("a"), work("b"), asyncio.to_thread(context.emit, "c", 0))
+                return "done"
+            """
+        )
+        self.assertEqual([data for kind, data in events if kind == "a"], [0, 1, 2])
+        self.assertEqual(sorted({kind for kind, _ in events}), ["a", "b", "c"])
+        self.assertEqual(reply, [reply_item("done")])
+
+    def test_from_generators_and_worker_processes(self):
+        source = """
+            def process(payload, context):
+                for n in range(3):
+                    context.emit("n", n)
+                    yield n
+            """
+        for settings in ({}, {"TROUPE_CONCURRENCY": "2", "TROUPE_CONCURRENCY_MODE": "processes"}):
+            events, reply = self.told(source, **settings)
+            self.assertEqual(events, [("n", 0), ("n", 1), ("n", 2)])
+            self.assertEqual(reply, [reply_item(0), reply_item(1), reply_item(2)])
+
+    def test_what_is_no_event_is_an_error_where_it_is_emitted(self):
+        source = """
+            def process(payload, context):
+                calls = {
+                    "type": lambda: context.emit(5), "empty": lambda: context.emit(""),
+                    "long": lambda: context.emit("x" * 101), "object": lambda: context.emit("t", {"a": [object()]}),
+                    "nan": lambda: context.emit("t", float("nan")), "level": lambda: context.log("m", "loud"),
+                    "percent": lambda: context.progress("half"),
+                }
+                said = {}
+                for name, call in calls.items():
+                    try:
+                        call()
+                    except (TypeError, ValueError) as error:
+                        said[name] = str(error)
+                return said
+            """
+        events, reply = self.told(source)
+        self.assertEqual(events, [])
+        said = reply[0]["payload"]
+        self.assertEqual(set(said), {"type", "empty", "long", "object", "nan", "level", "percent"}, said)
+        self.assertIn("a value of type object at /event/data/a/0", said["object"])
+        self.assertIn("the event", said["nan"])
+        self.assertIn("'loud'", said["level"])
+
+    def test_after_the_call_it_is_an_error(self):
+        source = """
+            import threading, time
+            said, over = [], threading.Event()
+            def late(context):
+                over.wait()
+                try:
+                    context.emit("late")
+                except RuntimeError as error:
+                    said.append(str(error))
+            def process(payload, context):
+                if payload == "ask":
+                    over.set()
+                    time.sleep(0.2)
+                    return said
+                threading.Thread(target=late, args=(context,), daemon=True).start()
+                return payload
+            """
+        runtime = self.started(source)
+        with runtime.connect(takes_events=True) as connection:
+            connection.send(2 * frame(json.dumps(standard_envelope("ask" * 0)).encode()))
+            self.assertEqual(events_and_reply(connection), ([], [reply_item("")]))
+            self.assertEqual(events_and_reply(connection), ([], [reply_item("")]))
+            connection.send(frame(json.dumps(standard_envelope("ask")).encode()))
+            events, reply = events_and_reply(connection)
+        self.assertEqual(events, [])
+        self.assertEqual(len(reply), 2)
+        self.assertIn("the handler's call is over", reply[0]["payload"])
+
+    def test_an_event_too_large_for_a_frame_is_an_error(self):
+        events, reply = self.told(
+            "def process(payload, context): context.emit('t', 'x' * 2000)", TROUPE_MAX_MESSAGE_BYTES="1024"
+        )
+        self.assertEqual(events, [])
+        self.assertIn("the event has 2032 bytes", reply[0]["details"]["message"])
+
+
 class ContextOfATest(unittest.TestCase):
     """A handler's own tests have no sidecar."""
 
@@ -372,6 +474,20 @@ class ContextOfATest(unittest.TestCase):
         context = self.context()
         self.assertEqual((context.id, context.parent_id, context.route, context.headers), (None, None, None, {}))
         self.assertEqual((context.attempt, context.deadline, context.cancelled), (1, None, False))
+
+    def test_keeps_what_is_emitted(self):
+        context = self.context()
+        context.emit("token", 1)
+        context.log("hot", "warning")
+        context.progress(120, "all")
+        self.assertEqual(
+            context.emitted,
+            [
+                ("token", 1),
+                ("log", {"level": "warning", "message": "hot"}),
+                ("progress", {"percent": 100, "message": "all"}),
+            ],
+        )
 
     def test_deadlines(self):
         second = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
@@ -613,6 +729,16 @@ class Stalls(RuntimeTest):
             self.assertIn("the frame ended after", item["details"]["message"])
             self.assertTrue(connection.is_closed())
             self.assertEqual(self.payloads(self.runtime, 1), ["x"])
+
+    def test_a_peer_that_does_not_read_events_gets_no_half_of_one_before_a_reply(self):
+        self.write("h.py", "def process(payload, context): context.emit('t', 'x' * payload); return 'x' * payload")
+        with Runtime(self.runtime.command, "h.process", prefix="", PYTHONPATH=self.folder) as runtime:
+            with runtime.connect(takes_events=True) as connection:
+                connection.send(frame(json.dumps(standard_envelope(10000000)).encode()))
+                until(lambda: "an event can't be sent" in runtime.output(), "the runtime to give up")
+                with self.assertRaises(AssertionError):
+                    connection.receive()
+            self.assertEqual(self.payloads(runtime, 1), ["x"])
 
     def test_a_peer_that_does_not_read_its_reply(self):
         connection = self.connect(self.runtime)

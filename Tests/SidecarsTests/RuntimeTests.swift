@@ -1,5 +1,7 @@
+import Envelopes
 import EventLoops
 import Foundation
+import Synchronization
 import Testing
 import TestSupport
 
@@ -14,6 +16,12 @@ struct RuntimeTests {
         case reply([UInt8])
         /// Reads a request and answers with these bytes as they are.
         case raw([UInt8])
+        /// The same, so many bytes at a time.
+        case pieces([UInt8], of: Int)
+        /// Reads a request and sends these for ever.
+        case endless([UInt8])
+        /// Reads a request and answers with the address of the other side.
+        case nameOfPeer
         /// Reads a request and says nothing.
         case silence
     }
@@ -45,6 +53,16 @@ struct RuntimeTests {
                             Self.write(
                                 connection, withUnsafeBytes(of: UInt32(body.count).bigEndian) { Array($0) } + body)
                         case .raw(let bytes): Self.write(connection, bytes)
+                        case .pieces(let bytes, let size):
+                            for start in stride(from: 0, to: bytes.count, by: size) {
+                                Self.write(connection, Array(bytes[start...].prefix(size)))
+                                if start % 100 == 0 { usleep(100) }
+                            }
+                        case .endless(let bytes): while Self.write(connection, bytes) {}
+                        case .nameOfPeer:
+                            let name = Self.nameOfPeer(connection)
+                            Self.write(
+                                connection, withUnsafeBytes(of: UInt32(name.count).bigEndian) { Array($0) } + name)
                         case .silence: _ = Self.readRequest(connection)
                         }
                     }
@@ -62,15 +80,27 @@ struct RuntimeTests {
             return recv(connection, &body, length, Int32(MSG_WAITALL)) == length
         }
 
-        private static func write(_ connection: Int32, _ bytes: [UInt8]) {
+        private static func nameOfPeer(_ connection: Int32) -> [UInt8] {
+            var address = sockaddr_un()
+            var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+            _ = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(connection, $0, &length) }
+            }
+            return withUnsafeBytes(of: &address.sun_path) { Array($0.prefix(Int(length) - 2)) }
+        }
+
+        /// - Returns: whether the other side has taken it.
+        @discardableResult
+        private static func write(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
             var sent = 0
             while sent < bytes.count {
                 let count = bytes.withUnsafeBytes {
                     send(connection, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
                 }
-                if count <= 0 { return }
+                if count <= 0 { return false }
                 sent += count
             }
+            return true
         }
     }
 
@@ -78,7 +108,8 @@ struct RuntimeTests {
         -> [Result<[UInt8], Runtime.Failure>]
     {
         let server = ScriptedRuntime(script)
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: limit, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: limit), on: EventLoop(name: "test"))
         var results: [Result<[UInt8], Runtime.Failure>] = []
         for _ in 0..<times {
             results.append(try await within(.seconds(20)) { await runtime.call(Array("[1]".utf8), timeout: timeout) })
@@ -130,7 +161,8 @@ struct RuntimeTests {
 
     @Test func aRuntimeThatIsNotThereYetIsWaitedFor() async throws {
         let path = "\(NSTemporaryDirectory())rt-late-\(UInt32.random(in: 0 ... .max)).sock"
-        let runtime = Runtime(path: path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         #expect(await runtime.probe() == false)
         let call = Task { await runtime.call([1], timeout: .seconds(10)) }
         try await Task.sleep(for: .milliseconds(100))
@@ -141,7 +173,8 @@ struct RuntimeTests {
 
     @Test func callsBeyondTheConnectionsWaitTheirTurn() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         async let first = runtime.call([1], timeout: .milliseconds(300))
         try await Task.sleep(for: .milliseconds(50))
         async let second = runtime.call([2], timeout: .seconds(10))
@@ -152,7 +185,8 @@ struct RuntimeTests {
 
     @Test func aCallThatNobodyWantsAnyMoreIsNotMade() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         async let first = runtime.call([1], timeout: .milliseconds(300))
         try await Task.sleep(for: .milliseconds(50))
         async let second = runtime.call([2], as: .init(2)) { .failure(.withdrawn) }
@@ -164,7 +198,8 @@ struct RuntimeTests {
 
     @Test func aCallCanBeCancelledAndTheRuntimeHearsOfIt() async throws {
         let server = ScriptedRuntime([[.silence], [.reply(hello)]])
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         await runtime.cancel(.init(8))
@@ -179,7 +214,8 @@ struct RuntimeTests {
 
     @Test func whoComesAfterACallThatWasGivenUpIsNotBlamedForTheWait() async throws {
         let server = ScriptedRuntime([[.silence], [.silence], [.silence]])
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(7)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         await runtime.cancel(.init(7))
@@ -192,7 +228,8 @@ struct RuntimeTests {
 
     @Test func stoppingEndsWhatIsUnderWayAndWhatWaits() async throws {
         let server = ScriptedRuntime([[.silence]])
-        let runtime = Runtime(path: server.path, connections: 1, maximumReply: 1 << 20, on: EventLoop(name: "test"))
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
         let first = Task { await runtime.call([1], as: .init(1)) { .success(.seconds(60)) } }
         try await Task.sleep(for: .milliseconds(100))
         let second = Task { await runtime.call([2], as: .init(2)) { .success(.seconds(60)) } }
@@ -201,6 +238,124 @@ struct RuntimeTests {
         #expect(try await within(.seconds(10)) { await first.value } == .failure(.cancelled))
         #expect(try await within(.seconds(10)) { await second.value } == .failure(.draining))
         unlink(server.path)
+    }
+
+    // MARK: Events
+
+    private func frame(_ text: String) -> [UInt8] {
+        var bytes = withUnsafeBytes(of: UInt32(text.utf8.count).bigEndian) { Array($0) }
+        bytes += text.utf8
+        return bytes
+    }
+
+    private func event(_ number: Int) -> [UInt8] { frame(#"{"event":{"type":"token","data":\#(number)}}"#) }
+
+    /// What came as events, and how the calls have ended.
+    private func eventful(_ script: [[Step]], times: Int = 1, timeout: Duration = .seconds(10)) async throws
+        -> (events: [String], results: [Result<[UInt8], Runtime.Failure>])
+    {
+        let server = ScriptedRuntime(script)
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), takesEvents: true,
+            on: EventLoop(name: "test"))
+        let events = Mutex<[String]>([])
+        var results: [Result<[UInt8], Runtime.Failure>] = []
+        for _ in 0..<times {
+            results.append(
+                try await within(.seconds(20)) {
+                    await runtime.call([1], as: .init(0)) { event in
+                        events.withLock { $0.append(event["data"]?.description ?? event.description) }
+                    } permit: {
+                        .success(timeout)
+                    }
+                })
+        }
+        unlink(server.path)
+        return (events.withLock(\.self), results)
+    }
+
+    @Test func eventsComeBeforeTheReplyHoweverTheyAreCut() async throws {
+        let all = Array((0..<100).map(event).joined()) + frame("[]")
+        let numbers = (0..<100).map(String.init)
+        let (events, results) = try await eventful([[.raw(all), .pieces(all, of: 7), .reply(hello)]], times: 3)
+        #expect(events == numbers + numbers)
+        #expect(results == [.success(hello), .success(hello), .success(hello)])
+    }
+
+    @Test func aLargeEventComesWhole() async throws {
+        let text = String(repeating: "x", count: 500_000)
+        let large = frame(#" {"event": {"type": "t", "data": "\#(text)"}}"#)
+        let (events, results) = try await eventful([[.raw([event(1), large, event(2), frame("[]")].flatMap(\.self))]])
+        #expect(events.map(\.count) == [1, 500_002, 1])
+        #expect(results == [.success(hello)])
+    }
+
+    @Test func whatIsNoEventIsAReply() async throws {
+        for text in [#"{"evens":1}"#, "{", #"{"event":1"#, "5", "", "{}{}"] {
+            let (events, results) = try await eventful([[.raw(frame(text))]])
+            #expect(events == [])
+            #expect(results == [.success(Array(text.utf8))])
+        }
+        // What stands in it is not the connection's business.
+        let (events, results) = try await eventful([[.raw(frame(#"{"event":7}"#) + frame("[]"))]])
+        #expect(events == ["7"])
+        #expect(results == [.success(hello)])
+    }
+
+    @Test func aRuntimeThatDiesAfterEventsHasDiedDuringTheCall() async throws {
+        // Also on a connection that has answered before, where a silent end would be a good-bye.
+        let (events, results) = try await eventful([[.reply(hello), .raw(event(1))], [.reply(hello)]], times: 2)
+        #expect(events == ["1"])
+        guard case .failure(.closed) = results[1] else { throw Unexpected() }
+    }
+
+    @Test func whatComesBehindTheReplyIsNobodysAndSpoilsNoOtherCall() async throws {
+        let behind = [frame("[]"), event(13), frame("[13]")].flatMap(\.self)
+        let (events, results) = try await eventful([[.raw(behind), .reply([13])], [.reply(hello)]], times: 2)
+        #expect(events == [])
+        #expect(results == [.success(hello), .success(hello)])
+    }
+
+    @Test func endlessEventsNeitherHoldUpOthersNorOutlastTheCall() async throws {
+        let server = ScriptedRuntime([[.endless(event(1))]])
+        let loop = EventLoop(name: "test")
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), takesEvents: true, on: loop)
+        let calls = Task {
+            await runtime.call([1], as: .init(0)) { _ in
+            } permit: {
+                .success(.seconds(3))
+            }
+        }
+        // The loop still turns for others meanwhile: they are done long before the call is.
+        let others = Task { for _ in 0..<5 { await loop.sleep(for: .milliseconds(20)) } }
+        let isFirst = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await others.value
+                return true
+            }
+            group.addTask {
+                _ = await calls.value
+                return false
+            }
+            return await group.next() ?? false
+        }
+        #expect(isFirst)
+        #expect(try await within(.seconds(20)) { await calls.value } == .failure(.timeout(.seconds(3))))
+        unlink(server.path)
+    }
+
+    @Test func theRuntimeIsToldOnlyWhereEventsAreTaken() async throws {
+        for takesEvents in [true, false] {
+            let server = ScriptedRuntime([[.nameOfPeer]])
+            let runtime = Runtime(
+                path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), takesEvents: takesEvents,
+                on: EventLoop(name: "test"))
+            let result = try await within(.seconds(10)) { await runtime.call([1], timeout: .seconds(5)) }
+            let name = String(decoding: try result.get(), as: UTF8.self)
+            #expect(takesEvents ? name.hasPrefix("\0troupe-events-1/") && name.utf8.count == 33 : name == "")
+            unlink(server.path)
+        }
     }
 
     struct Unexpected: Error {}

@@ -6,8 +6,9 @@ It runs beside a Troupe sidecar, listens on a Unix socket, and calls the handler
     TROUPE_HANDLER=handler.process python3 troupe_runtime.py
 
 A frame is a 4-byte big-endian length and that many bytes of JSON. The request is the whole envelope, the reply
-a JSON array: [] (abort), [{"payload", "route", "headers"?}, ...] or [{"error", "details"}]. One connection carries
-any number of request/reply pairs. Nothing but frames is ever written to the socket; the log goes to stderr.
+a JSON array: [] (abort), [{"payload", "route", "headers"?}, ...] or [{"error", "details"}]. Before its reply go the
+events that the handler emits, {"event": {"type", "data"}}, where the sidecar takes them. One connection carries any
+number of request/reply pairs. Nothing but frames is ever written to the socket; the log goes to stderr.
 
 Settings (environment; each TROUPE_X is also read as ASYA_X, TROUPE_ wins):
 
@@ -30,7 +31,8 @@ Settings (environment; each TROUPE_X is also read as ASYA_X, TROUPE_ wins):
 A handler may be a function, a method, async, or a generator (what it yields is sent as a list). If it has a further
 parameter named `context`, it gets a Context there: the envelope's id, parent_id, route, headers, deadline and attempt,
 and whether the call was cancelled: the sidecar closes the connection when it waits no longer. The task of an async
-handler is cancelled then.
+handler is cancelled then. What the handler tells with context.emit(type, data), context.log(message, level="info")
+and context.progress(percent, message=None) is seen by whoever follows the envelope, while the handler works.
 
 Numbers: integers are exact; other numbers are 64-bit floats, as everywhere in Python. A number that no float can
 hold (1e400) is refused on the way in, NaN and Infinity on the way out, so none is ever changed in silence.
@@ -88,6 +90,10 @@ PATIENCE_SECONDS = 0.1
 LOOK_SECONDS = 0.1
 # A reply up to this size is copied once, to send it in a single call.
 SMALL_REPLY = 65536
+# A sidecar that takes events has bound its end of the connection to an abstract address that begins so.
+EVENTS_PEER = b"\0troupe-events-1/"
+LONGEST_EVENT_TYPE = 100
+LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 log = logging.getLogger("troupe.runtime")
 
@@ -451,12 +457,38 @@ def validate(envelope: dict) -> None:
 class Peer:
     """The sidecar at the other end of a call. Closing the connection is its way to say that it waits no longer."""
 
-    __slots__ = ("connection", "gone", "lock")
+    __slots__ = ("connection", "gone", "lock", "most", "_takes_events")
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: socket.socket, most: int):
         self.connection = connection
         self.gone = False
         self.lock = threading.Lock()
+        self.most = most  # bytes of a frame
+        self._takes_events = None
+
+    def tell(self, event: dict) -> None:
+        """Sends an event, in any thread, while the call runs. Where nobody takes events it is dropped."""
+        body = encode({"event": event}, self.most, "the event")
+        with self.lock:
+            if self.connection is None:
+                raise RuntimeError("the handler's call is over: an event belongs to a call, and is emitted before its end")
+            if self.gone:
+                return
+            try:
+                if self.takes_events():
+                    write_frame(self.connection, body)
+            except OSError as error:
+                # There may be half a frame in front of the reply: nothing more can be said here.
+                log.warning("connection lost: an event can't be sent: %s", error)
+                self.gone = True
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+
+    def takes_events(self) -> bool:
+        if self._takes_events is None:
+            name = self.connection.getpeername()
+            self._takes_events = isinstance(name, bytes) and name.startswith(EVENTS_PEER)
+        return self._takes_events
 
     def has_gone(self) -> bool:
         """May be asked by any thread, also after the call: then it says what was known at its end."""
@@ -482,10 +514,10 @@ class Context:
     """What a handler may know about its call. Copies: a change has no effect.
 
     For tests of handlers: Context() is that of a bare envelope, Context({"id": "1", "headers": {...}}) of another one.
-    Without a sidecar it is never cancelled.
+    Without a sidecar it is never cancelled, and what is emitted stands in `emitted`, a list of (type, data).
     """
 
-    __slots__ = ("id", "parent_id", "route", "headers", "attempt", "_deadline", "_peer")
+    __slots__ = ("id", "parent_id", "route", "headers", "attempt", "emitted", "_deadline", "_peer")
 
     def __init__(self, envelope: dict | None = None, peer: Peer | None = None):
         envelope = envelope or {}
@@ -494,6 +526,7 @@ class Context:
         self.route = copy.deepcopy(envelope.get("route"))
         self.headers = copy.deepcopy(envelope.get("headers", {}))
         self.attempt = attempt_of(envelope)
+        self.emitted = []
         self._deadline = envelope.get("deadline")
         self._peer = peer
 
@@ -504,6 +537,35 @@ class Context:
         Costs a few microseconds; any thread may ask.
         """
         return self._peer is not None and self._peer.has_gone()
+
+    def emit(self, type: str, data: Any = None) -> None:
+        """Tells whoever follows the envelope something, at once: a token, a row, any JSON.
+
+        Returns when the sidecar has it. Any thread may emit, as long as the call runs; afterwards it is a RuntimeError.
+        What can't be written as JSON, or is no type, is a TypeError or ValueError; what is more than the sidecar takes is
+        left out, and the stream says so.
+        """
+        if not isinstance(type, str):
+            raise TypeError("an event's type must be a string, not %s" % json_type(type))
+        if not 1 <= len(type.encode("utf-8", "replace")) <= LONGEST_EVENT_TYPE:
+            raise ValueError("an event's type must have 1 to %d bytes" % LONGEST_EVENT_TYPE)
+        if self._peer is None:
+            self.emitted.append((type, data))
+        else:
+            self._peer.tell({"type": type, "data": data})
+
+    def log(self, message: str, level: str = "info") -> None:
+        """Emits a log line, of a level as MCP has them: debug, info, notice, warning, error, critical, ..."""
+        if level not in LOG_LEVELS:
+            raise ValueError("%r is no level: expected one of %s" % (level, ", ".join(LOG_LEVELS)))
+        self.emit("log", {"level": level, "message": str(message)})
+
+    def progress(self, percent: float, message: str | None = None) -> None:
+        """Emits how much of its work the handler has done, 0 to 100: the envelope's own progress moves with it."""
+        data = {"percent": min(max(percent, 0), 100)}
+        if message is not None:
+            data["message"] = str(message)
+        self.emit("progress", data)
 
     @property
     def deadline(self) -> datetime.datetime | None:
@@ -690,17 +752,17 @@ def validate_output(result: Any, done: list) -> None:
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def encode(reply: list, limit: int) -> bytes:
+def encode(value: Any, limit: int, what: str = "the handler's result") -> bytes:
     try:
-        text = ENCODER.encode(reply)
+        text = ENCODER.encode(value)
     except RecursionError:
-        raise ValueError("the handler's result is nested too deeply to be written as JSON") from None
+        raise ValueError("%s is nested too deeply to be written as JSON" % what) from None
     except (TypeError, ValueError) as error:
-        raise type(error)("the handler's result can't be written as JSON: %s" % culprit(reply, error)) from None
+        raise type(error)("%s can't be written as JSON: %s" % (what, culprit(value, error))) from None
     # What UTF-8 can't hold is a lone surrogate, which can stand in a string only: written as \ud800, as JSON does.
     body = text.encode("utf-8", "backslashreplace")
     if len(body) > limit:
-        raise ValueError("the reply has %d bytes, more than TROUPE_MAX_MESSAGE_BYTES (%d)" % (len(body), limit))
+        raise ValueError("%s has %d bytes, more than TROUPE_MAX_MESSAGE_BYTES (%d)" % (what, len(body), limit))
     return body
 
 
@@ -714,10 +776,10 @@ def encode_error(reply: list, limit: int) -> bytes:
         return encode([{"error": reply[0]["error"], "details": short}], LARGEST_LENGTH)
 
 
-def culprit(reply: list, error: Exception) -> str:
-    """Where in the reply the value is that isn't JSON, as a JSON pointer."""
+def culprit(whole: Any, error: Exception) -> str:
+    """Where in the whole the value is that isn't JSON, as a JSON pointer."""
     seen = set()
-    waiting = [("", reply)]
+    waiting = [("", whole)]
     while waiting:
         pointer, value = waiting.pop()
         if isinstance(value, float) and not math.isfinite(value):
@@ -934,7 +996,7 @@ class Worker:
         return False
 
     def answer(self, body: bytearray, connection: socket.socket) -> bytes | None:
-        peer = Peer(connection)
+        peer = Peer(connection, self.answering.settings.max_message_bytes)
         try:
             return self.answering.answer(body, self.loop, peer)
         finally:

@@ -8,6 +8,7 @@ struct Summary: Handler {
         let telling = sentences.indices
             .sorted { weight(of: sentences[$0], section.keywords) > weight(of: sentences[$1], section.keywords) }
             .prefix(3)
+        context.emit(log: "\(telling.count) of \(sentences.count) sentences of '\(section.title)'")
         return Extract(section, text: telling.sorted().map { sentences[$0] }.joined(separator: " "))
     }
 

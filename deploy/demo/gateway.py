@@ -53,6 +53,8 @@ class Gateway:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                     for last_event_id, data in events(response):
                         update = json.loads(data)
+                        if "status" not in update:
+                            continue  # a partial result: what a handler tells on its way
                         final = update.get("status") in FINAL
                         yield update
             except urllib.error.HTTPError as error:

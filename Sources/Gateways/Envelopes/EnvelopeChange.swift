@@ -77,8 +77,8 @@ extension EnvelopeChange {
             phase = Self.reopened
             percent = 0
             message = report.message ?? "Sent on its way again"
-        case .created:
-            throw StatusReportError("a report of kind 'created' is no change")
+        case .created, .emitted:
+            throw StatusReportError("a report of kind '\(report.kind.rawValue)' is no change")
         }
     }
 

@@ -16,6 +16,7 @@ struct EnvelopeStateMachine: Sendable, Hashable {
     private(set) var message: String
     private(set) var result: RawJSON?
     private(set) var error: String?
+    private(set) var partialCount = 0
     private var seenEvents: Set<String> = []
 
     init(status: EnvelopeStatus = .pending, actors: [String], message: String = "") {
@@ -67,5 +68,27 @@ struct EnvelopeStateMachine: Sendable, Hashable {
         }
         if isTurn { result = change.result }
         return .log(status: status, percent: percent)
+    }
+
+    /// What a handler tells while it works: the envelope's percent and message move with its progress, and nothing else.
+    /// - Parameter limit: of such rows in the history. One more says that the rest is left out.
+    /// - Returns: the rows for the history: with the type `log` where that one is among them.
+    mutating func append(_ results: PartialResults, limit: Int) -> [(type: String, percent: Double?)] {
+        if status.isFinal { return [] }
+        let before = percent
+        let isNews = (results.round, results.actorIndex) >= (round, actorIndex)
+        var rows: [(type: String, percent: Double?)] = []
+        for (number, event) in results.events.enumerated() where number + partialCount <= limit {
+            if let id = event.id, !seenEvents.insert(id).inserted { continue }
+            guard number + partialCount < limit else {
+                rows.append(("log", nil))
+                continue
+            }
+            rows.append((event.type, event.percent.map { max(before, $0) }))
+            percent = max(percent, event.percent ?? 0)
+            if isNews, let message = event.message { self.message = message }
+        }
+        partialCount += rows.count
+        return rows
     }
 }

@@ -21,6 +21,14 @@ struct EnvelopeUpdate: Sendable {
     /// When it happened, as far as somebody has said.
     var reportedAt: Int64?
     var result: [UInt8]?
+    /// Where a handler has told something while it works: `result` is what.
+    var partial: Partial?
+
+    struct Partial: Sendable, Hashable {
+        var type: String
+        /// Names the handler's call.
+        var call: String?
+    }
 
     /// One line of JSON: no member holds a raw line feed, as JSON escapes them in strings, and stored results lose theirs here.
     var json: [UInt8] {
@@ -33,6 +41,20 @@ struct EnvelopeUpdate: Sendable {
 
     func writeMembers(to writer: inout JSONWriter) {
         writer.member("id", envelopeID)
+        if let partial { write(partial, to: &writer) } else { writeState(to: &writer) }
+        writer.member("timestamp", time: timestamp)
+        writer.member("reported_at", time: reportedAt)
+    }
+
+    private func write(_ partial: Partial, to writer: inout JSONWriter) {
+        writer.member("actor", actor)
+        writer.member("attempt", number: attempt.map(Double.init))
+        writer.member("call", partial.call)
+        writer.member("type", partial.type)
+        writer.member("data", stored: result?.map(ServerSentEvent.withoutLineEnd))
+    }
+
+    private func writeState(to writer: inout JSONWriter) {
         writer.member("status", status.rawValue)
         writer.member("message", message)
         writer.member("progress_percent", number: percent)
@@ -47,7 +69,5 @@ struct EnvelopeUpdate: Sendable {
         writer.member("next_attempt_at", time: nextAttemptAt)
         if let result { writer.member("result", stored: result.map(ServerSentEvent.withoutLineEnd)) }
         writer.member("error", error)
-        writer.member("timestamp", time: timestamp)
-        writer.member("reported_at", time: reportedAt)
     }
 }

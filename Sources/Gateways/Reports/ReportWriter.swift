@@ -8,6 +8,7 @@ struct ReadReport: Sendable {
     enum Content: Sendable {
         case child(FanOutChild)
         case change(EnvelopeChange)
+        case partial(PartialResults)
     }
 
     var content: Content
@@ -20,13 +21,14 @@ struct ReadReport: Sendable {
         guard !report.envelopeID.isEmpty, report.envelopeID.utf8.count <= 1000 else {
             throw StatusReportError("'id' must have 1 to 1000 bytes")
         }
-        if report.kind == .created {
+        switch report.kind {
+        case .created:
             guard let child = FanOutChild(report) else {
                 throw StatusReportError("a report of kind 'created' needs 'parent_id'")
             }
             content = .child(child)
-        } else {
-            content = .change(try EnvelopeChange(report))
+        case .emitted: content = .partial(try PartialResults(report))
+        case .progress, .final, .reopened: content = .change(try EnvelopeChange(report))
         }
         time = Timestamp.microseconds(parsing: report.timestamp)
     }
@@ -35,6 +37,7 @@ struct ReadReport: Sendable {
         switch content {
         case .child(let child): child.id
         case .change(let change): change.envelopeID
+        case .partial(let partial): partial.envelopeID
         }
     }
 }
@@ -42,6 +45,8 @@ struct ReadReport: Sendable {
 /// Writes reports, wherever they came from, and counts what became of them.
 struct ReportWriter: Sendable {
     let store: EnvelopeStore
+    /// Partial results that an envelope may have. By HTTP come none.
+    var partialLimit = 0
     let cancellations: CancellationAnnouncer
     let metrics: GatewayMetrics
     let logger: Logger
@@ -54,18 +59,26 @@ struct ReportWriter: Sendable {
     /// - Returns: the outcomes of the changes among them, in order.
     @discardableResult
     func write(_ reports: [ReadReport]) async throws(PostgreSQLError) -> [ChangeOutcome] {
-        var children: [FanOutChild] = []
+        let batch = ReportBatch(reports)
+        if try await store.register(batch.children) > 0 { cancellations.wake() }
+        count(.applied, batch.children.count)
         var changes: [EnvelopeChange] = []
-        for report in reports {
-            switch report.content {
-            case .child(let child): children.append(child)
-            case .change(let change): changes.append(change)
+        var outcomes: [ChangeOutcome] = []
+        for stage in batch.stages {
+            switch stage {
+            case .changes(let stage):
+                changes += stage
+                outcomes += try await apply(stage)
+            case .partials(let stage): try await append(stage)
             }
         }
-        if try await store.register(children) > 0 { cancellations.wake() }
-        count(.applied, children.count)
-        guard !changes.isEmpty else { return [] }
+        try await followCancelled(changes, outcomes)
+        let overdue = changes.filter(\.isOverdue)
+        if !overdue.isEmpty { try await store.deleteMessages(of: overdue.map(\.envelopeID)) }
+        return outcomes
+    }
 
+    private func apply(_ changes: [EnvelopeChange]) async throws(PostgreSQLError) -> [ChangeOutcome] {
         let outcomes = try await store.apply(changes)
         for (change, outcome) in zip(changes, outcomes) {
             switch outcome {
@@ -74,15 +87,28 @@ struct ReportWriter: Sendable {
                 if change.status.isFinal { metrics.finished(change.status).increment() }
                 if change.isOverdue { metrics.overdue.increment() }
             case .ignored: count(.ignored)
-            case .unknown:
-                count(.unknown)
-                logger.debug("report of an unknown envelope", metadata: ["envelope_id": "\(change.envelopeID)"])
+            case .unknown: countUnknown(change.envelopeID)
             }
         }
-        try await followCancelled(changes, outcomes)
-        let overdue = changes.filter(\.isOverdue)
-        if !overdue.isEmpty { try await store.deleteMessages(of: overdue.map(\.envelopeID)) }
         return outcomes
+    }
+
+    private func append(_ partials: [PartialResults]) async throws(PostgreSQLError) {
+        let outcomes = try await store.append(partials, limit: partialLimit)
+        for (partial, outcome) in zip(partials, outcomes) {
+            switch outcome {
+            case .applied:
+                count(.applied)
+                metrics.partialResults.increment(by: partial.events.count)
+            case .ignored: count(.ignored)
+            case .unknown: countUnknown(partial.envelopeID)
+            }
+        }
+    }
+
+    private func countUnknown(_ id: String) {
+        count(.unknown)
+        logger.debug("report of an unknown envelope", metadata: ["envelope_id": "\(id)"])
     }
 
     /// Whoever still works on a cancelled envelope is told again. One whose message has ended, or that is reopened, needs no telling

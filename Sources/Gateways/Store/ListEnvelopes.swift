@@ -84,14 +84,14 @@ extension EnvelopeStore {
         ).map { (row) throws(PostgreSQLError) in try row.string(0) }
     }
 
-    /// The last update of each envelope that has one.
-    func lastUpdates(of ids: some Collection<String>) async throws(PostgreSQLError) -> [String: Int64] {
+    /// When each of the envelopes that there are has changed last, in microseconds since 1970. What a handler tells while
+    /// it works is no change, but for progress.
+    func lastChanges(of ids: some Collection<String>) async throws(PostgreSQLError) -> [String: Int64] {
         guard !ids.isEmpty else { return [:] }
         let rows = try await query(
-            "SELECT envelope_id, max(id) FROM envelope_updates WHERE envelope_id = ANY($1) GROUP BY envelope_id",
-            [.texts(Array(ids))])
-        var lastUpdates: [String: Int64] = [:]
-        for row in rows { lastUpdates[try row.string(0)] = Int64(try row.integer(1)) }
-        return lastUpdates
+            "SELECT id, updated_at FROM envelopes WHERE id = ANY($1)", [.texts(Array(ids))])
+        var lastChanges: [String: Int64] = [:]
+        for row in rows { lastChanges[try row.string(0)] = try row.microseconds(1) }
+        return lastChanges
     }
 }

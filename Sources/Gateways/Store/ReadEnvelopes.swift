@@ -24,7 +24,7 @@ extension EnvelopeStore {
             """
             SELECT * FROM (
                 SELECT id, envelope_state, status, actor, current_actor_idx, attempt, error, COALESCE(reported_at, timestamp)
-                FROM envelope_updates WHERE envelope_id = $1 ORDER BY id DESC LIMIT $2
+                FROM envelope_updates WHERE envelope_id = $1 AND partial_type IS NULL ORDER BY id DESC LIMIT $2
             ) AS last ORDER BY id
             """, [.text(id), .integer(limit)]
         ).map { (row) throws(PostgreSQLError) in

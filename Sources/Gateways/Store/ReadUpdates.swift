@@ -13,16 +13,20 @@ struct UpdatePage: Sendable {
 extension EnvelopeStore {
     /// One statement, so one snapshot: an envelope that reads as ended has its final update in the same page or in an earlier one.
     /// - Returns: `nil` when there is no such envelope.
-    func updates(of id: String, after last: Int64, limit: Int) async throws(PostgreSQLError) -> UpdatePage? {
+    /// - Parameter withPartials: whether what handlers tell while they work is wanted, too.
+    func updates(
+        of id: String, after last: Int64, limit: Int, withPartials: Bool = true
+    ) async throws(PostgreSQLError) -> UpdatePage? {
         let rows = try await query(
             """
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
                    u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
                    COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
                        SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END),
-                   u.reported_at
+                   u.partial_type, u.partial_call, u.reported_at
             FROM envelopes e LEFT JOIN LATERAL (
-                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
+                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
+                    \(withPartials ? "" : "AND u.partial_type IS NULL") ORDER BY u.id LIMIT $3
             ) u ON true
             WHERE e.id = $1
             ORDER BY u.id
@@ -46,7 +50,15 @@ extension EnvelopeUpdate {
             actorIndex: try row.optionalInteger(7), phase: try row.optionalString(8),
             attempt: try row.optionalInteger(9),
             nextAttemptAt: try row.optionalMicroseconds(10), error: try row.optionalString(11),
-            timestamp: try row.microseconds(12), reportedAt: try row.optionalMicroseconds(14),
-            result: try row.optionalBytes(13))
+            timestamp: try row.microseconds(12), reportedAt: try row.optionalMicroseconds(16),
+            result: try row.optionalBytes(13), partial: try Partial(row))
+    }
+}
+
+extension EnvelopeUpdate.Partial {
+    /// `nil` for what is no partial result.
+    fileprivate init?(_ row: Row) throws(PostgreSQLError) {
+        guard let type = try row.optionalString(14) else { return nil }
+        self.init(type: type, call: try row.optionalString(15))
     }
 }

@@ -3,7 +3,8 @@ enum ServerSentEvent {
     static let keepAlive: [UInt8] = Array(": keepalive\n\n".utf8)
 
     static func update(_ update: EnvelopeUpdate) -> [UInt8] {
-        Array("id: \(update.id)\nevent: update\ndata: ".utf8) + update.json + [UInt8(ascii: "\n"), UInt8(ascii: "\n")]
+        let name = update.partial == nil ? "update" : "partial"
+        return Array("id: \(update.id)\nevent: \(name)\ndata: ".utf8) + update.json + Array("\n\n".utf8)
     }
 
     /// Between its parts JSON may have line ends, which would end an event's data; within strings they are escaped.

@@ -23,6 +23,17 @@ extension DeliveryMachine {
         return completed
     }
 
+    /// For what the handler emits during a call, without the events.
+    /// - Parameter call: names it.
+    func emittedReport(of envelope: Envelope, call: String) -> StatusReport {
+        var emitted = report(.emitted, envelope, status: "running")
+        emitted.eventID += "/emitted/\(call)"
+        emitted.currentActorName = policy.actorName
+        emitted.attempt = attempt
+        emitted.call = call
+        return emitted
+    }
+
     func createdReport(of child: Envelope) -> StatusReport { report(.created, child, status: "pending") }
 
     func finalReport(of envelope: Envelope) -> StatusReport {

@@ -24,6 +24,11 @@ public struct SidecarConfiguration: Sendable {
     public var reports: ReportChannel
     /// Reports go there by HTTP instead of over the broker.
     public var gatewayURL: String?
+    public var eventLimits: EventLimits
+    /// Whether anybody can hear of events: an end actor has nothing to tell on the way, HTTP reports know none.
+    public var takesEvents: Bool {
+        reports == .broker && gatewayURL == nil && !policy.isEndActor && eventLimits.eventsPerCall > 0
+    }
     /// `nil` when probes and metrics are off.
     public var probeAddress: String?
     public var metricsNamespace: String
@@ -68,6 +73,9 @@ public struct SidecarConfiguration: Sendable {
         if let gatewayURL, !gatewayURL.hasPrefix("http://") && !gatewayURL.hasPrefix("https://") {
             settings.problem("TROUPE_GATEWAY_URL", "must begin with http:// or https://")
         }
+        eventLimits = EventLimits(
+            eventBytes: settings.integer("EVENT_MAX_BYTES", default: 64 << 10, in: 1024...(256 << 10)),
+            eventsPerCall: settings.integer("EVENTS_PER_CALL", default: 10_000, in: 0...1_000_000))
         let metricsEnabled = settings.flag("METRICS_ENABLED", default: true)
         probeAddress = metricsEnabled ? settings.text("METRICS_ADDR", default: ":8080") : nil
         metricsNamespace = settings.text("METRICS_NAMESPACE", default: "troupe_actor")

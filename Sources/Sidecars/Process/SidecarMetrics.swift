@@ -76,6 +76,18 @@ struct SidecarMetrics: Sendable {
             .increment()
     }
 
+    func emitted(_ taken: Int, _ refused: [EventGatherer.Refusal: Int]) {
+        if taken > 0 {
+            registry.counter("events_emitted_total", "Events that handlers have emitted.", ["queue": queue])
+                .increment(by: taken)
+        }
+        for (reason, count) in refused {
+            registry.counter(
+                "events_dropped_total", "Events that were left out.", ["queue": queue, "reason": reason.rawValue]
+            ).increment(by: count)
+        }
+    }
+
     /// - Parameter destinationQueue: of an actor.
     func sent(
         _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration

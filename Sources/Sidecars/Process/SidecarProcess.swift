@@ -31,7 +31,7 @@ public enum SidecarProcess {
         let transport = RabbitMQTransport(configuration.broker, on: loop, logger: logger)
         let runtime = Runtime(
             path: configuration.socketPath, connections: configuration.concurrency,
-            maximumReply: configuration.policy.limits.size, on: loop)
+            limits: configuration.policy.limits, takesEvents: configuration.takesEvents, on: loop)
         let metrics = SidecarMetrics(
             namespace: configuration.metricsNamespace,
             queue: configuration.broker.queuePrefix + configuration.policy.actorName)

@@ -83,6 +83,8 @@ public actor HTTPReporter: Reporter {
 
     public func deliver(_ report: StatusReport) async throws(TransportError) {
         if report.kind == .progress { return post(report) }
+        // These gateways know no such report; see `SidecarConfiguration.takesEvents`.
+        if report.kind == .emitted { return }
         var report = report
         var backoff = Backoff(initial: .milliseconds(200), ceiling: .seconds(10))
         while true {

@@ -1,4 +1,5 @@
 internal import DequeModule
+public import Envelopes
 public import EventLoops
 
 /// The user's handler behind its Unix socket, with as many connections as calls may run at a time.
@@ -34,7 +35,8 @@ public actor Runtime {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let path: String
-    private let maximumReply: Int
+    private let limits: JSONLimits
+    private let takesEvents: Bool
     private var idle: [RuntimeConnection] = []
     private var freeSlots: Int
     private var waiting: Deque<(id: CallID, waiter: CheckedContinuation<Failure?, Never>)> = []
@@ -46,9 +48,15 @@ public actor Runtime {
     /// Whether the last attempt to connect worked; `nil` before the first.
     public private(set) var isReachable: Bool?
 
-    public init(path: String, connections: Int, maximumReply: Int, on loop: EventLoop) {
+    /// - Parameters:
+    ///   - limits: of a reply.
+    ///   - takesEvents: whether the runtime is told that it may send events.
+    public init(
+        path: String, connections: Int, limits: JSONLimits, takesEvents: Bool = false, on loop: EventLoop
+    ) {
         self.path = path
-        self.maximumReply = maximumReply
+        self.limits = limits
+        self.takesEvents = takesEvents
         self.loop = loop
         freeSlots = connections
     }
@@ -58,10 +66,13 @@ public actor Runtime {
     }
 
     /// Sends a request and returns its reply. Waits for a free connection first.
-    /// - Parameter permit: asked when the call's turn has come, which may be long after it was made: how long it may
-    ///   take, or why it is not wanted any more.
+    /// - Parameters:
+    ///   - onEvent: gets on the loop, before the reply and in order, what stands in the member `event` of event frames.
+    ///   - permit: asked when the call's turn has come, which may be long after it was made: how long it may take, or why
+    ///     it is not wanted any more.
     public func call(
-        _ request: [UInt8], as id: CallID, permit: @Sendable () async -> Result<Duration, Failure>
+        _ request: [UInt8], as id: CallID, onEvent: (@Sendable (RawJSON) -> Void)? = nil,
+        permit: @Sendable () async -> Result<Duration, Failure>
     ) async -> Result<[UInt8], Failure> {
         if let reason = await takeSlot(for: id) { return .failure(reason) }
         defer { giveSlot() }
@@ -75,7 +86,7 @@ public actor Runtime {
                 return .failure(reason)
             }
             let isReused = connection.isReused
-            switch await exchange(request, as: id, over: connection, timeout: timeout) {
+            switch await exchange(request, as: id, over: connection, timeout: timeout, onEvent) {
             case .timeout where !isReused && abandoned > 0:
                 abandoned = 0
                 return .failure(.occupied)
@@ -90,12 +101,12 @@ public actor Runtime {
                 return .success(body)
             case .oversize(let length):
                 return .failure(
-                    .invalid("the runtime's reply has \(length) bytes, at most \(maximumReply) are allowed"))
-            case .closed(afterBytes: 0) where isReused:
+                    .invalid("the runtime's reply has \(length) bytes, at most \(limits.size) are allowed"))
+            case .closed(afterBytes: 0, hasEmitted: false) where isReused:
                 // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a
                 // fresh connection there is no such doubt.
                 continue
-            case .closed(let count):
+            case .closed(let count, _):
                 return .failure(
                     .closed(
                         count == 0
@@ -123,7 +134,7 @@ public actor Runtime {
     public func probe() -> Bool {
         if freeSlots == 0 && isReachable == true { return true }
         isReachable =
-            idle.contains { $0.isOpen } || RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) != nil
+            idle.contains { $0.isOpen } || newConnection() != nil
         return isReachable == true
     }
 
@@ -142,13 +153,15 @@ public actor Runtime {
     // MARK: One call
 
     private func exchange(
-        _ request: [UInt8], as id: CallID, over connection: RuntimeConnection, timeout: Duration
+        _ request: [UInt8], as id: CallID, over connection: RuntimeConnection, timeout: Duration,
+        _ onEvent: (@Sendable (RawJSON) -> Void)?
     ) async -> RuntimeConnection.Ending {
         let ending = await withCheckedContinuation {
             (continuation: CheckedContinuation<RuntimeConnection.Ending, Never>) in
             guard connection.isOpen else { return continuation.resume(returning: .closed(afterBytes: 0)) }
             let timer = loop.schedule(after: timeout) { connection.end(.timeout) }
             cancellations[id] = { connection.end(.cancelled) }
+            connection.onEvent = onEvent
             connection.onEnding = { [loop] ending in
                 loop.cancel(timer)
                 connection.onEnding = nil
@@ -181,12 +194,16 @@ public actor Runtime {
         if let next = waiting.popFirst() { next.waiter.resume(returning: nil) } else { freeSlots += 1 }
     }
 
+    private func newConnection() -> RuntimeConnection? {
+        RuntimeConnection(path: path, loop: loop, limits: limits, takesEvents: takesEvents)
+    }
+
     private func connect() async -> RuntimeConnection? {
         var backoff = Backoff(initial: .milliseconds(20), ceiling: .seconds(1))
         while true {
             // One that has closed while idle has closed itself; this is where it is let go.
             while let connection = idle.popLast() { if connection.isOpen { return connection } }
-            if let connection = RuntimeConnection(path: path, loop: loop, maximumReply: maximumReply) {
+            if let connection = newConnection() {
                 isReachable = true
                 return connection
             }

@@ -1,14 +1,16 @@
 internal import CEpoll
+internal import Envelopes
 internal import EventLoops
 internal import Glibc
 
-/// One connection to the runtime's socket: a request out, its reply in, one pair at a time. Lives on the loop's thread.
+/// One connection to the runtime's socket: a request out, its reply in, one pair at a time, and events before the reply.
+/// Lives on the loop's thread.
 final class RuntimeConnection {
     /// What ended a call.
     enum Ending: Sendable {
         case reply([UInt8])
         /// The peer closed, or could not be written to, before a whole reply was here.
-        case closed(afterBytes: Int)
+        case closed(afterBytes: Int, hasEmitted: Bool = false)
         case oversize(Int)
         /// We have ended it.
         case timeout, cancelled
@@ -16,7 +18,9 @@ final class RuntimeConnection {
 
     private let descriptor: Int32
     private let loop: EventLoop
-    private let maximumReply: Int
+    private let limits: JSONLimits
+    /// Gets what stands in the member `event` of each event's frame.
+    var onEvent: ((RawJSON) -> Void)?
     /// Is told once for each call how it ended.
     var onEnding: ((Ending) -> Void)?
     /// Whether a reply has come over it before.
@@ -26,35 +30,52 @@ final class RuntimeConnection {
     private var header: [UInt8] = []
     private var sent = 0
     private var isBusy = false
-    private var reply = ReplyFrame()
+    /// Whether events have come during the call.
+    private var hasEmitted = false
+    private var frames = RuntimeFrames()
     private(set) var isOpen = true
 
     /// `nil` when nobody listens there (yet).
-    init?(path: String, loop: EventLoop, maximumReply: Int) {
-        guard let descriptor = Self.connect(path) else { return nil }
+    /// - Parameters:
+    ///   - limits: of a reply.
+    ///   - takesEvents: whether the runtime is told that it may send events.
+    init?(path: String, loop: EventLoop, limits: JSONLimits, takesEvents: Bool) {
+        guard let descriptor = Self.connect(path, takesEvents: takesEvents) else { return nil }
         self.descriptor = descriptor
         self.loop = loop
-        self.maximumReply = maximumReply
+        self.limits = limits
         loop.watch(descriptor, for: .readable) { [weak self] readiness in self?.ready(readiness) }
     }
 
-    private static func connect(_ path: String) -> Int32? {
+    private static func connect(_ path: String, takesEvents: Bool) -> Int32? {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return nil }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
-        let status = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+        if takesEvents {
+            // Abstract: without a file. Should the name be taken, this connection goes without events.
+            let name = EmittedEvent.peerNamePrefix + UInt64.random(in: 0 ... .max).hexadecimal
+            _ = withAddress([0] + name.utf8) { bind(descriptor, $0, socklen_t($1 + 1 + name.utf8.count)) }
+        }
+        let status = withAddress(Array(path.utf8)) { address, _ in
+            Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_un>.size))
         }
         guard status == 0 else {
             Glibc.close(descriptor)
             return nil
         }
         return descriptor
+    }
+
+    /// - Parameter body: gets the address, and how many bytes stand before its path.
+    private static func withAddress(_ path: [UInt8], _ body: (UnsafePointer<sockaddr>, Int) -> Int32) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.prefix($0.count - 1)) }
+        return withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, MemoryLayout<sa_family_t>.size)
+            }
+        }
     }
 
     deinit { close() }
@@ -71,7 +92,8 @@ final class RuntimeConnection {
         header = withUnsafeBytes(of: UInt32(request.count).bigEndian) { Array($0) }
         sent = 0
         isBusy = true
-        reply = ReplyFrame()
+        hasEmitted = false
+        frames = RuntimeFrames()
         write()
     }
 
@@ -107,13 +129,22 @@ final class RuntimeConnection {
     }
 
     private func read() {
-        while true {
-            let count = reply.receive(from: descriptor)
+        // So many in a row, then it is the others' turn: a handler may emit without end.
+        for _ in 0..<64 {
+            let count = frames.receive(from: descriptor)
             if count < 0 && errno == EINTR { continue }
             if count < 0 && errno == EAGAIN { return }
-            guard count > 0, isBusy else { return end(.closed(afterBytes: reply.received)) }
-            if let length = reply.length, length > maximumReply { return end(.oversize(length)) }
-            if let body = reply.complete() { return end(.reply(body)) }
+            guard count > 0, isBusy else {
+                return end(.closed(afterBytes: frames.received, hasEmitted: hasEmitted))
+            }
+            while isBusy {
+                if let length = frames.length, length > limits.size { return end(.oversize(length)) }
+                guard let frame = frames.next() else { break }
+                guard let event = EmittedEvent.inFrame(frame, limits: limits) else { return end(.reply(frame)) }
+                hasEmitted = true
+                onEvent?(event)
+            }
+            guard isBusy else { return }
         }
     }
 
@@ -121,53 +152,9 @@ final class RuntimeConnection {
     func end(_ ending: Ending) {
         isBusy = false
         isReused = true
-        if case .reply = ending {} else { close() }
+        // What stands behind a reply belongs to no call: nothing more is taken from such a connection.
+        if case .reply = ending, frames.isEmpty {} else { close() }
+        onEvent = nil
         onEnding?(ending)
-    }
-}
-
-/// A frame as it comes in: four bytes of length, big-endian, then the body.
-private struct ReplyFrame {
-    private var head: [UInt8] = []
-    private var body: [UInt8] = []
-    private var filled = 0
-    private(set) var length: Int?
-
-    var received: Int { head.count + filled }
-
-    /// One `recv`; returns what it returned.
-    mutating func receive(from descriptor: Int32) -> Int {
-        if length != nil {
-            let (offset, space) = (filled, body.count - filled)
-            let count = body.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress.map { $0 + offset }, space, 0) }
-            filled += max(0, count)
-            return count
-        }
-        // The length and, mostly, all of a small body in one call.
-        return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { buffer in
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            if count > 0 { take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
-            return count
-        }
-    }
-
-    private mutating func take(_ bytes: UnsafeRawBufferPointer) {
-        let missing = min(4 - head.count, bytes.count)
-        head.append(contentsOf: bytes[..<missing])
-        guard head.count == 4 else { return }
-        let length = head.reduce(0) { $0 << 8 | Int($1) }
-        self.length = length
-        let rest = bytes[missing...]
-        filled = min(rest.count, length)
-        // A length is only a claim: memory is taken when the limit was checked, see `complete`.
-        body = Array(rest.prefix(filled))
-    }
-
-    /// The body, once it is whole; makes room for what is still to come.
-    mutating func complete() -> [UInt8]? {
-        guard let length else { return nil }
-        if filled == length { return body }
-        if body.count < length { body += [UInt8](repeating: 0, count: length - body.count) }
-        return nil
     }
 }

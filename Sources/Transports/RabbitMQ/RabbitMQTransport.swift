@@ -222,10 +222,10 @@ public actor RabbitMQTransport: Transport {
                 headers: message.priorDeliveries > 0
                     ? [Delivery.countHeader: .integer(Int64(message.priorDeliveries))] : [:])
         case .statusReports(let kind):
-            // Progress is not mandatory: the next report tells more.
+            // Progress is not mandatory: the next report tells more. Nor are events: nobody is there to hear them.
             return Publisher.Message(
                 exchange: topology.reportExchange, routingKey: kind.rawValue, messageID: id, body: message.body,
-                isMandatory: kind != .progress)
+                isMandatory: kind != .progress && kind != .emitted)
         case .control:
             return Publisher.Message(
                 exchange: topology.controlExchange, routingKey: "", messageID: id, body: message.body,

@@ -42,6 +42,40 @@ struct MCPSessionEndpointTests {
         }
     }
 
+    @Test("a call tells what its handler tells: percentages, and log lines from the level on that the client wants")
+    func partialResults() async throws {
+        try await withMCP { gateway, _ in
+            let mcp = try await MCPTestClient.open(gateway.client)
+            _ = try await mcp.result("logging/setLevel", #"{"level":"warning"}"#)
+            let stream = try await mcp.stream(
+                "tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#, id: "9", meta: #""progressToken":"p""#)
+            let id = try await gateway.lastSubmitted()
+            var report = StatusReport(
+                kind: .emitted, eventID: "1", envelopeID: id, status: "running", actors: ["a"], currentActorIndex: 0,
+                currentActorName: "a")
+            report.events = [
+                EmittedEvent(type: "token", data: RawJSON(string: "never told")),
+                EmittedEvent(type: "log", data: try RawJSON(Array(#"{"level":"info","message":"chatter"}"#.utf8))),
+                EmittedEvent(type: "log", data: try RawJSON(Array(#"{"level":"warning","message":"hot"}"#.utf8))),
+                EmittedEvent(type: "progress", data: try RawJSON(Array(#"{"percent":50,"message":"half"}"#.utf8))),
+                EmittedEvent(type: "log", data: RawJSON(integer: 1)),
+            ]
+            gateway.transport.report(report)
+            try await eventually("not written") { gateway.transport.acknowledgedCount == 1 }
+            try await gateway.finish(id, "1")
+            let messages = await stream.all().dropFirst()
+            let logs = messages.filter { $0["method"]?.string == "notifications/message" }
+            #expect(logs.map { $0["params"]?["data"]?["message"]?.string } == ["hot"])
+            #expect(logs.first?["params"]?["level"]?.string == "warning")
+            #expect(logs.first?["params"]?["logger"]?.string == "a")
+            let progress = messages.filter { $0["method"]?.string == "notifications/progress" }
+            #expect(progress.contains { $0["params"]?["message"]?.string == "half" })
+            let percents = progress.compactMap { $0["params"]?["progress"]?.double }
+            #expect(percents.contains(75) && percents == percents.sorted() && Set(percents).count == percents.count)
+            #expect(!messages.contains { $0.data.contains("never told") })
+        }
+    }
+
     @Test("a call waits, tells of progress, and returns the result as it is")
     func call() async throws {
         try await withMCP { gateway, _ in

@@ -15,6 +15,7 @@ enum ConformanceActor {
         case "answer": await Answer.main()
         case "describe": await Describe.main()
         case "echo": await Echo.main()
+        case "emit": await Emit.main()
         case "erase_done": await EraseDone.main()
         case "fail": await Fail.main()
         case "fan_out": await FanOutItems.main()

@@ -60,6 +60,23 @@ struct Wait: Handler {
     private func say(_ word: String) { write(STDERR_FILENO, word + "\n", word.utf8.count + 1) }
 }
 
+struct Emit: Handler {
+    struct Payload: Codable { var tokens, tasks: Int }
+    struct Token: Encodable { var task, n: Int }
+    func handle(_ payload: Payload, _ context: Context) async -> Payload {
+        context.emit(log: "began", level: .warning)
+        await withDiscardingTaskGroup { group in
+            for task in 0..<payload.tasks {
+                group.addTask {
+                    for number in 0..<payload.tokens { context.emit("token", Token(task: task, n: number)) }
+                }
+            }
+        }
+        context.emit(progress: 50, "half")
+        return payload
+    }
+}
+
 struct Describe: RawHandler {
     func handle(_ payload: RawJSON, _ context: Context) -> [RawJSON] {
         [

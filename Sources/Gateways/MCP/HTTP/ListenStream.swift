@@ -21,9 +21,9 @@ extension MCPServer {
             for message in begin {
                 try await writer.write(.message(message.json, id: message.eventID.description))
             }
-            _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastUpdates, toolsVersion in
+            _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastChanges, toolsVersion in
                 session.withMachine { machine in
-                    machine.look(lastUpdates: lastUpdates, toolsVersion: toolsVersion).compactMap { change in
+                    machine.look(lastChanges: lastChanges, toolsVersion: toolsVersion).compactMap { change in
                         Self.notification(change, meta: nil).map { machine.send($0) }
                     }
                 }.map { .message($0.json, id: $0.eventID.description) }
@@ -40,9 +40,9 @@ extension MCPServer {
             let wakeUps = gateway.hub.wakeUps(for: watch.envelopeIDs)
             try await writer.write(.message(Self.acknowledgement(watch, meta), id: nil))
             var watch = watch
-            let isStopped = try await look(wakeUps, unless: { false }, &writer) { lastUpdates, toolsVersion in
+            let isStopped = try await look(wakeUps, unless: { false }, &writer) { lastChanges, toolsVersion in
                 var messages: [ByteBuffer] = []
-                for change in watch.look(lastUpdates: lastUpdates, toolsVersion: toolsVersion) {
+                for change in watch.look(lastChanges: lastChanges, toolsVersion: toolsVersion) {
                     if case .task(let id) = change, let notification = try await taskNotification(id, meta) {
                         messages.append(.message(notification, id: nil))
                     } else if let notification = Self.notification(change, meta: meta) {
@@ -71,7 +71,7 @@ extension MCPServer {
         let tasks = try Self.texts(filter["taskIds"], "taskIds").filter {
             EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit)
         }
-        let last = try await gateway.store.lastUpdates(of: Set(resources + tasks))
+        let last = try await gateway.store.lastChanges(of: Set(resources + tasks))
         // One that isn't there yet is news when it comes.
         for id in resources { watch.addResource(id, last: last[id] ?? 0) }
         for id in tasks { watch.addTask(id, last: last[id] ?? 0) }
@@ -106,7 +106,7 @@ extension MCPServer {
             gateway.hub.change(wakeUps, to: ids)
             var messages: [ByteBuffer] = []
             do {
-                messages = try await news(gateway.store.lastUpdates(of: ids), gateway.catalogue.version)
+                messages = try await news(gateway.store.lastChanges(of: ids), gateway.catalogue.version)
             } catch let error as PostgreSQLError where error.isRetryable {
                 // The next wake-up finds what this one did not.
             }

@@ -16,7 +16,9 @@ struct CallProgress: Sendable, Hashable {
 
     mutating func notifications(for update: EnvelopeUpdate) -> [RawJSON] {
         var notifications: [RawJSON] = []
-        if let logLevel, Self.level(of: update) >= logLevel { notifications.append(log(update)) }
+        if let logLevel, let level = Self.level(of: update), level >= logLevel {
+            notifications.append(log(update, level))
+        }
         if let token, let percent = update.percent, percent > self.percent {
             self.percent = percent
             notifications.append(
@@ -31,23 +33,30 @@ struct CallProgress: Sendable, Hashable {
         return notifications
     }
 
-    private static func level(of update: EnvelopeUpdate) -> LogLevel {
-        switch update.status {
+    /// `nil` for what is no log message: of what a handler tells, only its log lines are.
+    private static func level(of update: EnvelopeUpdate) -> LogLevel? {
+        if let partial = update.partial {
+            return partial.type == "log" ? said(in: update)["level"]?.string.flatMap(LogLevel.init) ?? .info : nil
+        }
+        return switch update.status {
         case .failed: .error
         case .retrying, .cancelled: .warning
         case .pending, .running, .succeeded, .unknown: .info
         }
     }
 
-    private func log(_ update: EnvelopeUpdate) -> RawJSON {
-        JSONRPC.notification("notifications/message") { writer in
-            writer.member("level", Self.level(of: update).rawValue)
+    private static func said(in update: EnvelopeUpdate) -> RawJSON { RawJSON(stored: update.result ?? []) }
+
+    private func log(_ update: EnvelopeUpdate, _ level: LogLevel) -> RawJSON {
+        let isPartial = update.partial != nil
+        return JSONRPC.notification("notifications/message") { writer in
+            writer.member("level", level.rawValue)
             writer.member("logger", update.actor ?? "gateway")
             writer.name("data")
             writer.beginObject()
             writer.member("envelope_id", update.envelopeID)
             writer.member("status", update.status.rawValue)
-            writer.member("message", update.message)
+            writer.member("message", isPartial ? Self.said(in: update)["message"]?.string ?? "" : update.message)
             writer.member("error", update.error)
             writer.member("timestamp", time: update.timestamp)
             writer.endObject()

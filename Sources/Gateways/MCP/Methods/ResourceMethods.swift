@@ -70,7 +70,7 @@ extension MCPServer {
     func contents(of resource: EnvelopeResource) async throws -> RawJSON? {
         if resource.isHistory {
             let history = try await gateway.store.updates(
-                of: resource.envelopeID, after: 0, limit: Self.historyLimit)
+                of: resource.envelopeID, after: 0, limit: Self.historyLimit, withPartials: false)
             return history.map { history in
                 RawJSON { writer in
                     writer.beginArray()
@@ -87,7 +87,7 @@ extension MCPServer {
     func subscribe(_ params: RawJSON, _ session: Session) async throws -> MCPResult {
         let resource = try subscribable(params, session.version)
         let id = resource.envelopeID
-        guard let last = try await gateway.store.lastUpdates(of: [id])[id] else {
+        guard let last = try await gateway.store.lastChanges(of: [id])[id] else {
             throw unknownResource(resource.uri, session.version)
         }
         do throws(SessionMachine.TooManyResources) {

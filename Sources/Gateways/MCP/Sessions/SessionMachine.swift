@@ -111,8 +111,8 @@ struct SessionMachine: Sendable {
 
     mutating func unsubscribe(_ envelopeID: String) { watch.removeResource(envelopeID) }
 
-    mutating func look(lastUpdates: [String: Int64], toolsVersion: Int) -> [ChangeWatch.Change] {
-        watch.look(lastUpdates: lastUpdates, toolsVersion: toolsVersion)
+    mutating func look(lastChanges: [String: Int64], toolsVersion: Int) -> [ChangeWatch.Change] {
+        watch.look(lastChanges: lastChanges, toolsVersion: toolsVersion)
     }
 
     mutating func send(_ json: RawJSON) -> Message {

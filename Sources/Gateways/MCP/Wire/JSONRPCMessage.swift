@@ -44,11 +44,6 @@ enum JSONRPCMessage: Sendable, Hashable {
     }
 }
 
-extension RawJSON {
-    /// With memory of its own: what is kept must not keep the message that it came in.
-    var detached: RawJSON { (try? RawJSON(Array(bytes))) ?? self }
-}
-
 struct JSONRPCRequest: Sendable, Hashable {
     /// A string or a number, as it came.
     var id: RawJSON

@@ -1,0 +1,71 @@
+internal import Envelopes
+internal import Glibc
+
+/// Frames as they come in: four bytes of length, big-endian, then the body. Several may come at once.
+struct RuntimeFrames {
+    private var head: [UInt8] = []
+    private var body: [UInt8] = []
+    private var filled = 0
+    /// Of the frame that is coming in; `nil` until it is known.
+    private(set) var length: Int?
+    /// Came with that frame, and belongs to those behind it.
+    private var behind: ArraySlice<UInt8> = []
+
+    /// Bytes of a frame that is not whole.
+    var received: Int { head.count + filled }
+
+    var isEmpty: Bool { received == 0 && behind.isEmpty }
+
+    /// One `recv`; returns what it returned.
+    mutating func receive(from descriptor: Int32) -> Int {
+        if length != nil {
+            let (offset, space) = (filled, body.count - filled)
+            let count = body.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress.map { $0 + offset }, space, 0) }
+            filled += max(0, count)
+            return count
+        }
+        // The length and, mostly, all of a small body in one call.
+        return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { buffer in
+            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            if count > 0 { take(Array(buffer[..<count])[...]) }
+            return count
+        }
+    }
+
+    private mutating func take(_ bytes: ArraySlice<UInt8>) {
+        let missing = min(4 - head.count, bytes.count)
+        head += bytes.prefix(missing)
+        guard head.count == 4 else { return }
+        let length = head.reduce(0) { $0 << 8 | Int($1) }
+        self.length = length
+        // A length is only a claim: memory is taken when the limit was checked, see `next`.
+        body = Array(bytes.dropFirst(missing).prefix(length))
+        filled = body.count
+        behind = bytes.dropFirst(missing + filled)
+    }
+
+    /// The next frame, once it is whole; makes room for what is still to come. The limit on `length` must have been
+    /// checked.
+    mutating func next() -> [UInt8]? {
+        guard let length else { return nil }
+        guard filled == length else {
+            if body.count < length { body += [UInt8](repeating: 0, count: length - body.count) }
+            return nil
+        }
+        let frame = body
+        let rest = behind
+        self = RuntimeFrames()
+        take(rest)
+        return frame
+    }
+}
+
+extension EmittedEvent {
+    /// What a frame of the runtime says besides replies: an object with a member `event`. A reply is an array.
+    /// - Returns: `nil` for what must be a reply.
+    static func inFrame(_ frame: [UInt8], limits: JSONLimits) -> RawJSON? {
+        let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
+        guard frame.first(where: { !blanks.contains($0) }) == UInt8(ascii: "{") else { return nil }
+        return (try? RawJSON(frame, limits: limits))?["event"]
+    }
+}
