@@ -2,7 +2,10 @@ internal import Envelopes
 
 /// An envelope as a task of MCP: its id is the task's.
 struct TaskState: Sendable {
+    /// With its result.
     let envelope: EnvelopeRecord
+    /// By which it came, where that is known.
+    var tool: Tool?
 
     /// Milliseconds between two looks that are worth it.
     private static let pollInterval = 1000
@@ -10,13 +13,22 @@ struct TaskState: Sendable {
     func status(_ version: ProtocolVersion) -> String {
         switch envelope.status {
         case .pending, .running, .retrying, .unknown: "working"
-        case .succeeded: "completed"
+        case .succeeded: !version.isStateless && toolResult.isError ? "failed" : "completed"
         // Since 2026-07-28 a task has failed only where there is no result: ours is one that says what went wrong.
         case .failed: version.isStateless ? "completed" : "failed"
         case .cancelled: "cancelled"
         }
     }
 
+    /// What `tasks/get` answers.
+    func write(to writer: inout JSONWriter, _ version: ProtocolVersion) {
+        writeMembers(to: &writer, version)
+        guard version.isStateless, status(version) == "completed" else { return }
+        writer.name("result")
+        writer.append(toolResult.result(version).json(version))
+    }
+
+    /// Without the result.
     func writeMembers(to writer: inout JSONWriter, _ version: ProtocolVersion) {
         writer.member("taskId", envelope.id)
         writer.member("status", status(version))
@@ -30,18 +42,9 @@ struct TaskState: Sendable {
         writer.append(Self.pollInterval)
     }
 
-    /// Since 2026-07-28: with the result once there is one.
-    func writeDetails(to writer: inout JSONWriter, _ version: ProtocolVersion) {
-        writeMembers(to: &writer, version)
-        guard status(version) == "completed" else { return }
-        writer.name("result")
-        writer.append(toolResult().result(version).json(version))
-    }
-
-    /// - Parameter schema: the tool's, if it is known which tool it was.
-    func toolResult(_ schema: JSONSchema? = nil) -> ToolResult {
+    var toolResult: ToolResult {
         ToolResult(
             envelopeID: envelope.id, status: envelope.status, result: envelope.result, error: envelope.error,
-            message: envelope.message, schema: schema)
+            message: envelope.message, tool: tool)
     }
 }
