@@ -54,7 +54,8 @@ extension Substring {
                 continue
             }
             let digits = rest.prefix(2)
-            guard digits.count == 2, digits.first != UInt8(ascii: "+"), let decoded = UInt8(Substring(digits), radix: 16)
+            guard digits.count == 2, digits.first != UInt8(ascii: "+"),
+                let decoded = UInt8(Substring(digits), radix: 16)
             else { return nil }
             bytes.append(decoded)
             rest.removeFirst(2)

@@ -82,7 +82,9 @@ extension ToolFileReader {
 
     /// From `file` or `data`, in base64.
     mutating func readData(_ mapping: Node.Mapping, at node: Node, _ label: String) -> String? {
-        if let path = mapping["file"], mapping["data"] == nil { return contents(of: path, label)?.base64EncodedString() }
+        if let path = mapping["file"], mapping["data"] == nil {
+            return contents(of: path, label)?.base64EncodedString()
+        }
         guard mapping["file"] == nil, let data = string(mapping["data"], "data of \(label)") else {
             report(node, "\(label) must have one of: file, data")
             return nil
@@ -104,7 +106,9 @@ extension ToolFileReader {
 
     mutating func checkNames(of template: Template, _ node: Node?, _ label: String, _ names: Set<String>) {
         for name in template.names where !names.contains(name) {
-            report(node, "\(label) has {\(name)}, which is none of its names; {{\(name)}} stands for the braces themselves")
+            report(
+                node, "\(label) has {\(name)}, which is none of its names; {{\(name)}} stands for the braces themselves"
+            )
         }
     }
 

@@ -11,7 +11,8 @@ struct ToolContentTests {
     func good() throws {
         let blocks = [
             #"{"type":"text","text":"\u00e4", "annotations":{"audience":["user"],"priority":0.5},"_meta":{"a":1}}"#,
-            #"{"type":"image","data":"iVBORw==","mimeType":"image/png"}"#, #"{"type":"audio","data":"","mimeType":"audio/wav"}"#,
+            #"{"type":"image","data":"iVBORw==","mimeType":"image/png"}"#,
+            #"{"type":"audio","data":"","mimeType":"audio/wav"}"#,
             #"{"type":"resource","resource":{"uri":"a://b","text":"x"}}"#,
             #"{"type":"resource","resource":{"uri":"a://b","blob":"AA==","mimeType":"x/y"}}"#,
             #"{"type":"resource_link","uri":"a://b","name":"n","size":3,"description":"d"}"#,
@@ -35,17 +36,32 @@ struct ToolContentTests {
             (#"{"content":[{"type":"video"}]}"#, "/content/0/type: must be one of: text, image"),
             (#"{"content":[{"text":"x"}]}"#, "/content/0/type: must be"),
             (#"{"content":[{"type":"text","text":1}]}"#, "/content/0/text: must be a string"),
-            (#"{"content":[{"type":"text","text":"x"},{"type":"image","data":"?","mimeType":"a/b"}]}"#, "/content/1/data: must be base64"),
+            (
+                #"{"content":[{"type":"text","text":"x"},{"type":"image","data":"?","mimeType":"a/b"}]}"#,
+                "/content/1/data: must be base64"
+            ),
             (#"{"content":[{"type":"image","data":"AA==\n","mimeType":"a/b"}]}"#, "/content/0/data: must be base64"),
             (#"{"content":[{"type":"image","data":"AA=="}]}"#, "/content/0/mimeType: must be a string"),
             (#"{"content":[{"type":"resource"}]}"#, "/content/0/resource: must be an object"),
             (#"{"content":[{"type":"resource","resource":{"uri":"a:b"}}]}"#, "/content/0/resource: must have either"),
-            (#"{"content":[{"type":"resource","resource":{"uri":"a:b","text":"x","blob":"AA=="}}]}"#, "must have either"),
+            (
+                #"{"content":[{"type":"resource","resource":{"uri":"a:b","text":"x","blob":"AA=="}}]}"#,
+                "must have either"
+            ),
             (#"{"content":[{"type":"resource_link","uri":"a:b"}]}"#, "/content/0/name: must be a string"),
-            (#"{"content":[{"type":"resource_link","uri":"a:b","name":"n","size":1.5}]}"#, "/content/0/size: must be an integer"),
+            (
+                #"{"content":[{"type":"resource_link","uri":"a:b","name":"n","size":1.5}]}"#,
+                "/content/0/size: must be an integer"
+            ),
             (#"{"content":[{"type":"text","text":"x","_meta":1}]}"#, "/content/0/_meta: must be an object"),
-            (#"{"content":[{"type":"text","text":"x","annotations":{"audience":["me"]}}]}"#, "/content/0/annotations/audience"),
-            (#"{"content":[{"type":"text","text":"x","annotations":{"priority":2}}]}"#, "/content/0/annotations/priority"),
+            (
+                #"{"content":[{"type":"text","text":"x","annotations":{"audience":["me"]}}]}"#,
+                "/content/0/annotations/audience"
+            ),
+            (
+                #"{"content":[{"type":"text","text":"x","annotations":{"priority":2}}]}"#,
+                "/content/0/annotations/priority"
+            ),
         ])
     func bad(_ text: String, _ message: String) throws {
         let problem = #expect(throws: ToolContent.Problem.self) { try read(text) }

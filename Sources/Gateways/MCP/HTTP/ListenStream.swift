@@ -23,7 +23,7 @@ extension MCPServer {
             }
             _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastUpdates in
                 // Read before the machine takes note of them: if that fails, they are news still.
-                let tasks = try await tasks(session.withMachine { $0.watch.movedTasks(lastUpdates) })
+                let tasks = try await tasks(session.withMachine { $0.watch.movedTasks(lastUpdates) }, session)
                 return session.withMachine { machine in
                     machine.look(lastUpdates: lastUpdates, catalogue: gateway.tools).compactMap { change in
                         if case .task(let id) = change, tasks[id]?.envelope.status.isFinal != false {
@@ -132,7 +132,8 @@ extension MCPServer {
         _ meta: RawJSON.Member? = nil
     ) -> RawJSON? {
         switch change {
-        case .list(let list): JSONRPC.notification("notifications/\(list.rawValue)/list_changed") { write(meta, to: &$0) }
+        case .list(let list):
+            JSONRPC.notification("notifications/\(list.rawValue)/list_changed") { write(meta, to: &$0) }
         case .resource(let uri):
             JSONRPC.notification("notifications/resources/updated") { writer in
                 writer.member("uri", uri)
@@ -140,7 +141,8 @@ extension MCPServer {
             }
         case .task(let id):
             tasks[id].map { task in
-                JSONRPC.notification(version.isStateless ? "notifications/tasks" : "notifications/tasks/status") { writer in
+                JSONRPC.notification(version.isStateless ? "notifications/tasks" : "notifications/tasks/status") {
+                    writer in
                     task.write(to: &writer, version)
                     write(meta, to: &writer)
                 }

@@ -15,7 +15,8 @@ extension MCPServer.Caller {
             for _ in 0..<3 { writer.endObject() }
         }
         throw JSONRPCError(
-            .missingCapability, "this is for clients with the capability 'extensions.\(RequestMeta.Key.tasks)'", data: data)
+            .missingCapability, "this is for clients with the capability 'extensions.\(RequestMeta.Key.tasks)'",
+            data: data)
     }
 }
 
@@ -68,7 +69,9 @@ extension MCPServer {
         let ids = session.withMachine { machine in
             // The result of a task that is waited for is a call as well.
             var seen: Set<String> = []
-            return machine.calls.values.sorted { $0.number > $1.number }.map(\.envelopeID).filter { seen.insert($0).inserted }
+            return machine.calls.values.sorted { $0.number > $1.number }.map(\.envelopeID).filter {
+                seen.insert($0).inserted
+            }
         }
         let (page, next) = try Cursor.page(of: ids, params, size: Self.pageSize) { $0 }
         let tasks = try await tasks(page, session)
@@ -123,7 +126,8 @@ extension MCPServer {
     func tasks(_ ids: some Collection<String>, _ session: Session? = nil) async throws -> [String: TaskState] {
         guard !ids.isEmpty else { return [:] }
         let envelopes = try await gateway.store.results(of: ids)
-        return Dictionary(uniqueKeysWithValues: envelopes.map { ($0.id, TaskState(envelope: $0, tool: tool(of: $0, session))) })
+        return Dictionary(
+            uniqueKeysWithValues: envelopes.map { ($0.id, TaskState(envelope: $0, tool: tool(of: $0, session))) })
     }
 
     /// `nil` where it isn't known by which tool an envelope came.

@@ -28,7 +28,9 @@ struct ToolContent: Sendable, Hashable {
             let name = member.name ?? ""
             switch name {
             case "content":
-                guard member.value.kind == .array else { throw Problem(pointer: "/content", message: "must be an array") }
+                guard member.value.kind == .array else {
+                    throw Problem(pointer: "/content", message: "must be an array")
+                }
                 blocks = member.value.elements
             case "structuredContent": structured = member.value
             case "isError":
@@ -69,11 +71,15 @@ struct ToolContent: Sendable, Hashable {
         if let meta = members["_meta"], meta.kind != .object {
             throw Problem(pointer: pointer + "/_meta", message: "must be an object")
         }
-        if let annotations = members["annotations"] { try check(annotations: annotations, at: pointer + "/annotations") }
+        if let annotations = members["annotations"] {
+            try check(annotations: annotations, at: pointer + "/annotations")
+        }
     }
 
     private static func checkResource(_ resource: RawJSON?, at pointer: String) throws(Problem) {
-        guard let resource, resource.kind == .object else { throw Problem(pointer: pointer, message: "must be an object") }
+        guard let resource, resource.kind == .object else {
+            throw Problem(pointer: pointer, message: "must be an object")
+        }
         let members = resource.members
         try checkText(members, "uri", at: pointer)
         if members["mimeType"] != nil { try checkText(members, "mimeType", at: pointer) }
@@ -110,7 +116,8 @@ struct ToolContent: Sendable, Hashable {
 
     private static func checkBase64(_ members: [RawJSON.Member], _ name: String, at pointer: String) throws(Problem) {
         guard let text = members[name]?.string, Data(base64Encoded: text) != nil else {
-            throw Problem(pointer: "\(pointer)/\(name)", message: "must be base64 (RFC 4648, with padding, without line ends)")
+            throw Problem(
+                pointer: "\(pointer)/\(name)", message: "must be base64 (RFC 4648, with padding, without line ends)")
         }
     }
 }
