@@ -75,7 +75,7 @@ let package = Package(
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle,
+                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto, hummingbird, lifecycle,
                 yams, log,
             ]),
 

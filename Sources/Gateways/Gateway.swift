@@ -92,6 +92,8 @@ public struct Gateway: Service {
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+        let gate = SubmissionGate(
+            store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
         let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
         let intakes = [
@@ -103,12 +105,13 @@ public struct Gateway: Service {
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
+            store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
             catalogue: catalogue, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
-            outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
+            outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
+            keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
             logger: logger)
 
         let listening = Task { await hub.run() }
@@ -125,6 +128,7 @@ public struct Gateway: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await cancellations.run() }
                 group.addTask { await sweep.run() }
+                group.addTask { await gate.run() }
             }
         }
         let result: Result<Void, any Error>

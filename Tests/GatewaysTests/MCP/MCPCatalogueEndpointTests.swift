@@ -9,7 +9,7 @@ struct MCPCatalogueEndpointTests {
     private static let tools = """
         tools:
           - {name: picture, route: [a], result: content}
-          - {name: long, route: [a], task: required}
+          - {name: long, route: [a], task: required, result: content}
           - {name: short, route: [a], task: forbidden}
         prompts:
           - name: greet
@@ -203,6 +203,15 @@ struct MCPCatalogueEndpointTests {
             #expect(try await mcp.result("tasks/get", #"{"taskId":"\#(id)"}"#)["status"]?.string == "failed")
             let result = try await mcp.result("tasks/result", #"{"taskId":"\#(id)"}"#)
             #expect(result["content"]?.description == "[\(image)]" && result["isError"]?.boolean == true)
+
+            var stateless = MCPTestClient.stateless(gateway.client)
+            stateless.knowsTasks = true
+            let task = try #require(await stateless.result("tools/call", #"{"name":"long"}"#)["taskId"]?.string)
+            try await gateway.finish(task, #"{"content":[\#(image)],"isError":true}"#)
+            let ended = try await stateless.result("tasks/get", #"{"taskId":"\#(task)"}"#)
+            #expect(ended["status"]?.string == "completed", "failed is for protocol errors since 2026-07-28")
+            #expect(ended["result"]?["content"]?.description == "[\(image)]")
+            #expect(ended["result"]?["isError"]?.boolean == true)
         }
     }
 

@@ -23,7 +23,7 @@ extension MCPServer {
             }
             _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastUpdates in
                 // Read before the machine takes note of them: if that fails, they are news still.
-                let tasks = try await tasks(session.withMachine { $0.watch.movedTasks(lastUpdates) }, session)
+                let tasks = try await tasks(session.withMachine { $0.watch.movedTasks(lastUpdates) })
                 return session.withMachine { machine in
                     machine.look(lastUpdates: lastUpdates, catalogue: gateway.tools).compactMap { change in
                         if case .task(let id) = change, tasks[id]?.envelope.status.isFinal != false {

@@ -45,13 +45,13 @@ extension MCPServer {
 
     /// `tasks/get`
     func getTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
-        let task = try await task(taskID(params), caller.session)
+        let task = try await task(taskID(params))
         return MCPResult { task.write(to: &$0, caller.version) }
     }
 
     /// `tasks/result`: when the task has ended, what the call would have returned.
     func taskResult(_ request: JSONRPCRequest, _ caller: Caller, _ session: Session) async throws -> Reply {
-        let task = try await task(taskID(request.params), session)
+        let task = try await task(taskID(request.params))
         let id = task.envelope.id
         if task.envelope.status.isFinal { return .result(task.toolResult.result(caller.version, relatedTask: id)) }
         let progress = CallProgress(token: nil, logLevel: nil)
@@ -74,7 +74,7 @@ extension MCPServer {
             }
         }
         let (page, next) = try Cursor.page(of: ids, params, size: Self.pageSize) { $0 }
-        let tasks = try await tasks(page, session)
+        let tasks = try await tasks(page)
         return MCPResult { writer in
             writer.name("tasks")
             writer.beginArray()
@@ -91,14 +91,14 @@ extension MCPServer {
     /// `tasks/cancel`
     func cancelTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
         let id = try taskID(params)
-        let earlier = try await task(id, caller.session)
+        let earlier = try await task(id)
         if !caller.version.isStateless, earlier.envelope.status.isFinal {
             throw JSONRPCError(
                 .invalidParams, "the task has ended already: \(earlier.status(caller.version))")
         }
         try await gateway.cancel(id)
         if caller.version.isStateless { return .empty }
-        let task = try await task(id, caller.session)
+        let task = try await task(id)
         return MCPResult { task.write(to: &$0, caller.version) }
     }
 
@@ -115,24 +115,21 @@ extension MCPServer {
         return id
     }
 
-    private func task(_ id: String, _ session: Session? = nil) async throws -> TaskState {
+    private func task(_ id: String) async throws -> TaskState {
         guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
             let envelope = try await gateway.store.envelope(id)
         else { throw JSONRPCError(.invalidParams, "there is no task of this id") }
-        return TaskState(envelope: envelope, tool: tool(of: envelope, session))
+        return TaskState(envelope: envelope, tool: tool(of: envelope))
     }
 
     /// Those of the list that there are.
-    func tasks(_ ids: some Collection<String>, _ session: Session? = nil) async throws -> [String: TaskState] {
+    func tasks(_ ids: some Collection<String>) async throws -> [String: TaskState] {
         guard !ids.isEmpty else { return [:] }
         let envelopes = try await gateway.store.results(of: ids)
         return Dictionary(
-            uniqueKeysWithValues: envelopes.map { ($0.id, TaskState(envelope: $0, tool: tool(of: $0, session))) })
+            uniqueKeysWithValues: envelopes.map { ($0.id, TaskState(envelope: $0, tool: tool(of: $0))) })
     }
 
-    /// `nil` where it isn't known by which tool an envelope came.
-    private func tool(of envelope: EnvelopeRecord, _ session: Session?) -> Tool? {
-        session?.withMachine { machine in machine.calls.values.first { $0.envelopeID == envelope.id }?.tool }
-            .flatMap { gateway.tools[$0] }
-    }
+    /// `nil` where an envelope came by none, or by one that isn't there any more.
+    private func tool(of envelope: EnvelopeRecord) -> Tool? { envelope.tool.flatMap { gateway.tools[$0] } }
 }
