@@ -183,6 +183,28 @@ struct ToolCatalogueTests {
         #expect(catalogue.resource(at: "docs://nothing") == nil)
     }
 
+    @Test("the examples in docs/mcp.md are right")
+    func documentation() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: root.appending(path: "docs/mcp.md"), encoding: .utf8)
+        let examples = page.split(separator: "```yaml\n").dropFirst().map {
+            $0.prefix(upTo: $0.firstRange(of: "```")!.lowerBound)
+        }
+        #expect(examples.count == 3)
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tools-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["style.md", "sample.png", "handbook.md"] {
+            try Data("x".utf8).write(to: folder.appending(path: name))
+        }
+        for (index, example) in examples.enumerated() {
+            try Data(example.utf8).write(to: folder.appending(path: "\(index).yaml"))
+        }
+        let catalogue = try ToolCatalogue.read(folder.path)
+        #expect(catalogue.tools.count == 1 && catalogue.prompts.count == 1 && catalogue.resources.count == 2)
+    }
+
     @Test("mistakes in prompts and resources are reported with their lines")
     func promptMistakes() throws {
         let error = #expect(throws: ToolFileErrors.self) {
