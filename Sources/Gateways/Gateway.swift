@@ -103,6 +103,7 @@ public struct Gateway: Service {
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
+        let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
@@ -129,6 +130,7 @@ public struct Gateway: Service {
                 group.addTask { await cancellations.run() }
                 group.addTask { await sweep.run() }
                 group.addTask { await gate.run() }
+                group.addTask { await retention.run() }
             }
         }
         let result: Result<Void, any Error>

@@ -9,6 +9,7 @@ struct GatewayMetrics: Sendable {
     let submitted: Counter
     let streams: Gauge
     let overdue: Counter
+    let deleted: Counter
     let cancellationsAnnounced: Counter
     let controlRequestsAnswered: Counter
 
@@ -33,6 +34,7 @@ struct GatewayMetrics: Sendable {
         streams = registry.gauge("sse_streams", "Open event streams")
         overdue = registry.counter(
             "envelopes_overdue_total", "Envelopes failed since nobody had ended them by their deadline")
+        deleted = registry.counter("envelopes_deleted_total", "Envelopes that had ended long ago, and are gone")
         cancellationsAnnounced = registry.counter(
             "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
         controlRequestsAnswered = registry.counter(

@@ -27,18 +27,13 @@ struct SubmissionRequest: Sendable {
             headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
         }
         headers.submittedAt = Timestamp.now()
-        var writer = JSONWriter(capacity: 512)
-        writer.beginObject()
-        writer.member("id", id)
-        writer.name("route")
-        routeWithMetadata(jobID: id).write(to: &writer)
-        writer.name("headers")
-        writer.append(headers.json ?? .emptyObject)
-        writer.member("deadline", schedule.deadlineText)
-        for member in unknown { writer.append(member) }
-        writer.name("payload")
+        var envelope = Envelope(
+            id: id, route: routeWithMetadata(jobID: id), headers: headers, payload: payload, unknown: unknown)
+        if let deadline = schedule.deadlineText {
+            envelope.unknown.insert(.init(name: "deadline", value: RawJSON(string: deadline)), at: 0)
+        }
         return Submission(
-            id: id, actors: route.actors, tool: tool, payload: payload, messageHead: writer.bytes, schedule: schedule)
+            id: id, actors: route.actors, tool: tool, payload: payload, messageHead: envelope.head, schedule: schedule)
     }
 
     private func checkRoute() throws(Problem) {
