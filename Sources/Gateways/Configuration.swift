@@ -68,6 +68,7 @@ public struct Configuration: Sendable {
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
+        mcp.retention = self.retention
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

@@ -270,6 +270,19 @@ struct MCPSessionEndpointTests {
         }
     }
 
+    @Test("a task says how long it is kept, once that is known")
+    func taskAge() async throws {
+        try await withMCP(configure: { $0.mcp.retention = .seconds(3600) }) { gateway, _ in
+            let mcp = try await MCPTestClient.open(gateway.client)
+            let created = try await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)
+            let id = try #require(created["task"]?["taskId"]?.string)
+            #expect(created["task"]?["ttl"]?.kind == .null, "while it is under way nobody deletes it")
+            try await gateway.finish(id, #"{"sum":3}"#)
+            let age = try #require(await mcp.result("tasks/get", #"{"taskId":"\#(id)"}"#)["ttl"]?.integer)
+            #expect((3_600_000..<3_660_000).contains(age))
+        }
+    }
+
     // MARK: What a session listens to
 
     @Test("the session's own stream tells of envelopes that move and of tools that change, and can be resumed")
@@ -439,6 +452,17 @@ struct MCPSessionEndpointTests {
                 try await call("troupe_dlq_list", #"{"actor":"a"}"#)["structuredContent"]?["dead_letters"]?.kind
                     == .array)
             #expect(try await call("troupe_dlq_replay", #"{"actor":"a","unknown":1}"#)["isError"]?.boolean == true)
+
+            let early = try await call("troupe_retry", #"{"id":"again"}"#)
+            #expect(early["isError"]?.boolean == true, "there is none")
+            _ = try await call("troupe_submit", #"{"route":["a","b"],"payload":7,"id":"again"}"#)
+            #expect(try await call("troupe_retry", #"{"id":"again"}"#)["isError"]?.boolean == true, "it has not ended")
+            #expect(try await call("troupe_retry", #"{"id":"again","from":"x"}"#)["isError"]?.boolean == true)
+            try await gateway.finish("again", #""no""#, status: "failed")
+            let retried = try await call("troupe_retry", #"{"id":"again","from":"start"}"#)
+            #expect(retried["structuredContent"]?["envelope"]?["status"]?.string == "pending", "\(retried)")
+            try await eventually("it is sent again") { gateway.transport.messages(of: "again").count == 2 }
+            #expect(gateway.transport.messages(of: "again").last?.hasSuffix(#""payload":7}"#) == true)
         }
         try await withMCP(configure: { $0.mcp.hasOwnTools = false }) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)

@@ -119,7 +119,7 @@ extension MCPServer {
         guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
             let envelope = try await gateway.store.envelope(id)
         else { throw JSONRPCError(.invalidParams, "there is no task of this id") }
-        return TaskState(envelope: envelope, tool: tool(of: envelope))
+        return state(of: envelope)
     }
 
     /// Those of the list that there are.
@@ -127,9 +127,11 @@ extension MCPServer {
         guard !ids.isEmpty else { return [:] }
         let envelopes = try await gateway.store.results(of: ids)
         return Dictionary(
-            uniqueKeysWithValues: envelopes.map { ($0.id, TaskState(envelope: $0, tool: tool(of: $0))) })
+            uniqueKeysWithValues: envelopes.map { ($0.id, state(of: $0)) })
     }
 
-    /// `nil` where an envelope came by none, or by one that isn't there any more.
-    private func tool(of envelope: EnvelopeRecord) -> Tool? { envelope.tool.flatMap { gateway.tools[$0] } }
+    private func state(of envelope: EnvelopeRecord) -> TaskState {
+        TaskState(
+            envelope: envelope, tool: envelope.tool.flatMap { gateway.tools[$0] }, retention: settings.retention)
+    }
 }

@@ -6,6 +6,8 @@ struct TaskState: Sendable {
     let envelope: EnvelopeRecord
     /// By which it came, where that is known.
     var tool: Tool?
+    /// How long it is kept after its end; `nil` for ever.
+    var retention: Duration?
 
     /// Milliseconds between two looks that are worth it.
     private static let pollInterval = 1000
@@ -18,6 +20,12 @@ struct TaskState: Sendable {
         case .failed: version.isStateless ? "completed" : "failed"
         case .cancelled: "cancelled"
         }
+    }
+
+    /// Milliseconds from its creation; `nil` where there is no end to it: as long as it is under way, it stays.
+    private var timeToLive: Int? {
+        guard envelope.status.isFinal, let retention else { return nil }
+        return Int((envelope.updatedAt - envelope.createdAt) / 1000) + retention.milliseconds
     }
 
     /// What `tasks/get` answers.
@@ -35,9 +43,8 @@ struct TaskState: Sendable {
         writer.member("statusMessage", envelope.message.isEmpty ? nil : envelope.message)
         writer.member("createdAt", time: envelope.createdAt)
         writer.member("lastUpdatedAt", time: envelope.updatedAt)
-        // Kept until an operator deletes it.
         writer.name(version.isStateless ? "ttlMs" : "ttl")
-        writer.append(.null)
+        writer.append(timeToLive.map { RawJSON(integer: $0) } ?? .null)
         writer.name(version.isStateless ? "pollIntervalMs" : "pollInterval")
         writer.append(Self.pollInterval)
     }
