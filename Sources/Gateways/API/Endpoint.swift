@@ -46,6 +46,8 @@ struct Endpoint: Sendable {
         var schema: Schema?
         var example: String?
         var headers: [Parameter] = []
+        /// Its `id` is an envelope's: links lead from here to all that can be done with one.
+        var hasEnvelopeID = false
     }
 
     /// Of the path, in order.

@@ -151,6 +151,19 @@ struct OpenAPIDocument: Sendable {
             writer.name("content")
             write(type: answer.type, schema, example: answer.example, to: &writer)
         }
+        if answer.hasEnvelopeID {
+            writer.name("links")
+            writer.beginObject()
+            for endpoint in endpoints where endpoint.pathParameters == ["id"] {
+                writer.name(endpoint.name)
+                writer.beginObject()
+                writer.member("operationId", endpoint.name)
+                writer.name("parameters")
+                writer.append(#"{"id":"$response.body#/id"}"#)
+                writer.endObject()
+            }
+            writer.endObject()
+        }
         writer.endObject()
     }
 

@@ -20,7 +20,7 @@ extension GatewayRouter {
                     """,
                 body: .init(
                     schema:
-                        #"{"type":"object","additionalProperties":false,"properties":{"from":{"enum":["failed_step","start"],"default":"failed_step"}}}"#,
+                        #"{"type":"object","additionalProperties":false,"properties":{"from":{"enum":["failed_step","start",null],"default":"failed_step"}}}"#,
                     example: #"{"from":"start"}"#, isRequired: false),
                 answers: [
                     .init(status: .accepted, text: "The envelope, on its way", schema: .named("Envelope"))

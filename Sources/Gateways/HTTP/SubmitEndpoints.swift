@@ -22,7 +22,9 @@ extension GatewayRouter {
                     example:
                         #"{"route":{"actors":["resize","caption"]},"payload":{"url":"https://example.com/cat.png"}}"#),
                 answers: [
-                    .init(status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location]),
+                    .init(
+                        status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location],
+                        hasEnvelopeID: true),
                     .init(status: .created, text: "A child is registered", schema: .named("Accepted")),
                 ], errors: Self.submissionErrors, handler: postEnvelope),
             Endpoint(
@@ -39,7 +41,7 @@ extension GatewayRouter {
                     example: """
                         {"route":{"actors":["caption"]},"payload":{"url":"https://example.com/1.png"}}
                         {"tool":"caption","arguments":{"url":"https://example.com/2.png"}}
-                        """),
+                        """, isRequired: false),
                 answers: [
                     .init(
                         status: .ok, text: "A line each, and the sums", type: "application/x-ndjson",
