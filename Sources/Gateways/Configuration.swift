@@ -77,6 +77,7 @@ public struct Configuration: Sendable {
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
         traces = TraceSettings(&settings, service: Self.applicationName)
+        mcp.retention = self.retention
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

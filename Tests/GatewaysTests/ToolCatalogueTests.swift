@@ -134,6 +134,141 @@ struct ToolCatalogueTests {
         for line in expected { #expect(text.contains(line), "\(line) is not in:\n\(text)") }
     }
 
+    @Test("prompts and resources are read, with files beside the tool file")
+    func promptsAndResources() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tools-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data("Say {name}".utf8).write(to: folder.appending(path: "hello.md"))
+        try Data([0x89, 0x50, 0xFF]).write(to: folder.appending(path: "dot.png"))
+        try Data(
+            """
+            prompts:
+              - name: greet
+                title: Greeting
+                description: Greets somebody
+                arguments:
+                  - {name: name, description: Whom, required: true}
+                  - {name: tone, options: [kind, stern]}
+                messages:
+                  - text: "Greet {name}, {{tone}} is {tone}"
+                  - {role: assistant, image: {mimeType: image/png, file: dot.png}}
+                  - audio: {mimeType: audio/wav, data: AAEC}
+                  - resource: "troupe://envelopes/{name}"
+                  - resource: {uri: "x://{name}", mimeType: text/markdown, file: hello.md}
+            resources:
+              - {uri: "docs://hello", name: hello, file: hello.md, mimeType: text/markdown}
+              - {uri: "docs://dot", file: dot.png, description: A dot}
+              - {uri: "docs://{id}/data", name: data, text: 'No. {id}'}
+            """.utf8
+        ).write(to: folder.appending(path: "tools.yaml"))
+        let catalogue = try ToolCatalogue.read(folder.path)
+        #expect(catalogue.tools.isEmpty)
+        let prompt = try #require(catalogue.prompt("greet"))
+        #expect(prompt.arguments.map(\.isRequired) == [true, false])
+        #expect(prompt.arguments[1].options == ["kind", "stern"])
+        #expect(prompt.messages.map(\.role) == [.user, .assistant, .user, .user, .user])
+        #expect(prompt.messages[0].content == .text(Template("Greet {name}, {{tone}} is {tone}")))
+        #expect(
+            prompt.messages[1].content == .media(.init(kind: .image, data: "iVD/", mimeType: "image/png")))
+        #expect(prompt.messages[3].content == .resource(Template("troupe://envelopes/{name}")))
+        #expect(
+            prompt.messages[4].content
+                == .embedded(uri: Template("x://{name}"), mimeType: "text/markdown", .text(Template("Say {name}"))))
+        #expect(catalogue.resources.map(\.isTemplate) == [false, false, true])
+        #expect(catalogue.resources[0].body == .text(Template(verbatim: "Say {name}")), "no template, no places")
+        #expect(catalogue.resources[1].body == .data("iVD/"))
+        #expect(catalogue.resources[1].mimeType == "application/octet-stream")
+        #expect(catalogue.resource(at: "docs://7/data")?.values == ["id": "7"])
+        #expect(catalogue.resource(at: "docs://nothing") == nil)
+    }
+
+    @Test("the examples in docs/mcp.md are right")
+    func documentation() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: root.appending(path: "docs/mcp.md"), encoding: .utf8)
+        let examples = page.split(separator: "```yaml\n").dropFirst().map {
+            $0.prefix(upTo: $0.firstRange(of: "```")!.lowerBound)
+        }
+        #expect(examples.count == 3)
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tools-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["style.md", "sample.png", "handbook.md"] {
+            try Data("x".utf8).write(to: folder.appending(path: name))
+        }
+        for (index, example) in examples.enumerated() {
+            try Data(example.utf8).write(to: folder.appending(path: "\(index).yaml"))
+        }
+        let catalogue = try ToolCatalogue.read(folder.path)
+        #expect(catalogue.tools.count == 1 && catalogue.prompts.count == 1 && catalogue.resources.count == 2)
+    }
+
+    @Test("mistakes in prompts and resources are reported with their lines")
+    func promptMistakes() throws {
+        let error = #expect(throws: ToolFileErrors.self) {
+            try ToolCatalogue.parse(
+                """
+                prompts:
+                  - description: nameless
+                  - name: "two words"
+                  - name: p
+                    arguments: [{name: a}, {name: a}, {name: "b c"}, {name: d, options: [1], reqired: true}]
+                    messages:
+                      - text: "{a} {other}"
+                      - {role: system, text: x}
+                      - {text: x, image: y}
+                      - image: {mimeType: text/plain, data: AAEC}
+                      - audio: {mimeType: audio/wav, data: "?"}
+                      - image: {mimeType: image/png, file: /nowhere/x.png}
+                      - resource: {uri: "a://b"}
+                      - resource: {text: x}
+                  - {name: p, messages: []}
+                resources:
+                  - {name: uriless, text: x}
+                  - {uri: "no scheme", text: x}
+                  - {uri: "troupe://mine", text: x}
+                  - {uri: "d://{a}{b}", text: x}
+                  - {uri: "d://{a b}", text: x}
+                  - {uri: "d://x/{a}", text: "{b}"}
+                  - {uri: "d://twice", text: x}
+                  - {uri: "d://twice", text: x}
+                  - {uri: "d://empty"}
+                  - {uri: "d://both", text: x, data: AAEC}
+                  - {uri: "d://none", file: /nowhere/y.md}
+                tools: [{name: t, route: [a], result: xml, task: maybe}]
+                """, file: "t.yaml")
+        }
+        let text = try #require(error).description
+        let expected = [
+            "t.yaml:2: a prompt without 'name'", "t.yaml:3: prompt name 'two words' must",
+            "t.yaml:5: prompt 'p' has the argument 'a' twice", "t.yaml:5: an argument of prompt 'p' must be",
+            "t.yaml:5: argument 'd' of prompt 'p' has the unknown key 'reqired'",
+            "t.yaml:7: a message of prompt 'p' has {other}",
+            "t.yaml:8: role of a message of prompt 'p' must be one of: user,",
+            "t.yaml:9: a message of prompt 'p' must be a mapping with one of: text, image",
+            "t.yaml:10: mimeType of the image of a message of prompt 'p' must begin with image/",
+            "t.yaml:11: data of the audio of a message of prompt 'p' must be base64",
+            "t.yaml:12: file of the image of a message of prompt 'p': '/nowhere/x.png' cannot be read",
+            "t.yaml:13: the resource of a message of prompt 'p' must have one of: text, file, data",
+            "t.yaml:14: the resource of a message of prompt 'p' has no 'uri'",
+            "t.yaml:15: prompt 'p' is defined already, at t.yaml:4", "t.yaml:15: prompt 'p' has no 'messages'",
+            "t.yaml:17: a resource without 'uri'", "t.yaml:18: resource 'no scheme': a uri must begin with a scheme",
+            "t.yaml:19: resource 'troupe://mine': troupe:// is for the gateway's own",
+            "t.yaml:20: resource 'd://{a}{b}': a uri must have something between",
+            "t.yaml:21: resource 'd://{a b}': a uri",
+            "t.yaml:22: resource 'd://x/{a}' has {b}, which is none",
+            "t.yaml:24: resource 'd://twice' is defined already",
+            "t.yaml:25: resource 'd://empty' must have one of", "t.yaml:26: resource 'd://both' must have one of",
+            "t.yaml:27: file of resource 'd://none': '/nowhere/y.md' cannot be read",
+            "t.yaml:28: result of tool 't' must be one of: json, content",
+            "t.yaml:28: task of tool 't' must be one of: optional, required, forbidden",
+        ]
+        for line in expected { #expect(text.contains(line), "\(line) is not in:\n\(text)") }
+        #expect(error?.problems.count == expected.count, "\(text)")
+    }
+
     @Test(
         "what is no tool file is refused, not crashed on",
         arguments: [

@@ -152,7 +152,7 @@ class Sessions(unittest.IsolatedAsyncioTestCase):
             listed = (await session.list_resources()).resources
             self.assertIn(uri, [resource.uri for resource in listed])
             templates = (await session.list_resource_templates()).resourceTemplates
-            self.assertEqual(templates[0].uriTemplate, "troupe://envelopes/{id}")
+            self.assertIn("troupe://envelopes/{id}", [template.uriTemplate for template in templates])
             prompt = await session.get_prompt("troupe_diagnose", {"id": created.task.taskId})
             self.assertEqual(len(prompt.messages), 3)
             reference = types.PromptReference(type="ref/prompt", name="troupe_diagnose")
@@ -165,6 +165,8 @@ class Sessions(unittest.IsolatedAsyncioTestCase):
             created = await tasks.call_tool_as_task("add", {"numbers": [20, 22], "seconds": 1})
             id = created.task.taskId
             self.assertEqual(created.task.status, "working")
+            told = await self.next_told(types.TaskStatusNotification)
+            self.assertEqual(told.params.taskId, id)
             statuses = [status.status async for status in tasks.poll_task(id)]
             self.assertEqual(statuses[-1], "completed")
             result = await tasks.get_task_result(id, types.CallToolResult)

@@ -147,7 +147,8 @@ class Stateless(unittest.IsolatedAsyncioTestCase):
             contents = (await client.read_resource(uri)).contents[0]
             self.assertIn('"status":"succeeded"', contents.text)
             self.assertIn(uri, [resource.uri for resource in (await client.list_resources()).resources])
-            self.assertEqual(len((await client.list_resource_templates()).resource_templates), 2)
+            templates = (await client.list_resource_templates()).resource_templates
+            self.assertIn("troupe://envelopes/{id}/history", [template.uri_template for template in templates])
             prompt = await client.get_prompt("troupe_diagnose", {"id": uri.rsplit("/", 1)[1]})
             self.assertEqual(len(prompt.messages), 3)
             reference = types.ResourceTemplateReference(type="ref/resource", uri="troupe://envelopes/{id}")
@@ -156,6 +157,15 @@ class Stateless(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(MCPError) as unknown:
                 await client.read_resource("troupe://envelopes/nobody")
             self.assertEqual(unknown.exception.code, types.INVALID_PARAMS)
+
+    async def test_what_the_files_offer(self):
+        async with Client(URL) as client:
+            image = (await client.call_tool("test_image_content", {})).content[0]
+            self.assertIsInstance(image, types.ImageContent)
+            prompt = await client.get_prompt("test_prompt_with_image")
+            self.assertEqual(prompt.messages[0].content.data, image.data)
+            blob = (await client.read_resource("test://static-binary")).contents[0]
+            self.assertEqual(blob.blob, image.data)
 
     async def test_the_way_of_2025(self):
         async with Client(URL, mode="legacy") as client:

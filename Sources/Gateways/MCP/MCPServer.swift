@@ -93,7 +93,11 @@ struct MCPServer: Sendable {
     private func answerStateless(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         switch request.method {
         case "server/discover": return .result(discover())
-        case "subscriptions/listen": return try await .listen(watch(request.params))
+        case "subscriptions/listen": return try await .listen(watch(request.params, caller))
+        case "tasks/get", "tasks/cancel", "tasks/update": try caller.requireTasks()
+        default: throw JSONRPCError.unknownMethod(request.method)
+        }
+        switch request.method {
         case "tasks/get": return try await .result(getTask(request.params, caller))
         case "tasks/cancel": return try await .result(cancelTask(request.params, caller))
         case "tasks/update": return try await .result(updateTask(request.params))

@@ -12,6 +12,8 @@ struct MCPSettings: Sendable {
     var origins = OriginCheck(allowed: [], isLoopback: true)
     /// How long a list of tools may be kept.
     var toolsAge = Duration.seconds(5)
+    /// How long envelopes are kept after their end; `nil` for ever.
+    var retention: Duration?
 
     init() {}
 

@@ -66,12 +66,11 @@ extension EnvelopeStore {
         )
     }
 
-    /// Those of the list that there are, without payload and result, the newest first.
-    func envelopes(_ ids: [String]) async throws(PostgreSQLError) -> [EnvelopeRecord] {
+    /// Those of the list that there are, with results, without payloads.
+    func results(of ids: some Collection<String>) async throws(PostgreSQLError) -> [EnvelopeRecord] {
         try await query(
-            "SELECT \(EnvelopeRecord.columns) FROM envelopes WHERE id = ANY($1) ORDER BY created_at DESC, id DESC",
-            [.texts(ids)]
-        ).map { (row) throws(PostgreSQLError) in try EnvelopeRecord(row, withBodies: false) }
+            "SELECT \(EnvelopeRecord.columns), NULL, result FROM envelopes WHERE id = ANY($1)", [.texts(Array(ids))]
+        ).map { (row) throws(PostgreSQLError) in try EnvelopeRecord(row, withBodies: true) }
     }
 
     /// Ids that begin so, among those of the last 1000 envelopes.

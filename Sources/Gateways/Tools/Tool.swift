@@ -11,6 +11,8 @@ struct Tool: Sendable, Hashable {
     var inputSchema: JSONSchema?
     /// What results look like.
     var outputSchema: JSONSchema?
+    var resultForm = ResultForm.json
+    var taskSupport = TaskSupport.optional
     var route: [String]
     /// Whether callers are told of the event stream.
     var reportsProgress: Bool
@@ -76,6 +78,21 @@ struct Tool: Sendable, Hashable {
             ToolParameter.writeProperties(parameters, to: &writer)
             writer.endObject()
         }
+    }
+}
+
+extension Tool {
+    /// What a result is to MCP.
+    enum ResultForm: String, Sendable, CaseIterable {
+        /// Any JSON: it is the structured content.
+        case json
+        /// An object with MCP's own `content`, and perhaps `structuredContent` and `isError`.
+        case content
+    }
+
+    /// Whether calls may be tasks of MCP.
+    enum TaskSupport: String, Sendable, CaseIterable {
+        case optional, required, forbidden
     }
 }
 

@@ -1,16 +1,32 @@
 internal import FoundationEssentials
 
-/// The tools of this gateway, in the order of their files.
+/// The tools of this gateway, and its prompts and resources, in the order of their files.
 struct ToolCatalogue: Sendable, Hashable {
     private(set) var tools: [Tool]
+    private(set) var prompts: [Prompt]
+    private(set) var resources: [Resource]
     private let byName: [String: Tool]
 
-    init(_ tools: [Tool] = []) {
+    init(_ tools: [Tool] = [], prompts: [Prompt] = [], resources: [Resource] = []) {
         self.tools = tools
+        self.prompts = prompts
+        self.resources = resources
         byName = Dictionary(tools.map { ($0.name, $0) }) { first, _ in first }
     }
 
     subscript(name: String) -> Tool? { byName[name] }
+
+    func prompt(_ name: String) -> Prompt? { prompts.first { $0.name == name } }
+
+    /// What a URI names, with the values that are in it: documents before templates.
+    func resource(at uri: String) -> (resource: Resource, values: [String: String])? {
+        for resources in [resources.filter { !$0.isTemplate }, resources.filter(\.isTemplate)] {
+            for resource in resources {
+                if let values = resource.values(in: uri) { return (resource, values) }
+            }
+        }
+        return nil
+    }
 
     /// Reads a YAML file, or all `.yaml` and `.yml` files of a folder in the order of their names.
     /// - Throws: all mistakes of all files at once.

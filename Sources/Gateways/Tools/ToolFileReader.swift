@@ -2,18 +2,22 @@ internal import Envelopes
 internal import Settings
 internal import Yams
 
-/// Gathers tools, and every mistake, from YAML files:
+/// Gathers tools, prompts and resources, and every mistake, from YAML files:
 ///
 ///     defaults: {progress, timeout}
 ///     routes: {name: [actor, ...]}
-///     tools: [{name, title, description, parameters or inputSchema, outputSchema, route, progress, timeout, metadata}]
+///     tools: [{name, title, description, parameters or inputSchema, outputSchema, result, task, route, progress, timeout, metadata}]
+///     prompts: [{name, title, description, arguments, messages}]
+///     resources: [{uri, name, title, description, mimeType, text or file or data}]
 ///
 /// Defaults and named routes hold for the file they stand in.
 struct ToolFileReader {
     var problems: [ToolFileProblem] = []
     private var tools: [Tool] = []
+    var prompts: [Prompt] = []
+    var resources: [Resource] = []
     private var places: [String: String] = [:]
-    private var file = ""
+    private(set) var file = ""
 
     mutating func read(_ text: String, file: String) {
         self.file = file
@@ -25,17 +29,20 @@ struct ToolFileReader {
         }
         guard let root else { return report(nil, "holds nothing") }
         guard let mapping = root.mapping else { return report(root, "must be a mapping with 'tools'") }
-        checkKeys(mapping, of: "the file", known: ["defaults", "routes", "tools"])
+        checkKeys(mapping, of: "the file", known: ["defaults", "routes", "tools", "prompts", "resources"])
         let defaults = readDefaults(mapping["defaults"])
         let routes = readRoutes(mapping["routes"])
-        guard let list = mapping["tools"] else { return report(root, "'tools' is missing") }
-        guard let sequence = list.sequence else { return report(list, "'tools' must be a list") }
-        for node in sequence { readTool(node, defaults: defaults, routes: routes) }
+        if mapping["tools"] == nil, mapping["prompts"] == nil, mapping["resources"] == nil {
+            report(root, "'tools' is missing, and so are 'prompts' and 'resources'")
+        }
+        for node in list(mapping["tools"], "'tools'") { readTool(node, defaults: defaults, routes: routes) }
+        for node in list(mapping["prompts"], "'prompts'") { readPrompt(node) }
+        for node in list(mapping["resources"], "'resources'") { readResource(node) }
     }
 
     func finish() throws(ToolFileErrors) -> ToolCatalogue {
         guard problems.isEmpty else { throw ToolFileErrors(problems) }
-        return ToolCatalogue(tools)
+        return ToolCatalogue(tools, prompts: prompts, resources: resources)
     }
 
     // MARK: Parts of a file
@@ -81,16 +88,12 @@ struct ToolFileReader {
             if mapping["name"] == nil { report(node, "a tool without 'name'") }
             return
         }
-        guard (1...128).contains(name.utf8.count), EnvelopeID.isAcceptable(name) else {
-            return report(mapping["name"], "tool name '\(name)' must have 1 to 128 characters of A-Z a-z 0-9 . _ : -")
-        }
-        if let place = places[name] { report(mapping["name"], "tool '\(name)' is defined already, at \(place)") }
-        places[name] = "\(file):\(mapping["name"]?.mark?.line ?? 1)"
+        guard checkName(name, mapping["name"], "tool") else { return }
         checkKeys(
             mapping, of: "tool '\(name)'",
             known: [
-                "name", "title", "description", "parameters", "inputSchema", "outputSchema", "route", "progress",
-                "timeout", "metadata",
+                "name", "title", "description", "parameters", "inputSchema", "outputSchema", "result", "task", "route",
+                "progress", "timeout", "metadata",
             ])
         if mapping["parameters"] != nil, let node = mapping["inputSchema"] {
             report(node, "tool '\(name)' has both 'parameters' and 'inputSchema'")
@@ -111,7 +114,9 @@ struct ToolFileReader {
                 name: name, title: string(mapping["title"], "title of tool '\(name)'"),
                 description: string(mapping["description"], "description of tool '\(name)'") ?? "",
                 parameters: readParameters(mapping["parameters"], of: "tool '\(name)'"), inputSchema: inputSchema,
-                outputSchema: schema(mapping["outputSchema"], "outputSchema of tool '\(name)'"), route: route,
+                outputSchema: schema(mapping["outputSchema"], "outputSchema of tool '\(name)'"),
+                resultForm: choice(mapping["result"], "result of tool '\(name)'") ?? .json,
+                taskSupport: choice(mapping["task"], "task of tool '\(name)'") ?? .optional, route: route,
                 reportsProgress: boolean(mapping["progress"], "progress of tool '\(name)'") ?? defaults.progress,
                 timeoutSeconds: timeout(mapping["timeout"], "timeout of tool '\(name)'") ?? defaults.timeout,
                 metadata: metadata))
@@ -202,7 +207,41 @@ struct ToolFileReader {
         }
     }
 
+    // MARK: Names
+
+    mutating func checkName(_ name: String, _ node: Node?, _ kind: String) -> Bool {
+        guard (1...128).contains(name.utf8.count), EnvelopeID.isAcceptable(name) else {
+            report(node, "\(kind) name '\(name)' must have 1 to 128 characters of A-Z a-z 0-9 . _ : -")
+            return false
+        }
+        checkIsNew("\(kind) '\(name)'", node)
+        return true
+    }
+
+    mutating func checkIsNew(_ what: String, _ node: Node?) {
+        if let place = places[what] { report(node, "\(what) is defined already, at \(place)") }
+        places[what] = "\(file):\(node?.mark?.line ?? 1)"
+    }
+
     // MARK: Values
+
+    /// The elements of a list that may be missing.
+    mutating func list(_ node: Node?, _ label: String) -> [Node] {
+        guard let node, !node.isNull else { return [] }
+        guard let sequence = node.sequence else {
+            report(node, "\(label) must be a list")
+            return []
+        }
+        return Array(sequence)
+    }
+
+    mutating func choice<Value: RawRepresentable & CaseIterable>(_ node: Node?, _ label: String) -> Value?
+    where Value.RawValue == String {
+        guard let node else { return nil }
+        if let value = node.scalar.flatMap({ Value(rawValue: $0.string) }) { return value }
+        report(node, "\(label) must be one of: \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+        return nil
+    }
 
     private mutating func actors(_ node: Node, _ label: String) -> [String]? {
         guard let sequence = node.sequence, !sequence.isEmpty else {
@@ -221,7 +260,7 @@ struct ToolFileReader {
         return actors
     }
 
-    private mutating func string(_ node: Node?, _ label: String) -> String? {
+    mutating func string(_ node: Node?, _ label: String) -> String? {
         guard let node else { return nil }
         guard let text = node.scalar?.string, !node.isNull else {
             report(node, "\(label) must be a string")
@@ -230,7 +269,7 @@ struct ToolFileReader {
         return text
     }
 
-    private mutating func boolean(_ node: Node?, _ label: String) -> Bool? {
+    mutating func boolean(_ node: Node?, _ label: String) -> Bool? {
         guard let node else { return nil }
         if let value = node.bool { return value }
         report(node, "\(label) must be true or false")
@@ -248,7 +287,7 @@ struct ToolFileReader {
         return nil
     }
 
-    private mutating func json(_ node: Node, _ label: String) -> RawJSON? {
+    mutating func json(_ node: Node, _ label: String) -> RawJSON? {
         do throws(YAMLValue.Problem) {
             return try YAMLValue.json(node)
         } catch {
@@ -269,14 +308,14 @@ struct ToolFileReader {
 
     // MARK: Mistakes
 
-    private mutating func checkKeys(_ mapping: Node.Mapping, of owner: String, known: [String]) {
+    mutating func checkKeys(_ mapping: Node.Mapping, of owner: String, known: [String]) {
         for (key, _) in mapping {
             guard let name = key.scalar?.string, !known.contains(name) else { continue }
             report(key, "\(owner) has the unknown key '\(name)'; known are: \(known.joined(separator: ", "))")
         }
     }
 
-    private mutating func report(_ node: Node?, _ message: String) {
+    mutating func report(_ node: Node?, _ message: String) {
         problems.append(ToolFileProblem(file: file, line: node?.mark?.line, message: message))
     }
 

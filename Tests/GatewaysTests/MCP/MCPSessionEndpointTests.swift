@@ -36,7 +36,9 @@ struct MCPSessionEndpointTests {
                 #expect(result["protocolVersion"]?.string == version)
                 #expect(result["serverInfo"]?["name"]?.string == "troupe-gateway")
                 #expect(result["capabilities"]?["tools"]?["listChanged"]?.boolean == true)
-                #expect(result["capabilities"]?["resources"]?["subscribe"]?.boolean == true)
+                #expect(
+                    result["capabilities"]?["resources"]?.description == #"{"subscribe":true,"listChanged":true}"#)
+                #expect(result["capabilities"]?["prompts"]?["listChanged"]?.boolean == true)
                 #expect((result["capabilities"]?["tasks"] != nil) == (version == "2025-11-25"))
             }
         }
@@ -252,14 +254,78 @@ struct MCPSessionEndpointTests {
         }
     }
 
+    @Test("a session hears of its tasks until they have ended, and of no other's")
+    func taskNotifications() async throws {
+        try await withMCP { gateway, _ in
+            let mcp = try await MCPTestClient.open(gateway.client)
+            let other = try await MCPTestClient.open(gateway.client)
+            func call(_ mcp: MCPTestClient) async throws -> String {
+                try #require(
+                    await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)["task"]?["taskId"]?.string)
+            }
+            let foreign = try await call(other)
+            let stream = try await mcp.listen()
+            let id = try await call(mcp)
+            try await gateway.progress(foreign, 0)
+            try await gateway.progress(id, 0)
+            var statuses: [String] = []
+            for await event in stream.events where event["method"] != nil {
+                #expect(event["method"]?.string == "notifications/tasks/status")
+                let task = try #require(event["params"])
+                #expect(task["taskId"]?.string == id)
+                #expect(task["ttl"]?.kind == .null && task["pollInterval"] != nil && task["createdAt"] != nil)
+                statuses.append(try #require(task["status"]?.string))
+                if statuses.count == 1 { try await gateway.finish(id, #"{"sum":"no number"}"#) }
+                if statuses.last != "working" { break }
+            }
+            #expect(statuses.last == "failed", "a result that doesn't fit is an error, which is a failed task here")
+            #expect(try await mcp.result("tasks/get", #"{"taskId":"\#(id)"}"#)["status"]?.string == "failed")
+            #expect(
+                try await mcp.result("tasks/list")["tasks"]?.elements.map { $0["status"]?.string } == ["failed"])
+        }
+    }
+
+    @Test("tasks are listed in pages, the latest first")
+    func taskPages() async throws {
+        try await withMCP { gateway, _ in
+            let mcp = try await MCPTestClient.open(gateway.client)
+            var ids: [String] = []
+            for _ in 0..<60 {
+                let created = try await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)
+                ids.append(try #require(created["task"]?["taskId"]?.string))
+            }
+            let first = try await mcp.result("tasks/list")
+            let cursor = try #require(first["nextCursor"]?.string)
+            let second = try await mcp.result("tasks/list", #"{"cursor":"\#(cursor)"}"#)
+            let listed = (first["tasks"]?.elements ?? []) + (second["tasks"]?.elements ?? [])
+            #expect(listed.map { $0["taskId"]?.string } == ids.reversed())
+            #expect(second["nextCursor"] == nil)
+            #expect(try await mcp.failure("tasks/list", #"{"cursor":"rubbish"}"#) == [200, -32602])
+        }
+    }
+
+    @Test("a task says how long it is kept, once that is known")
+    func taskAge() async throws {
+        try await withMCP(configure: { $0.mcp.retention = .seconds(3600) }) { gateway, _ in
+            let mcp = try await MCPTestClient.open(gateway.client)
+            let created = try await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)
+            let id = try #require(created["task"]?["taskId"]?.string)
+            #expect(created["task"]?["ttl"]?.kind == .null, "while it is under way nobody deletes it")
+            try await gateway.finish(id, #"{"sum":3}"#)
+            let age = try #require(await mcp.result("tasks/get", #"{"taskId":"\#(id)"}"#)["ttl"]?.integer)
+            #expect((3_600_000..<3_660_000).contains(age))
+        }
+    }
+
     // MARK: What a session listens to
 
     @Test("the session's own stream tells of envelopes that move and of tools that change, and can be resumed")
     func ownStream() async throws {
         try await withMCP { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
-            let id = try #require(
-                await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)["task"]?["taskId"]?.string)
+            let id = "watched"
+            let body = #"{"id":"watched","route":{"actors":["a","b"]},"payload":1}"#
+            #expect(try await gateway.client.post("/envelopes", body).status == 202)
             #expect(
                 try await mcp.failure("resources/subscribe", #"{"uri":"troupe://envelopes/nobody"}"#) == [200, -32002])
             #expect(try await mcp.failure("resources/subscribe", #"{"uri":"file:///etc/passwd"}"#) == [200, -32002])
@@ -420,6 +486,17 @@ struct MCPSessionEndpointTests {
                 try await call("troupe_dlq_list", #"{"actor":"a"}"#)["structuredContent"]?["dead_letters"]?.kind
                     == .array)
             #expect(try await call("troupe_dlq_replay", #"{"actor":"a","unknown":1}"#)["isError"]?.boolean == true)
+
+            let early = try await call("troupe_retry", #"{"id":"again"}"#)
+            #expect(early["isError"]?.boolean == true, "there is none")
+            _ = try await call("troupe_submit", #"{"route":["a","b"],"payload":7,"id":"again"}"#)
+            #expect(try await call("troupe_retry", #"{"id":"again"}"#)["isError"]?.boolean == true, "it has not ended")
+            #expect(try await call("troupe_retry", #"{"id":"again","from":"x"}"#)["isError"]?.boolean == true)
+            try await gateway.finish("again", #""no""#, status: "failed")
+            let retried = try await call("troupe_retry", #"{"id":"again","from":"start"}"#)
+            #expect(retried["structuredContent"]?["envelope"]?["status"]?.string == "pending", "\(retried)")
+            try await eventually("it is sent again") { gateway.transport.messages(of: "again").count == 2 }
+            #expect(gateway.transport.messages(of: "again").last?.hasSuffix(#""payload":7}"#) == true)
         }
         try await withMCP(configure: { $0.mcp.hasOwnTools = false }) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)

@@ -67,7 +67,8 @@ struct MCPStatelessEndpointTests {
     func stop() async throws {
         try await withDatabase { database in
             let gateway = try await TestGateway.start(database.url) { $0.mcp.callTimeout = .seconds(60) }
-            let mcp = MCPTestClient.stateless(gateway.client)
+            var mcp = MCPTestClient.stateless(gateway.client)
+            mcp.knowsTasks = true
             let tool = #"{"name":"troupe_submit","arguments":{"route":["a"],"payload":1,"id":"e"}}"#
             _ = try await mcp.result("tools/call", tool)
             let listening = try await mcp.stream("subscriptions/listen", #"{"notifications":{"taskIds":["e"]}}"#)
@@ -146,7 +147,8 @@ struct MCPStatelessEndpointTests {
     @Test("a subscription is acknowledged first, then tells what was asked for and nothing else")
     func listen() async throws {
         try await withMCP { gateway, _ in
-            let mcp = MCPTestClient.stateless(gateway.client)
+            var mcp = MCPTestClient.stateless(gateway.client)
+            mcp.knowsTasks = true
             func submit(_ id: String) async throws {
                 _ = try await mcp.result(
                     "tools/call", #"{"name":"troupe_submit","arguments":{"route":["a","b"],"payload":1,"id":"\#(id)"}}"#
@@ -165,7 +167,8 @@ struct MCPStatelessEndpointTests {
             #expect(first["method"]?.string == "notifications/subscriptions/acknowledged")
             #expect(
                 first["params"]?["notifications"]?.description
-                    == #"{"toolsListChanged":true,"resourceSubscriptions":["troupe://envelopes/r"],"taskIds":["t"]}"#)
+                    == #"{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["troupe://envelopes/r"],"taskIds":["t"]}"#
+            )
             try await gateway.progress("other", 0)
             try await gateway.progress("r", 0)
             let updated = try await next()
@@ -186,6 +189,22 @@ struct MCPStatelessEndpointTests {
             #expect(try await mcp.failure("subscriptions/listen", #"{"notifications":1}"#) == [400, -32602])
             #expect(
                 try await mcp.failure("subscriptions/listen", #"{"notifications":{"taskIds":"t"}}"#) == [400, -32602])
+        }
+    }
+
+    @Test("tasks are for clients that declare them, with each request")
+    func tasksAreDeclared() async throws {
+        try await withMCP { gateway, _ in
+            let mcp = MCPTestClient.stateless(gateway.client)
+            for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
+                #expect(try await mcp.failure(method, #"{"taskId":"e"}"#) == [400, -32021], "\(method)")
+            }
+            let listen = try await mcp.request("subscriptions/listen", #"{"notifications":{"taskIds":["e"]}}"#)
+            #expect(listen.status == 400)
+            #expect(listen["error"]?["code"]?.integer == -32021)
+            #expect(
+                listen["error"]?["data"]?.description
+                    == #"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#)
         }
     }
 

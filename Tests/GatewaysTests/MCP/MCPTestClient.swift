@@ -123,14 +123,14 @@ extension TestGateway {
 
 /// A gateway with two tools on a database of its own.
 func withMCP(
-    configure: @escaping (inout Configuration) -> Void = { _ in },
+    tools: String = mcpTools, configure: @escaping (inout Configuration) -> Void = { _ in },
     _ body: (TestGateway, TestDatabase) async throws -> Void
 ) async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("troupe-mcp-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent("tools.yaml")
-    try Data(mcpTools.utf8).write(to: file)
+    try Data(tools.utf8).write(to: file)
     try await withGateway(configure: { configuration in
         configuration.configPath = file.path
         configuration.configReload = .milliseconds(50)

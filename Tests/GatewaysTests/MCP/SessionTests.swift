@@ -6,7 +6,7 @@ import Testing
 
 @Suite("MCP: sessions")
 struct SessionTests {
-    private func machine() -> SessionMachine { SessionMachine(toolsVersion: 0) }
+    private func machine() -> SessionMachine { SessionMachine(ToolCatalogue()) }
     private let silent = CallProgress(token: nil, logLevel: nil)
 
     private func id(_ number: Int) -> RawJSON { RawJSON(integer: number) }
@@ -60,36 +60,79 @@ struct SessionTests {
         }
     }
 
+    private static func catalogue(_ text: String) throws -> ToolCatalogue {
+        try ToolCatalogue.parse("tools: [{name: t, route: [a]}]\n" + text)
+    }
+
     @Test("news are what differs from what was told, each told once")
     func watch() throws {
-        var watch = ChangeWatch(toolsVersion: 3)
-        watch.addResource("e", last: 10)
-        watch.addTask("e", last: 10)
-        watch.addTask("t", last: 1)
+        let before = try Self.catalogue("")
+        let after = try Self.catalogue("prompts: [{name: p, messages: [{text: x}]}]")
+        var watch = ChangeWatch(lists: [.tools, .prompts], before)
+        watch.add(.envelope("e", last: 10))
+        watch.add(task: "e", last: 10)
+        watch.add(task: "t", last: 1)
         #expect(watch.envelopeIDs == ["e", "t"])
-        #expect(watch.look(lastChanges: ["e": 10, "t": 1], toolsVersion: 3) == [])
-        #expect(watch.look(lastChanges: ["e": 11, "t": 1], toolsVersion: 3) == [.resource("e"), .task("e")])
+        #expect(watch.look(lastChanges: ["e": 10, "t": 1], catalogue: before) == [])
         #expect(
-            watch.look(lastChanges: ["e": 15, "t": 2], toolsVersion: 4) == [
-                .tools, .resource("e"), .task("e"), .task("t"),
+            watch.look(lastChanges: ["e": 11, "t": 1], catalogue: before) == [
+                .resource("troupe://envelopes/e"), .task("e"),
             ])
-        #expect(watch.look(lastChanges: ["e": 15, "t": 2], toolsVersion: 4) == [])
-        watch.removeResource("e")
+        #expect(watch.movedTasks(["e": 15, "t": 1]) == ["e"])
+        #expect(
+            watch.look(lastChanges: ["e": 15, "t": 2], catalogue: after) == [
+                .list(.prompts), .resource("troupe://envelopes/e"), .task("e"), .task("t"),
+            ])
+        #expect(watch.look(lastChanges: ["e": 15, "t": 2], catalogue: after) == [])
+        watch.remove(envelope: "e")
         // A clock that was set back hides nothing.
-        #expect(watch.look(lastChanges: ["e": 14], toolsVersion: 4) == [.task("e")])
-        var other = ChangeWatch()
-        #expect(other.look(lastChanges: ["e": 1], toolsVersion: 9) == [], "nobody asked")
+        #expect(watch.look(lastChanges: ["e": 14], catalogue: after) == [.task("e")])
+        watch.remove(task: "e")
+        #expect(watch.look(lastChanges: ["e": 17], catalogue: after) == [])
+        var other = ChangeWatch(lists: [], before)
+        #expect(other.look(lastChanges: ["e": 1], catalogue: after) == [], "nobody asked")
+    }
+
+    @Test("a document that changes is news to those who have subscribed to it, one that comes or goes to all")
+    func documents() throws {
+        let one = try Self.catalogue("resources: [{uri: 'd://1', text: a}]")
+        let changed = try Self.catalogue("resources: [{uri: 'd://1', text: b}]")
+        let two = try Self.catalogue("resources: [{uri: 'd://1', text: b}, {uri: 'd://{n}', text: '{n}'}]")
+        var watch = ChangeWatch(lists: [.resources], one)
+        watch.add(.document("d://1"))
+        watch.add(.document("d://2"))
+        #expect(watch.resourceCount == 2)
+        #expect(watch.look(lastChanges: [:], catalogue: changed) == [.resource("d://1")])
+        #expect(watch.look(lastChanges: [:], catalogue: two) == [.list(.resources), .resource("d://2")])
+        #expect(watch.look(lastChanges: [:], catalogue: two) == [])
+        #expect(watch.remove(document: "d://2") && !watch.remove(document: "d://2"))
+        #expect(watch.look(lastChanges: [:], catalogue: one) == [.list(.resources), .resource("d://1")])
     }
 
     @Test("subscriptions are bounded, and a second one to the same changes nothing")
     func subscriptions() throws {
         var machine = machine()
-        for number in 0..<SessionMachine.resourceLimit { try machine.subscribe("e\(number)", last: 5) }
-        try machine.subscribe("e0", last: 9)
-        #expect(machine.look(lastChanges: ["e0": 7], toolsVersion: 0) == [.resource("e0")])
-        #expect(throws: SessionMachine.TooManyResources.self) { try machine.subscribe("other", last: 0) }
-        machine.unsubscribe("e0")
-        try machine.subscribe("other", last: 0)
+        for number in 0..<SessionMachine.resourceLimit { try machine.subscribe(.envelope("e\(number)", last: 5)) }
+        try machine.subscribe(.envelope("e0", last: 9))
+        #expect(
+            machine.look(lastChanges: ["e0": 7], catalogue: ToolCatalogue()) == [.resource("troupe://envelopes/e0")])
+        #expect(throws: SessionMachine.TooManyResources.self) { try machine.subscribe(.envelope("other", last: 0)) }
+        #expect(throws: SessionMachine.TooManyResources.self) { try machine.subscribe(.document("d://1")) }
+        machine.unsubscribe(envelope: "e0")
+        try machine.subscribe(.document("d://1"))
+    }
+
+    @Test("a task is watched until its call is forgotten")
+    func tasks() {
+        var machine = machine()
+        let call = machine.begin(id(0), envelopeID: "e0", tool: "t", progress: silent)
+        machine.end(call.number)
+        machine.watch(task: "e0", last: 1)
+        #expect(machine.watch.envelopeIDs == ["e0"])
+        for number in 1...SessionMachine.callLimit {
+            _ = machine.begin(id(number), envelopeID: "e\(number)", tool: "t", progress: silent)
+        }
+        #expect(machine.watch.envelopeIDs.isEmpty)
     }
 
     @Test("progress only grows, messages have their level")
@@ -119,18 +162,18 @@ struct SessionTests {
         let table = SessionTable(limit: 2, idleLimit: .seconds(60))
         let start = MonotonicTime.now
         func after(_ seconds: Int) -> MonotonicTime { start.advanced(by: .seconds(seconds)) }
-        let first = try #require(table.open(.june2025, toolsVersion: 0, now: start))
-        let second = try #require(table.open(.june2025, toolsVersion: 0, now: start))
+        let first = try #require(table.open(.june2025, ToolCatalogue(), now: start))
+        let second = try #require(table.open(.june2025, ToolCatalogue(), now: start))
         #expect(first.id.count == 32 && first.id != second.id)
         first.use(at: after(1))
         second.use(at: after(2))
-        let third = try #require(table.open(.june2025, toolsVersion: 0, now: after(3)))
+        let third = try #require(table.open(.june2025, ToolCatalogue(), now: after(3)))
         #expect(table.find(first.id, now: after(3)) == nil)
         #expect(table.find(second.id, now: after(3)) === second)
 
         let wake = AsyncStream.makeStream(of: Void.self).continuation
         let holds = [second.hold(0, wake), third.hold(0, wake)]
-        #expect(table.open(.june2025, toolsVersion: 0, now: after(1000)) == nil)
+        #expect(table.open(.june2025, ToolCatalogue(), now: after(1000)) == nil)
         #expect(table.find(second.id, now: after(1000)) === second)
         second.release(holds[0])
         third.release(holds[1])
@@ -145,7 +188,7 @@ struct SessionTests {
 
     @Test("a stream's place has one holder, and the last one it is")
     func holds() {
-        let session = Session(id: "s", version: .june2025, toolsVersion: 0)
+        let session = Session(id: "s", version: .june2025, ToolCatalogue())
         let (_, wake) = AsyncStream.makeStream(of: Void.self)
         let first = session.hold(3, wake)
         #expect(session.isHeld(first))

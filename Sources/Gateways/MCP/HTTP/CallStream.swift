@@ -129,14 +129,13 @@ private struct CallStream {
         guard isWanted(hold) else { return nil }
         switch end {
         case .finished:
-            let schema = call.tool?.outputSchema
             let result: ToolResult
             if let final {
                 result = ToolResult(
                     envelopeID: call.envelopeID, status: final.status, result: final.result, error: final.error,
-                    message: final.message, schema: schema)
+                    message: final.message, tool: call.tool)
             } else if let envelope = try await gateway.store.envelope(call.envelopeID) {
-                result = TaskState(envelope: envelope).toolResult(schema)
+                result = TaskState(envelope: envelope, tool: call.tool).toolResult
             } else {
                 result = ToolResult(error: "the envelope was deleted", envelopeID: call.envelopeID)
             }

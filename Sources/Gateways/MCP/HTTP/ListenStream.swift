@@ -21,10 +21,15 @@ extension MCPServer {
             for message in begin {
                 try await writer.write(.message(message.json, id: message.eventID.description))
             }
-            _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastChanges, toolsVersion in
-                session.withMachine { machine in
-                    machine.look(lastChanges: lastChanges, toolsVersion: toolsVersion).compactMap { change in
-                        Self.notification(change, meta: nil).map { machine.send($0) }
+            _ = try await look(wakeUps, unless: { !session.isHeld(hold) }, &writer) { lastChanges in
+                // Read before the machine takes note of them: if that fails, they are news still.
+                let tasks = try await tasks(session.withMachine { $0.watch.movedTasks(lastChanges) })
+                return session.withMachine { machine in
+                    machine.look(lastChanges: lastChanges, catalogue: gateway.tools).compactMap { change in
+                        if case .task(let id) = change, tasks[id]?.envelope.status.isFinal != false {
+                            machine.unwatch(task: id)
+                        }
+                        return Self.notification(change, tasks, session.version).map { machine.send($0) }
                     }
                 }.map { .message($0.json, id: $0.eventID.description) }
             } envelopeIDs: {
@@ -40,16 +45,11 @@ extension MCPServer {
             let wakeUps = gateway.hub.wakeUps(for: watch.envelopeIDs)
             try await writer.write(.message(Self.acknowledgement(watch, meta), id: nil))
             var watch = watch
-            let isStopped = try await look(wakeUps, unless: { false }, &writer) { lastChanges, toolsVersion in
-                var messages: [ByteBuffer] = []
-                for change in watch.look(lastChanges: lastChanges, toolsVersion: toolsVersion) {
-                    if case .task(let id) = change, let notification = try await taskNotification(id, meta) {
-                        messages.append(.message(notification, id: nil))
-                    } else if let notification = Self.notification(change, meta: meta) {
-                        messages.append(.message(notification, id: nil))
-                    }
+            let isStopped = try await look(wakeUps, unless: { false }, &writer) { lastChanges in
+                let tasks = try await tasks(watch.movedTasks(lastChanges))
+                return watch.look(lastChanges: lastChanges, catalogue: gateway.tools).compactMap { change in
+                    Self.notification(change, tasks, .july2026, meta).map { .message($0, id: nil) }
                 }
-                return messages
             } envelopeIDs: {
                 watch.envelopeIDs
             }
@@ -60,21 +60,22 @@ extension MCPServer {
     }
 
     /// What a client asks to hear of, as far as there is such news.
-    func watch(_ params: RawJSON) async throws -> ChangeWatch {
+    func watch(_ params: RawJSON, _ caller: Caller) async throws -> ChangeWatch {
         guard let filter = params["notifications"], filter.kind == .object else {
             throw JSONRPCError(.invalidParams, "'notifications' must be an object")
         }
-        var watch = ChangeWatch()
-        if filter["toolsListChanged"]?.boolean == true { watch.toolsVersion = gateway.catalogue.version }
+        let lists = ChangeWatch.List.allCases.filter { filter["\($0.rawValue)ListChanged"]?.boolean == true }
         let uris = try Self.texts(filter["resourceSubscriptions"], "resourceSubscriptions")
-        let resources = uris.compactMap(EnvelopeResource.init).filter { !$0.isHistory }.map(\.envelopeID)
-        let tasks = try Self.texts(filter["taskIds"], "taskIds").filter {
-            EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit)
-        }
-        let last = try await gateway.store.lastChanges(of: Set(resources + tasks))
+        let tasks = try Self.texts(filter["taskIds"], "taskIds")
+        if !tasks.isEmpty { try caller.requireTasks() }
+        var watch = ChangeWatch(lists: Set(lists), gateway.tools)
+        let envelopes = uris.compactMap(EnvelopeResource.init).filter { !$0.isHistory }.map(\.envelopeID)
+        let taskIDs = tasks.filter { EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit) }
+        let last = try await gateway.store.lastChanges(of: Set(envelopes + taskIDs))
         // One that isn't there yet is news when it comes.
-        for id in resources { watch.addResource(id, last: last[id] ?? 0) }
-        for id in tasks { watch.addTask(id, last: last[id] ?? 0) }
+        for id in envelopes { watch.add(.envelope(id, last: last[id] ?? 0)) }
+        for id in taskIDs { watch.add(task: id, last: last[id] ?? 0) }
+        for uri in uris where gateway.tools.resource(at: uri) != nil { watch.add(.document(uri)) }
         return watch
     }
 
@@ -95,7 +96,7 @@ extension MCPServer {
     /// - Returns: whether it ended because the gateway stops.
     private func look(
         _ wakeUps: WakeUps, unless isOver: () -> Bool, _ writer: inout any ResponseBodyWriter,
-        news: ([String: Int64], Int) async throws -> [ByteBuffer], envelopeIDs: () -> Set<String>
+        news: ([String: Int64]) async throws -> [ByteBuffer], envelopeIDs: () -> Set<String>
     ) async throws -> Bool {
         let quietLimit = gateway.follower.quietLimit
         var lastSent = MonotonicTime.now
@@ -106,7 +107,7 @@ extension MCPServer {
             gateway.hub.change(wakeUps, to: ids)
             var messages: [ByteBuffer] = []
             do {
-                messages = try await news(gateway.store.lastChanges(of: ids), gateway.catalogue.version)
+                messages = try await news(gateway.store.lastChanges(of: ids))
             } catch let error as PostgreSQLError where error.isRetryable {
                 // The next wake-up finds what this one did not.
             }
@@ -124,23 +125,28 @@ extension MCPServer {
 
     // MARK: Messages
 
-    private static func notification(_ change: ChangeWatch.Change, meta: RawJSON.Member?) -> RawJSON? {
+    /// - Parameter tasks: those that have moved.
+    /// - Returns: `nil` for a task that isn't there any more.
+    private static func notification(
+        _ change: ChangeWatch.Change, _ tasks: [String: TaskState], _ version: ProtocolVersion,
+        _ meta: RawJSON.Member? = nil
+    ) -> RawJSON? {
         switch change {
-        case .tools: JSONRPC.notification("notifications/tools/list_changed") { write(meta, to: &$0) }
-        case .resource(let id):
+        case .list(let list):
+            JSONRPC.notification("notifications/\(list.rawValue)/list_changed") { write(meta, to: &$0) }
+        case .resource(let uri):
             JSONRPC.notification("notifications/resources/updated") { writer in
-                writer.member("uri", EnvelopeResource.uri(id))
+                writer.member("uri", uri)
                 write(meta, to: &writer)
             }
-        case .task: nil
-        }
-    }
-
-    private func taskNotification(_ id: String, _ meta: RawJSON.Member) async throws -> RawJSON? {
-        guard let envelope = try await gateway.store.envelope(id) else { return nil }
-        return JSONRPC.notification("notifications/tasks") { writer in
-            TaskState(envelope: envelope).writeDetails(to: &writer, .july2026)
-            Self.write(meta, to: &writer)
+        case .task(let id):
+            tasks[id].map { task in
+                JSONRPC.notification(version.isStateless ? "notifications/tasks" : "notifications/tasks/status") {
+                    writer in
+                    task.write(to: &writer, version)
+                    write(meta, to: &writer)
+                }
+            }
         }
     }
 
@@ -148,11 +154,11 @@ extension MCPServer {
         JSONRPC.notification("notifications/subscriptions/acknowledged") { writer in
             writer.name("notifications")
             writer.beginObject()
-            if watch.toolsVersion != nil {
-                writer.name("toolsListChanged")
+            for list in ChangeWatch.List.allCases where watch.lists.contains(list) {
+                writer.name("\(list.rawValue)ListChanged")
                 writer.append(true)
             }
-            write("resourceSubscriptions", watch.resources.keys.sorted().map(EnvelopeResource.uri), to: &writer)
+            write("resourceSubscriptions", watch.uris, to: &writer)
             write("taskIds", watch.tasks.keys.sorted(), to: &writer)
             writer.endObject()
             write(meta, to: &writer)

@@ -111,7 +111,7 @@ extension MCPServer {
         let versions = ProtocolVersion.withSessions
         // One that isn't spoken here is answered with the latest that is; the client decides whether it can live with that.
         let version = versions.first { $0.rawValue == requested } ?? .november2025
-        guard let session = sessions.open(version, toolsVersion: gateway.catalogue.version) else {
+        guard let session = sessions.open(version, gateway.tools) else {
             var refusal = Refusal(.serviceUnavailable, "too many sessions are in use; try again later")
             refusal.headers[.retryAfter] = "30"
             throw refusal

@@ -29,6 +29,20 @@ enum Cursor {
         return parts
     }
 
+    /// A page of a list that is here as a whole.
+    /// - Parameter key: what tells an element from all others.
+    static func page<Element>(
+        of list: [Element], _ params: RawJSON, size: Int, key: (Element) -> String
+    ) throws(JSONRPCError) -> (page: ArraySlice<Element>, next: String?) {
+        var rest = list[...]
+        if let last = try parts(params, count: 1)?[0] {
+            guard let index = list.firstIndex(where: { key($0) == last }) else { throw unknown }
+            rest = list[(index + 1)...]
+        }
+        let page = rest.prefix(size)
+        return (page, page.count < rest.count ? page.last.map { text([key($0)]) } : nil)
+    }
+
     static let unknown = JSONRPCError(.invalidParams, "'cursor' is none that this server has given")
 }
 

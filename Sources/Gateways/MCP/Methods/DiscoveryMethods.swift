@@ -24,23 +24,24 @@ extension MCPServer {
     }
 
     private static func writeCapabilities(_ version: ProtocolVersion, to writer: inout JSONWriter) {
-        let flag = { (name: String) in
+        let flags = { (names: [String]) in
             RawJSON { writer in
                 writer.beginObject()
-                writer.name(name)
-                writer.append(true)
+                for name in names {
+                    writer.name(name)
+                    writer.append(true)
+                }
                 writer.endObject()
             }
         }
         writer.name("capabilities")
         writer.beginObject()
-        writer.name("tools")
-        writer.append(flag("listChanged"))
-        writer.name("resources")
-        writer.append(flag("subscribe"))
-        for name in ["prompts", "completions", "logging"] {
+        for (name, abilities) in [
+            ("tools", ["listChanged"]), ("prompts", ["listChanged"]), ("resources", ["subscribe", "listChanged"]),
+            ("completions", []), ("logging", []),
+        ] {
             writer.name(name)
-            writer.append(.emptyObject)
+            writer.append(flags(abilities))
         }
         if version.isStateless {
             writer.name("extensions")

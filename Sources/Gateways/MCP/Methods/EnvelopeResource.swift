@@ -6,6 +6,17 @@ struct EnvelopeResource: Sendable, Hashable {
     static let prefix = "troupe://envelopes/"
     private static let historySuffix = "/history"
 
+    static let templates = [
+        template("envelope", "{id}", "An envelope: status, progress, payload, result"),
+        template("history", "{id}\(historySuffix)", "What has happened to an envelope, the oldest first"),
+    ]
+
+    private static func template(_ name: String, _ path: String, _ description: String) -> Resource {
+        Resource(
+            uri: Template(prefix + path), name: name, description: description, mimeType: "application/json",
+            body: .text(Template("")))
+    }
+
     static func uri(_ envelopeID: String) -> String { prefix + envelopeID }
 
     var uri: String { Self.uri(envelopeID) + (isHistory ? Self.historySuffix : "") }

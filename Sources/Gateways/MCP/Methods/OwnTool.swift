@@ -6,6 +6,7 @@ enum OwnTool: String, Sendable, CaseIterable {
     case status = "troupe_status"
     case list = "troupe_list"
     case cancel = "troupe_cancel"
+    case retry = "troupe_retry"
     case listActors = "troupe_list_actors"
     case listDeadLetters = "troupe_dlq_list"
     case replayDeadLetters = "troupe_dlq_replay"
@@ -16,6 +17,7 @@ enum OwnTool: String, Sendable, CaseIterable {
         case .status: "Tells how far an envelope is: status, actor, progress, result or error, and its children."
         case .list: "Lists envelopes without payloads and results, the newest first."
         case .cancel: "Cancels an envelope that has not ended. What an actor is doing for it just now may still happen."
+        case .retry: "Sends an envelope again that has failed or was cancelled."
         case .listActors: "Lists the actors that have been heard of."
         case .listDeadLetters: "Lists dead letters: messages that no actor could deal with, with the reason."
         case .replayDeadLetters: "Sends dead letters to their actors again."
@@ -25,7 +27,7 @@ enum OwnTool: String, Sendable, CaseIterable {
     private var isReadOnly: Bool {
         switch self {
         case .status, .list, .listActors, .listDeadLetters: true
-        case .submit, .cancel, .replayDeadLetters: false
+        case .submit, .cancel, .retry, .replayDeadLetters: false
         }
     }
 
@@ -70,6 +72,12 @@ enum OwnTool: String, Sendable, CaseIterable {
         case .status, .cancel:
             """
             {"type":"object","properties":{"id":{"type":"string","description":"The envelope's id"}},\
+            "required":["id"],"additionalProperties":false}
+            """
+        case .retry:
+            """
+            {"type":"object","properties":{"id":{"type":"string","description":"The envelope's id"},\
+            "from":{"enum":["failed_step","start"],"default":"failed_step","description":"Which actor gets it first"}},\
             "required":["id"],"additionalProperties":false}
             """
         case .list:

@@ -32,6 +32,10 @@ extension MCPServer {
             guard try await gateway.store.envelope(id) != nil else { throw gateway.unknownEnvelope(id) }
             try await gateway.cancel(id)
             return try await status(of: id)
+        case .retry:
+            let id = arguments["id"]?.string ?? ""
+            _ = try await gateway.retry(id, from: arguments["from"]?.string.flatMap(Retry.Start.init) ?? .failedStep)
+            return try await status(of: id)
         case .listActors:
             let actors = try await gateway.store.actorsWithDeadLetters()
             return RawJSON { writer in

@@ -1,17 +1,32 @@
 internal import Envelopes
 internal import PostgreSQL
 
-/// Envelopes as resources.
+/// What can be read: the documents of the tool files, and envelopes.
 extension MCPServer {
     private static let pageSize = 50
     private static let historyLimit = 1000
 
+    /// The files' documents first, then envelopes, the newest first.
     func listResources(_ params: RawJSON) async throws -> MCPResult {
-        let page = try await gateway.store.envelopes(after: EnvelopePlace(params), limit: Self.pageSize)
-        return MCPResult(cache: .init(milliseconds: 0)) { writer in
+        let documents = gateway.tools.resources.filter { !$0.isTemplate }
+        let place = try? EnvelopePlace(params)
+        var (page, next): (ArraySlice<Resource>, String?) = ([], nil)
+        if place == nil { (page, next) = try Cursor.page(of: documents, params, size: Self.pageSize, key: \.key) }
+        var envelopes: [EnvelopeRecord] = []
+        if next == nil {
+            let limit = Self.pageSize - page.count
+            if limit > 0 {
+                envelopes = try await gateway.store.envelopes(after: place, limit: limit)
+                next = EnvelopePlace.next(after: envelopes, limit: limit)
+            } else {
+                next = page.last.map { Cursor.text([$0.key]) }
+            }
+        }
+        return MCPResult(cache: .init(milliseconds: 0)) { [page, next, envelopes] writer in
             writer.name("resources")
             writer.beginArray()
-            for envelope in page {
+            for document in page { document.write(as: "uri", to: &writer) }
+            for envelope in envelopes {
                 writer.beginObject()
                 writer.member("uri", EnvelopeResource.uri(envelope.id))
                 writer.member("name", envelope.id)
@@ -20,54 +35,44 @@ extension MCPServer {
                 writer.endObject()
             }
             writer.endArray()
-            writer.member("nextCursor", EnvelopePlace.next(after: page, limit: Self.pageSize))
+            writer.member("nextCursor", next)
         }
     }
 
     func listResourceTemplates(_ params: RawJSON) throws(JSONRPCError) -> MCPResult {
-        if try Cursor.parts(params, count: 1) != nil { throw Cursor.unknown }
-        let templates = [
-            ("envelope", "{id}", "An envelope: status, progress, payload, result"),
-            ("history", "{id}/history", "What has happened to an envelope, the oldest first"),
-        ]
-        return MCPResult(cache: .init(milliseconds: 3_600_000, isPublic: true)) { writer in
+        let templates = gateway.tools.resources.filter(\.isTemplate) + EnvelopeResource.templates
+        let (page, next) = try Cursor.page(of: templates, params, size: Self.pageSize, key: \.key)
+        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: true)) { writer in
             writer.name("resourceTemplates")
             writer.beginArray()
-            for (name, path, description) in templates {
-                writer.beginObject()
-                writer.member("uriTemplate", EnvelopeResource.prefix + path)
-                writer.member("name", name)
-                writer.member("description", description)
-                writer.member("mimeType", "application/json")
-                writer.endObject()
-            }
+            for template in page { template.write(as: "uriTemplate", to: &writer) }
             writer.endArray()
+            writer.member("nextCursor", next)
         }
     }
 
     func readResource(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
         let uri = try uri(params)
-        guard let resource = EnvelopeResource(uri), let json = try await contents(of: resource) else {
-            throw unknownResource(uri, caller.version)
-        }
+        guard let contents = try await contents(of: uri) else { throw unknownResource(uri, caller.version) }
         return MCPResult(cache: .init(milliseconds: 0)) { writer in
             writer.name("contents")
             writer.beginArray()
-            Self.writeContents(of: resource, json, to: &writer)
+            contents.write(to: &writer)
             writer.endArray()
         }
     }
 
-    static func writeContents(of resource: EnvelopeResource, _ json: RawJSON, to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("uri", resource.uri)
-        writer.member("mimeType", "application/json")
-        writer.member("text", json.description)
-        writer.endObject()
+    /// `nil` when there is no such resource.
+    func contents(of uri: String) async throws -> ResourceContents? {
+        if let resource = EnvelopeResource(uri) {
+            return try await json(of: resource).map { ResourceContents(uri: uri, json: $0) }
+        }
+        return gateway.tools.resource(at: uri).map { found in
+            ResourceContents(uri: uri, found.resource.mimeType, found.resource.body, found.values)
+        }
     }
 
-    /// `nil` when there is no such envelope.
-    func contents(of resource: EnvelopeResource) async throws -> RawJSON? {
+    private func json(of resource: EnvelopeResource) async throws -> RawJSON? {
         if resource.isHistory {
             let history = try await gateway.store.updates(
                 of: resource.envelopeID, after: 0, limit: Self.historyLimit, withPartials: false)
@@ -83,16 +88,24 @@ extension MCPServer {
         return envelope.map { envelope in RawJSON { envelope.write(to: &$0, withBodies: true) } }
     }
 
-    /// `resources/subscribe`: from now on the session's own stream tells when the envelope has moved.
+    /// `resources/subscribe`: from now on the session's own stream tells when the envelope has moved, or the document has changed.
     func subscribe(_ params: RawJSON, _ session: Session) async throws -> MCPResult {
-        let resource = try subscribable(params, session.version)
-        let id = resource.envelopeID
-        guard let last = try await gateway.store.lastChanges(of: [id])[id] else {
-            throw unknownResource(resource.uri, session.version)
+        let uri = try uri(params)
+        let subscription: ChangeWatch.Subscription
+        if let resource = EnvelopeResource(uri) {
+            let id = try subscribable(resource).envelopeID
+            guard let last = try await gateway.store.lastChanges(of: [id])[id] else {
+                throw unknownResource(uri, session.version)
+            }
+            subscription = .envelope(id, last: last)
+        } else if gateway.tools.resource(at: uri) != nil {
+            subscription = .document(uri)
+        } else {
+            throw unknownResource(uri, session.version)
         }
         do throws(SessionMachine.TooManyResources) {
             try session.withMachine { (machine) throws(SessionMachine.TooManyResources) in
-                try machine.subscribe(id, last: last)
+                try machine.subscribe(subscription)
             }
         } catch {
             throw JSONRPCError(
@@ -103,14 +116,17 @@ extension MCPServer {
     }
 
     func unsubscribe(_ params: RawJSON, _ session: Session) throws(JSONRPCError) -> MCPResult {
-        let id = try subscribable(params, session.version).envelopeID
-        session.withMachine { $0.unsubscribe(id) }
+        let uri = try uri(params)
+        if let resource = EnvelopeResource(uri) {
+            let id = try subscribable(resource).envelopeID
+            session.withMachine { $0.unsubscribe(envelope: id) }
+        } else if session.withMachine({ $0.unsubscribe(document: uri) }) == false {
+            throw unknownResource(uri, session.version)
+        }
         return .empty
     }
 
-    private func subscribable(_ params: RawJSON, _ version: ProtocolVersion) throws(JSONRPCError) -> EnvelopeResource {
-        let uri = try uri(params)
-        guard let resource = EnvelopeResource(uri) else { throw unknownResource(uri, version) }
+    private func subscribable(_ resource: EnvelopeResource) throws(JSONRPCError) -> EnvelopeResource {
         guard !resource.isHistory else {
             throw JSONRPCError(.invalidParams, "subscribe to \(EnvelopeResource.uri(resource.envelopeID)) instead")
         }
@@ -130,6 +146,22 @@ extension MCPServer {
         }
         return JSONRPCError(
             version.isStateless ? .invalidParams : .resourceNotFound,
-            "there is no such resource; envelopes are \(EnvelopeResource.prefix){id}", data: data)
+            "there is no such resource; resources/list has those that there are, and envelopes are "
+                + EnvelopeResource.prefix + "{id}", data: data)
+    }
+}
+
+extension Resource {
+    /// Tells it from all others.
+    fileprivate var key: String { uri.source }
+
+    fileprivate func write(as member: String, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member(member, key)
+        writer.member("name", name)
+        writer.member("title", title)
+        writer.member("description", description)
+        writer.member("mimeType", mimeType)
+        writer.endObject()
     }
 }

@@ -2,9 +2,33 @@ internal import Envelopes
 internal import PostgreSQL
 
 /// Tasks: in 2025-11-25 a client asks for one, since 2026-07-28 a call becomes one when it takes long. Every envelope is one.
+extension MCPServer.Caller {
+    /// Since 2026-07-28 tasks are for clients that say, with each request, that they know them.
+    func requireTasks() throws(JSONRPCError) {
+        guard version.isStateless, !meta.knowsTasks else { return }
+        let data = RawJSON { writer in
+            for name in ["requiredCapabilities", "extensions", RequestMeta.Key.tasks] {
+                writer.beginObject()
+                writer.name(name)
+            }
+            writer.append(.emptyObject)
+            for _ in 0..<3 { writer.endObject() }
+        }
+        throw JSONRPCError(
+            .missingCapability, "this is for clients with the capability 'extensions.\(RequestMeta.Key.tasks)'",
+            data: data)
+    }
+}
+
 extension MCPServer {
-    func createdTask(_ id: String) async throws -> MCPResult {
+    private static let pageSize = 50
+
+    /// 2025-11-25: the answer to a call that is to be a task. From now on the session hears of it.
+    func createdTask(_ id: String, _ session: Session?) async throws -> MCPResult {
+        let last = try await gateway.store.lastChanges(of: [id])[id] ?? 0
         let task = try await task(id)
+        session?.withMachine { $0.watch(task: id, last: last) }
+        session?.wake(0)
         return MCPResult(meta: [.init(name: RequestMeta.Key.envelopeID, value: RawJSON(string: id))]) { writer in
             writer.name("task")
             writer.beginObject()
@@ -22,49 +46,45 @@ extension MCPServer {
     /// `tasks/get`
     func getTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
         let task = try await task(taskID(params))
-        return MCPResult { writer in
-            if caller.version.isStateless {
-                task.writeDetails(to: &writer, caller.version)
-            } else {
-                task.writeMembers(to: &writer, caller.version)
-            }
-        }
+        return MCPResult { task.write(to: &$0, caller.version) }
     }
 
     /// `tasks/result`: when the task has ended, what the call would have returned.
     func taskResult(_ request: JSONRPCRequest, _ caller: Caller, _ session: Session) async throws -> Reply {
         let task = try await task(taskID(request.params))
         let id = task.envelope.id
-        let tool = session.withMachine { machine in
-            machine.calls.values.first { $0.envelopeID == id }.flatMap { gateway.tools[$0.tool] }
-        }
-        if task.envelope.status.isFinal {
-            return .result(task.toolResult(tool?.outputSchema).result(caller.version, relatedTask: id))
-        }
+        if task.envelope.status.isFinal { return .result(task.toolResult.result(caller.version, relatedTask: id)) }
         let progress = CallProgress(token: nil, logLevel: nil)
         let number = session.withMachine { machine in
-            machine.begin(request.id, envelopeID: id, tool: tool?.name ?? "", progress: progress).number
+            machine.begin(request.id, envelopeID: id, tool: task.tool?.name ?? "", progress: progress).number
         }
         return .call(
             ToolCall(
-                requestID: request.id, envelopeID: id, tool: tool, progress: progress, limit: settings.callTimeout,
+                requestID: request.id, envelopeID: id, tool: task.tool, progress: progress, limit: settings.callTimeout,
                 relatedTask: id, number: number))
     }
 
-    /// `tasks/list`: those that this session has called.
+    /// `tasks/list`: those that this session has called, the latest first.
     func listTasks(_ params: RawJSON, _ caller: Caller, _ session: Session) async throws -> MCPResult {
-        guard try Cursor.parts(params, count: 1) == nil else { throw Cursor.unknown }
-        let ids = session.withMachine { Set($0.calls.values.map(\.envelopeID)) }
-        let tasks = try await gateway.store.envelopes(Array(ids)).map(TaskState.init)
+        let ids = session.withMachine { machine in
+            // The result of a task that is waited for is a call as well.
+            var seen: Set<String> = []
+            return machine.calls.values.sorted { $0.number > $1.number }.map(\.envelopeID).filter {
+                seen.insert($0).inserted
+            }
+        }
+        let (page, next) = try Cursor.page(of: ids, params, size: Self.pageSize) { $0 }
+        let tasks = try await tasks(page)
         return MCPResult { writer in
             writer.name("tasks")
             writer.beginArray()
-            for task in tasks {
+            for task in page.compactMap({ tasks[$0] }) {
                 writer.beginObject()
                 task.writeMembers(to: &writer, caller.version)
                 writer.endObject()
             }
             writer.endArray()
+            writer.member("nextCursor", next)
         }
     }
 
@@ -79,7 +99,7 @@ extension MCPServer {
         try await gateway.cancel(id)
         if caller.version.isStateless { return .empty }
         let task = try await task(id)
-        return MCPResult { task.writeMembers(to: &$0, caller.version) }
+        return MCPResult { task.write(to: &$0, caller.version) }
     }
 
     /// `tasks/update`: no task of ours asks its client for anything, so answers to questions are answers to none.
@@ -99,6 +119,19 @@ extension MCPServer {
         guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
             let envelope = try await gateway.store.envelope(id)
         else { throw JSONRPCError(.invalidParams, "there is no task of this id") }
-        return TaskState(envelope: envelope)
+        return state(of: envelope)
+    }
+
+    /// Those of the list that there are.
+    func tasks(_ ids: some Collection<String>) async throws -> [String: TaskState] {
+        guard !ids.isEmpty else { return [:] }
+        let envelopes = try await gateway.store.results(of: ids)
+        return Dictionary(
+            uniqueKeysWithValues: envelopes.map { ($0.id, state(of: $0)) })
+    }
+
+    private func state(of envelope: EnvelopeRecord) -> TaskState {
+        TaskState(
+            envelope: envelope, tool: envelope.tool.flatMap { gateway.tools[$0] }, retention: settings.retention)
     }
 }

@@ -8,13 +8,8 @@ extension MCPServer {
     func listTools(_ params: RawJSON, _ caller: Caller) throws(JSONRPCError) -> MCPResult {
         let catalogue = gateway.tools
         let own = settings.hasOwnTools ? OwnTool.allCases.filter { catalogue[$0.rawValue] == nil } : []
-        var names = catalogue.tools.map(\.name) + own.map(\.rawValue)
-        if let last = try Cursor.parts(params, count: 1)?[0] {
-            guard let index = names.firstIndex(of: last) else { throw Cursor.unknown }
-            names.removeFirst(index + 1)
-        }
-        let page = Array(names.prefix(Self.pageSize))
-        let isMore = names.count > page.count
+        let names = catalogue.tools.map(\.name) + own.map(\.rawValue)
+        let (page, next) = try Cursor.page(of: names, params, size: Self.pageSize) { $0 }
         let version = caller.version
         return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: true)) { writer in
             writer.name("tools")
@@ -27,7 +22,7 @@ extension MCPServer {
                 }
             }
             writer.endArray()
-            if isMore, let last = page.last { writer.member("nextCursor", Cursor.text([last])) }
+            writer.member("nextCursor", next)
         }
     }
 
@@ -59,6 +54,7 @@ extension MCPServer {
         if caller.session?.withMachine({ $0.isInUse(request.id) }) == true {
             throw JSONRPCError(.invalidRequest, "a request with this 'id' is under way")
         }
+        try checkTaskSupport(of: tool, request, caller)
         let payload: RawJSON
         do throws(ArgumentProblem) {
             payload = try tool.payload(for: arguments)
@@ -77,13 +73,30 @@ extension MCPServer {
         }
         if caller.asksForTask(request.params) {
             caller.session?.withMachine { $0.end(number ?? 0) }
-            return try await .result(createdTask(id))
+            return try await .result(createdTask(id, caller.session))
         }
+        let becomesTask = caller.version.isStateless && caller.meta.knowsTasks && tool.taskSupport != .forbidden
+        let patience = tool.taskSupport == .required ? .zero : min(settings.taskAfter, settings.callTimeout)
         return .call(
             ToolCall(
                 requestID: request.id, envelopeID: id, tool: tool, progress: progress,
-                limit: caller.meta.knowsTasks ? min(settings.taskAfter, settings.callTimeout) : settings.callTimeout,
-                becomesTask: caller.meta.knowsTasks, number: number ?? 0))
+                limit: becomesTask ? patience : settings.callTimeout, becomesTask: becomesTask, number: number ?? 0))
+    }
+
+    /// Clients of versions that have no tasks wait for every tool.
+    private func checkTaskSupport(of tool: Tool, _ request: JSONRPCRequest, _ caller: Caller) throws(JSONRPCError) {
+        switch tool.taskSupport {
+        case .optional: return
+        case .forbidden:
+            if caller.asksForTask(request.params) {
+                throw JSONRPCError(.methodNotFound, "the tool '\(tool.name)' can't be called as a task")
+            }
+        case .required:
+            try caller.requireTasks()
+            if caller.version == .november2025, !caller.asksForTask(request.params) {
+                throw JSONRPCError(.methodNotFound, "the tool '\(tool.name)' must be called as a task, with 'task'")
+            }
+        }
     }
 }
 
@@ -107,7 +120,7 @@ extension Tool {
         if version == .november2025 {
             writer.name("execution")
             writer.beginObject()
-            writer.member("taskSupport", "optional")
+            writer.member("taskSupport", taskSupport.rawValue)
             writer.endObject()
         }
         writer.endObject()
@@ -115,7 +128,7 @@ extension Tool {
 }
 
 extension Duration {
-    fileprivate var milliseconds: Int {
+    var milliseconds: Int {
         Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -17,10 +17,10 @@ final class Session: Sendable {
         var lastUsed = MonotonicTime.now
     }
 
-    init(id: String, version: ProtocolVersion, toolsVersion: Int) {
+    init(id: String, version: ProtocolVersion, _ catalogue: ToolCatalogue) {
         self.id = id
         self.version = version
-        state = Mutex(State(machine: SessionMachine(toolsVersion: toolsVersion)))
+        state = Mutex(State(machine: SessionMachine(catalogue)))
     }
 
     func withMachine<Value, Failure: Error>(

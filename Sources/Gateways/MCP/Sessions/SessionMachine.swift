@@ -57,7 +57,7 @@ struct SessionMachine: Sendable {
         var description: String { "\(stream)-\(place)" }
     }
 
-    init(toolsVersion: Int) { watch = ChangeWatch(toolsVersion: toolsVersion) }
+    init(_ catalogue: ToolCatalogue) { watch = ChangeWatch(lists: Set(ChangeWatch.List.allCases), catalogue) }
 
     // MARK: Calls
 
@@ -69,7 +69,9 @@ struct SessionMachine: Sendable {
     ) -> Call {
         if calls.count >= Self.callLimit {
             let ended = calls.values.filter { !$0.isRunning }.map(\.number).min()
-            if let oldest = ended ?? calls.keys.min() { calls[oldest] = nil }
+            if let oldest = ended ?? calls.keys.min(), let call = calls.removeValue(forKey: oldest) {
+                watch.remove(task: call.envelopeID)
+            }
         }
         lastCall += 1
         let call = Call(
@@ -103,17 +105,28 @@ struct SessionMachine: Sendable {
 
     mutating func set(logLevel: LogLevel) { self.logLevel = logLevel }
 
-    mutating func subscribe(_ envelopeID: String, last: Int64) throws(TooManyResources) {
-        guard watch.resources[envelopeID] == nil else { return }
-        guard watch.resources.count < Self.resourceLimit else { throw TooManyResources() }
-        watch.addResource(envelopeID, last: last)
+    mutating func subscribe(_ subscription: ChangeWatch.Subscription) throws(TooManyResources) {
+        var watch = watch
+        watch.add(subscription)
+        guard watch.resourceCount <= Self.resourceLimit else { throw TooManyResources() }
+        self.watch = watch
     }
 
-    mutating func unsubscribe(_ envelopeID: String) { watch.removeResource(envelopeID) }
+    mutating func unsubscribe(envelope id: String) { watch.remove(envelope: id) }
 
-    mutating func look(lastChanges: [String: Int64], toolsVersion: Int) -> [ChangeWatch.Change] {
-        watch.look(lastChanges: lastChanges, toolsVersion: toolsVersion)
+    /// - Returns: whether it was subscribed to.
+    mutating func unsubscribe(document uri: String) -> Bool { watch.remove(document: uri) }
+
+    /// A call is a task from now on.
+    /// - Parameter last: its envelope's last update that the client has been told of.
+    mutating func watch(task id: String, last: Int64) { watch.add(task: id, last: last) }
+
+    mutating func look(lastChanges: [String: Int64], catalogue: ToolCatalogue) -> [ChangeWatch.Change] {
+        watch.look(lastChanges: lastChanges, catalogue: catalogue)
     }
+
+    /// The task has ended, and its client has been told.
+    mutating func unwatch(task id: String) { watch.remove(task: id) }
 
     mutating func send(_ json: RawJSON) -> Message {
         lastMessage += 1

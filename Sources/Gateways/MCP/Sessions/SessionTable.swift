@@ -20,8 +20,8 @@ final class SessionTable: Sendable {
     var count: Int { sessions.withLock { $0.count } }
 
     /// - Returns: `nil` when there are too many, all of them in use.
-    func open(_ version: ProtocolVersion, toolsVersion: Int, now: MonotonicTime = .now) -> Session? {
-        let session = Session(id: Self.randomID(), version: version, toolsVersion: toolsVersion)
+    func open(_ version: ProtocolVersion, _ catalogue: ToolCatalogue, now: MonotonicTime = .now) -> Session? {
+        let session = Session(id: Self.randomID(), version: version, catalogue)
         let (isOpen, ended) = sessions.withLock { sessions in
             var ended: [Session] = []
             if sessions.count >= limit {
