@@ -130,7 +130,7 @@ public struct DeliveryMachine: Sendable {
     public mutating func called(_ result: Result<[UInt8], Runtime.Failure>, now: MonotonicTime) -> Action {
         guard let envelope else { return .abandon }
         switch result {
-        case .failure(.draining):
+        case .failure(.draining), .failure(.paused):
             return .settle(.requeue)
         case .failure(.withdrawn):
             return .abandon

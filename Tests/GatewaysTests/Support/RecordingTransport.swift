@@ -86,6 +86,9 @@ final class RecordingTransport: Transport {
         state.withLock { $0.queue(source).stream }
     }
 
+    func pause(_ source: Source) async {}
+    func resume(_ source: Source) async {}
+
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError) {
         let failure = state.withLock { state in
             let failure = state.isFailing(message.destination) ? state.failure : nil
