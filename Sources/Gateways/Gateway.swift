@@ -11,6 +11,7 @@ public struct Gateway: Service {
     let configuration: Configuration
     private let transport: any Transport
     private let deadLetters: any DeadLetterQueues
+    private let queues: any QueueObserver
     let logger: Logger
     let onRunning: @Sendable (Int) async -> Void
 
@@ -18,12 +19,14 @@ public struct Gateway: Service {
     ///   - transport: shut down by the caller, after `run` has returned.
     ///   - onRunning: called with the port once requests are answered.
     public init(
-        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues, logger: Logger,
+        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues,
+        queues: any QueueObserver, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.transport = transport
         self.deadLetters = deadLetters
+        self.queues = queues
         self.logger = logger
         self.onRunning = onRunning
     }
@@ -93,6 +96,7 @@ public struct Gateway: Service {
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
+        let pauses = PauseAnnouncer(store: store, transport: transport, logger: logger)
         let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
         let intakes = [
             ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
@@ -103,7 +107,8 @@ public struct Gateway: Service {
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
+            store: store, transport: transport, outbox: outbox, cancellations: cancellations, pauses: pauses,
+            queues: queues, board: ActorBoard(store: store, queues: queues), hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
             catalogue: catalogue, metrics: metrics,
@@ -124,6 +129,7 @@ public struct Gateway: Service {
         let duties = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await cancellations.run() }
+                group.addTask { await pauses.run() }
                 group.addTask { await sweep.run() }
             }
         }

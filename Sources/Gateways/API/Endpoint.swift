@@ -35,6 +35,7 @@ struct Endpoint: Sendable {
         var type = "application/json"
         var schema: Schema
         var example: String?
+        var isRequired = true
     }
 
     struct Answer: Sendable {

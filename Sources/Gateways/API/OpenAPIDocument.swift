@@ -82,7 +82,7 @@ struct OpenAPIDocument: Sendable {
             writer.name("requestBody")
             writer.beginObject()
             writer.name("required")
-            writer.append(true)
+            writer.append(body.isRequired)
             writer.name("content")
             write(type: body.type, body.schema, example: body.example, to: &writer)
             writer.endObject()

@@ -12,6 +12,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case invalidReport = "invalid_report"
     case duplicateID = "duplicate_id"
     case alreadyEnded = "already_ended"
+    case unknownActor = "unknown_actor"
     case unknownEnvelope = "unknown_envelope"
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
@@ -26,7 +27,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
             .badRequest
         case .bodyTooLarge: .contentTooLarge
         case .duplicateID, .alreadyEnded: .conflict
-        case .unknownEnvelope, .unknownTool, .notFound: .notFound
+        case .unknownActor, .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .databaseUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
@@ -46,6 +47,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidReport: "The status report can't be read"
         case .duplicateID: "There is an envelope of this id already"
         case .alreadyEnded: "The envelope has ended already"
+        case .unknownActor: "There is no such actor"
         case .unknownEnvelope: "There is no such envelope"
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"

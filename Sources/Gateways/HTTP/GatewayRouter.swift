@@ -12,6 +12,9 @@ struct GatewayRouter: Sendable {
     let transport: any Transport
     let outbox: OutboxPublisher
     let cancellations: CancellationAnnouncer
+    let pauses: PauseAnnouncer
+    let queues: any QueueObserver
+    let board: ActorBoard
     let hub: UpdateHub
     let desk: DeadLetterDesk
     let catalogue: LiveToolCatalogue
@@ -34,8 +37,8 @@ struct GatewayRouter: Sendable {
     /// All there is, in the order of the document, which is one of them.
     func endpoints() -> [Endpoint] {
         let endpoints =
-            submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + deadLetterEndpoints
-            + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
+            submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + actorEndpoints
+            + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
         return endpoints + [OpenAPIDocument.endpoint(describing: endpoints)]
     }
 

@@ -28,7 +28,16 @@ struct RequestReading: Sendable {
 
     /// A JSON object's members.
     func members(of request: Request) async throws -> [RawJSON.Member] {
+        try members(in: await bytes(of: request))
+    }
+
+    /// The same, where the body may be missing.
+    func membersIfAny(of request: Request) async throws -> [RawJSON.Member] {
         let body = try await bytes(of: request)
+        return body.isEmpty ? [] : try members(in: body)
+    }
+
+    private func members(in body: [UInt8]) throws(Problem) -> [RawJSON.Member] {
         guard !body.isEmpty else { throw Problem(.invalidJSON, "the body is empty, expected a JSON object") }
         let json: RawJSON
         do throws(JSONError) { json = try RawJSON(body, limits: limits) } catch { throw Problem(error) }
@@ -47,6 +56,14 @@ struct RequestReading: Sendable {
             throw Problem(.unknownEnvelope, "no envelope can have this id")
         }
         return id
+    }
+
+    /// The `{name}` of the path, decoded. One that no actor can have leads to the same 404 as any unknown one.
+    func actorName(_ context: GatewayRouter.Context) throws(Problem) -> String {
+        guard let name = context.parameters.get("name").flatMap(percentDecoded), !name.utf8.contains(0) else {
+            throw Problem(.unknownActor, "no actor can have this name")
+        }
+        return name
     }
 
     private func percentDecoded(_ text: String) -> String? {
