@@ -31,6 +31,13 @@ public actor Consumer {
     }
 
     private var link: Link?
+    private let queue: String
+    private var isConsuming: Bool
+    /// Each subscription has a tag of its own: a quorum queue still counts on under one that it knows, and the broker
+    /// (3.10) ends the connection then.
+    private var tag: String { Self.tag(subscriptions) }
+    private static func tag(_ number: Int) -> String { "troupe-\(number)" }
+    private var subscriptions = 0
     private let handler: @Sendable (Event) -> Void
     private var assembler = MessageAssembler<Arrival>()
     private var acks = AckWindow()
@@ -39,21 +46,27 @@ public actor Consumer {
     /// Connects, lets `setUp` declare what is needed, and asks for deliveries; they come after `start()`.
     /// - Parameters:
     ///   - prefetch: how many deliveries may be unsettled at a time, 1...65535.
+    ///   - isConsuming: otherwise deliveries come after `resume()`.
     ///   - setUp: runs on a thread of its own and may block.
     ///   - handler: is called on `loop`.
     public static func open(
-        _ endpoint: Endpoint, queue: String, prefetch: Int, on loop: EventLoop,
+        _ endpoint: Endpoint, queue: String, prefetch: Int, isConsuming: Bool = true, on loop: EventLoop,
         setUp: @escaping @Sendable (Link) throws(AMQPError) -> Void, handler: @escaping @Sendable (Event) -> Void
     ) async throws(AMQPError) -> Consumer {
         let link = try await Link.dial(endpoint) { (link) throws(AMQPError) in
             try setUp(link)
-            try link.startConsuming(queue, prefetch: prefetch)
+            try link.limitUnsettled(to: prefetch)
+            if isConsuming { try link.startConsuming(queue, tag: Self.tag(0)) }
         }
-        return Consumer(link: link, loop: loop, handler: handler)
+        return Consumer(link: link, queue: queue, isConsuming: isConsuming, loop: loop, handler: handler)
     }
 
-    private init(link: Link, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
+    private init(
+        link: Link, queue: String, isConsuming: Bool, loop: EventLoop, handler: @escaping @Sendable (Event) -> Void
+    ) {
         self.link = link
+        self.queue = queue
+        self.isConsuming = isConsuming
         self.loop = loop
         self.handler = handler
     }
@@ -86,12 +99,29 @@ public actor Consumer {
 
     /// Asks the broker for no more deliveries; those that are here can still be settled.
     public func cancel() {
-        guard let link else { return }
+        guard let link, isConsuming else { return }
+        isConsuming = false
         let arena = Arena()
-        var cancel = amqp_basic_cancel_t(consumer_tag: arena.bytes(Link.consumerTag), nowait: 1)
+        var cancel = amqp_basic_cancel_t(consumer_tag: arena.bytes(tag), nowait: 1)
         attempt { () throws(AMQPError) in
             try link.check(
                 amqp_send_method(link.handle, link.channel, methodID(60, 30), &cancel), "cancelling the consumer")
+        }
+    }
+
+    /// Asks the broker for deliveries again, after `cancel()`. A queue that is gone by then ends the consumer.
+    public func resume() {
+        guard let link, !isConsuming else { return }
+        isConsuming = true
+        subscriptions += 1
+        let arena = Arena()
+        var consume = amqp_basic_consume_t(
+            ticket: 0, queue: arena.bytes(queue), consumer_tag: arena.bytes(tag), no_local: 0, no_ack: 0, exclusive: 0,
+            nowait: 1, arguments: amqp_empty_table)
+        attempt { () throws(AMQPError) in
+            try link.check(
+                amqp_send_method(link.handle, link.channel, methodID(60, 20), &consume),
+                "consuming from queue '\(queue)'")
         }
     }
 

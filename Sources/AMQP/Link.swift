@@ -117,20 +117,40 @@ public final class Link: @unchecked Sendable {
 
     /// How many messages wait in a queue; `nil` where there is no such queue.
     public func length(ofQueue name: String) throws(AMQPError) -> Int? {
+        try counts(ofQueues: [name])[name]?.messages
+    }
+
+    public struct QueueCounts: Sendable {
+        /// Ready ones: those that a consumer has are not counted.
+        public var messages: Int
+        public var consumers: Int
+    }
+
+    /// What waits in each of these queues; nothing for those that are not there.
+    public func counts(ofQueues names: [String]) throws(AMQPError) -> [String: QueueCounts] {
+        var counts: [String: QueueCounts] = [:]
         let scratch = try openScratchChannel()
-        let arena = Arena()
-        let reply = amqp_queue_declare(handle, scratch, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
-        // It is the library's, and goes with its next answer.
-        let length = Int(reply?.pointee.message_count ?? 0)
-        do {
-            try check(amqp_get_rpc_reply(handle), "looking for queue '\(name)'", channel: scratch)
-        } catch {
-            // The broker has closed the channel with its answer.
-            if error.code == .notFound { return nil }
-            throw error
+        var isOpen = true
+        // No queue has a longer name.
+        for name in names where name.utf8.count <= 255 {
+            if !isOpen { try open(scratch) }
+            isOpen = true
+            let arena = Arena()
+            let reply = amqp_queue_declare(handle, scratch, arena.bytes(name), 1, 0, 0, 0, amqp_empty_table)
+            // It is the library's, and goes with its next answer.
+            counts[name] = reply.map {
+                QueueCounts(messages: Int($0.pointee.message_count), consumers: Int($0.pointee.consumer_count))
+            }
+            do {
+                try check(amqp_get_rpc_reply(handle), "looking for queue '\(name)'", channel: scratch)
+            } catch {
+                // The broker has closed the channel with its answer.
+                guard error.code == .notFound else { throw error }
+                isOpen = false
+            }
         }
-        try closeScratchChannel(scratch)
-        return length
+        if isOpen { try closeScratchChannel(scratch) }
+        return counts
     }
 
     /// A durable queue that several connections share.
@@ -149,12 +169,15 @@ public final class Link: @unchecked Sendable {
         try check(amqp_get_rpc_reply(handle), "binding queue '\(queue)' to exchange '\(exchange)' as '\(routingKey)'")
     }
 
-    func startConsuming(_ queue: String, prefetch: Int) throws(AMQPError) {
+    func limitUnsettled(to prefetch: Int) throws(AMQPError) {
         amqp_basic_qos(handle, channel, 0, UInt16(clamping: prefetch), 0)
         try check(amqp_get_rpc_reply(handle), "setting prefetch \(prefetch)")
+    }
+
+    func startConsuming(_ queue: String, tag: String) throws(AMQPError) {
         let arena = Arena()
         amqp_basic_consume(
-            handle, channel, arena.bytes(queue), arena.bytes(Self.consumerTag), 0, 0, 0, amqp_empty_table)
+            handle, channel, arena.bytes(queue), arena.bytes(tag), 0, 0, 0, amqp_empty_table)
         try check(amqp_get_rpc_reply(handle), "consuming from queue '\(queue)'")
     }
 
@@ -172,13 +195,15 @@ public final class Link: @unchecked Sendable {
         _ = amqp_connection_close(handle, AMQP_REPLY_SUCCESS)
     }
 
-    static let consumerTag = "troupe"
-
     private func openScratchChannel() throws(AMQPError) -> amqp_channel_t {
         lastScratchChannel += 1
-        amqp_channel_open(handle, lastScratchChannel)
-        try check(amqp_get_rpc_reply(handle), "opening a channel")
+        try open(lastScratchChannel)
         return lastScratchChannel
+    }
+
+    private func open(_ scratch: amqp_channel_t) throws(AMQPError) {
+        amqp_channel_open(handle, scratch)
+        try check(amqp_get_rpc_reply(handle), "opening a channel")
     }
 
     private func closeScratchChannel(_ scratch: amqp_channel_t) throws(AMQPError) {

@@ -12,6 +12,7 @@ public struct Gateway: Service {
     let configuration: Configuration
     private let transport: any Transport
     private let deadLetters: any DeadLetterQueues
+    private let queues: any QueueObserver
     let logger: Logger
     let onRunning: @Sendable (Int) async -> Void
 
@@ -19,12 +20,14 @@ public struct Gateway: Service {
     ///   - transport: shut down by the caller, after `run` has returned.
     ///   - onRunning: called with the port once requests are answered.
     public init(
-        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues, logger: Logger,
+        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues,
+        queues: any QueueObserver, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.transport = transport
         self.deadLetters = deadLetters
+        self.queues = queues
         self.logger = logger
         self.onRunning = onRunning
     }
@@ -105,6 +108,7 @@ public struct Gateway: Service {
         let gate = SubmissionGate(
             store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
+        let pauses = PauseAnnouncer(store: store, transport: transport, logger: logger)
         let writer = ReportWriter(
             store: store, partialLimit: configuration.partialLimit, cancellations: cancellations, metrics: metrics,
             logger: logger)
@@ -118,7 +122,8 @@ public struct Gateway: Service {
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
         let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
         let router = GatewayRouter(
-            store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
+            store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations,
+            pauses: pauses, queues: queues, board: ActorBoard(store: store, queues: queues), hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, spans: spans,
                 logger: logger),
@@ -141,6 +146,7 @@ public struct Gateway: Service {
         let duties = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await cancellations.run() }
+                group.addTask { await pauses.run() }
                 group.addTask { await sweep.run() }
                 group.addTask { await gate.run() }
                 group.addTask { await retention.run() }

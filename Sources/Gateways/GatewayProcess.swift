@@ -33,7 +33,7 @@ public enum GatewayProcess {
         let code = await serve(
             Gateway(
                 configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
-                logger: logger), logger)
+                queues: RabbitMQQueues(broker), logger: logger), logger)
         await transport.shutdown()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code

@@ -100,6 +100,7 @@ extension Runtime.Failure {
         case .timeout: "timeout"
         case .closed, .invalid: "runtime_error"
         case .draining: "draining"
+        case .paused: "paused"
         case .withdrawn: "withdrawn"
         case .cancelled: "cancelled"
         case .occupied: "occupied"

@@ -27,6 +27,7 @@ public actor Sidecar {
     private let eventLimits: EventLimits?
     private let onRuntimeHang: @Sendable () -> Void
     private var cancellations = Cancellations()
+    private var pause = PauseMachine()
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
     private var lastCall: UInt64 = 0
@@ -63,9 +64,8 @@ public actor Sidecar {
         await transport.declare(.actor(policy.actorName))
         await reporter.prepare()
         await runtime.waitUntilReachable()
-        // An end actor closes whatever comes: it hears of no cancellations.
-        let control = policy.isEndActor ? nil : await listen()
-        defer { control?.cancel() }
+        let control = await listen()
+        defer { control.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         hasBegun = true
         await withDiscardingTaskGroup { group in
@@ -120,7 +120,11 @@ public actor Sidecar {
         defer { underWay[id] = nil }
         let events = eventRelay(machine)
         let start = MonotonicTime.now
-        let result = await runtime.call(machine.request(under: span), as: id, onEvent: events?.intake) {
+        // One that the broker would not take back again, but give to the dead letters, is kept.
+        let isLastDelivery = delivery.priorDeliveries >= policy.deliveryLimit
+        let result = await runtime.call(
+            machine.request(under: span), as: id, holdsOn: isLastDelivery, onEvent: events?.intake
+        ) {
             let permission = await self.permit(delivery, machine)
             if span != nil, case .success = permission { await self.noteTurn(of: id) }
             return permission
@@ -150,13 +154,36 @@ public actor Sidecar {
         return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
     }
 
-    /// These envelopes, and the children of their fan-outs, are not to be worked on any more.
+    /// These envelopes, and the children of their fan-outs, are not to be worked on any more. An end actor closes whatever
+    /// comes.
     func cancel(_ ids: [String]) async {
+        if policy.isEndActor { return }
         cancellations.insert(ids)
         for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
     }
 
     func uncancel(_ ids: [String]) { cancellations.remove(ids) }
+
+    /// The actor is to take deliveries, or none for a while. What is at the handler ends as ever.
+    func obey(_ news: ActorPause) async {
+        guard let gate = pause.told(news) else { return }
+        set(gate)
+        logger.notice(gate == .open ? "resumed" : "paused")
+        guard gate == .holding else { return await transport.resume(.actor(policy.actorName)) }
+        let number = pause.pauseNumber
+        loop.schedule(after: PauseMachine.hold) { [weak self] in
+            self?.assumeIsolated { sidecar in
+                if let gate = sidecar.pause.heldLongEnough(number) { sidecar.set(gate) }
+            }
+        }
+        await transport.pause(.actor(policy.actorName))
+    }
+
+    /// At once: nothing may come between what was decided and what holds.
+    private func set(_ gate: Runtime.Gate) {
+        metrics.paused.set(gate == .open ? 0 : 1)
+        runtime.assumeIsolated { $0.set(gate) }
+    }
 
     private func finish(_ delivery: Delivery, _ machine: DeliveryMachine, since arrival: MonotonicTime) {
         metrics.settled(machine, after: arrival.duration(to: .now))

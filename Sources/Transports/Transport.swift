@@ -11,6 +11,13 @@ public protocol Transport: Sendable {
     /// connections: what was unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>
 
+    /// No new deliveries of a source until `resume`, also where nobody has asked for them yet; what is here can still be
+    /// settled. A few may be on their way already. The queue, and the connection to it, stay.
+    func pause(_ source: Source) async
+
+    /// Deliveries of a paused source again.
+    func resume(_ source: Source) async
+
     /// Returns once the broker has the message safe. Waits while the broker is away or blocks publishers, `timeout` at
     /// most.
     /// - Throws: `.unroutable` when no queue takes it, `.refused` when the broker says no, `.connectionLost` when the

@@ -6,7 +6,7 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
-        subcommands: [CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self]
+        subcommands: [ActorCommand.self, CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self]
     )
 
     static func main() async {

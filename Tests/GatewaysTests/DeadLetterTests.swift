@@ -63,7 +63,7 @@ struct DeadLetterTests {
             let (ports, port) = AsyncStream<Int>.makeStream()
             let gateway = Gateway(
                 configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
-                logger: logger
+                queues: RabbitMQQueues(broker), logger: logger
             ) { port.yield($0) }
             let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
             let running = Task { try await group.run() }

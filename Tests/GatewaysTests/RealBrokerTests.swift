@@ -42,6 +42,9 @@ struct RealBrokerTests {
             let running = await Inbox("a.1", broker)
             try await running.ask()
             #expect(try await running.next() == .cancel([]))
+            // An answer ends with this.
+            let isOpen = ControlMessage.pauses([ActorPause(actor: "a", isPaused: false, decidedAt: 0)])
+            #expect(try await running.next() == isOpen)
 
             let body = #"{"id":"e","route":{"actors":["a"]},"payload":1}"#
             #expect(try await gateway.client.post("/envelopes", body).status == 202)
@@ -51,6 +54,7 @@ struct RealBrokerTests {
             let starting = await Inbox("a.2", broker)
             try await starting.ask()
             #expect(try await starting.next() == .cancel(["e"]))
+            #expect(try await starting.next() == isOpen)
             try await broker.publish(
                 StatusReport(
                     kind: .final, eventID: "e/1", envelopeID: "e", status: "cancelled", actors: ["a"],
@@ -60,6 +64,7 @@ struct RealBrokerTests {
             }
             try await starting.ask()
             #expect(try await starting.next() == .cancel([]))
+            #expect(try await starting.next() == isOpen)
             // An inbox that nobody has made: it is not waited for.
             try await broker.transport.publish(
                 Message(to: .controlRequests, id: "", body: ControlRequest(actor: "a", inbox: "gone").encoded()),

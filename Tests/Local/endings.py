@@ -30,6 +30,12 @@ def slow(payload):
     return payload
 
 
+def quick(payload):
+    noted("quick", payload)
+    time.sleep(payload.get("seconds", 0))
+    return payload
+
+
 def poison(payload):
     """Kills the sidecar that gave it to us, as often as it is told to."""
     noted("poison", payload)

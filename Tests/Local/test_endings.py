@@ -21,8 +21,10 @@ from pipeline import Actor, Pipeline  # noqa: E402
 PROGRAMS = REPOSITORY / ".build" / "debug"
 RUNTIME = [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"]
 HANDLERS = {
-    "watchdog": "envelope", "split": "payload", "slow": "payload", "poison": "payload", "fragile": "payload", "tell": "payload",
+    "watchdog": "envelope", "split": "payload", "slow": "payload", "quick": "payload", "poison": "payload", "fragile": "payload",
+    "tell": "payload",
 }
+CONCURRENCY = {"quick": 4}
 FINAL = ("succeeded", "failed", "cancelled")
 LIMIT = 40
 
@@ -41,7 +43,8 @@ class Endings(unittest.TestCase):
         route = [
             Actor(name, RUNTIME, {
                 "TROUPE_HANDLER": f"endings.{name}", "TROUPE_HANDLER_MODE": mode, "CALLS": str(cls.calls),
-                "PYTHONPATH": str(Path(__file__).parent), "SIDECAR": str(cls.folder / f"{name}.pid")})
+                "PYTHONPATH": str(Path(__file__).parent), "SIDECAR": str(cls.folder / f"{name}.pid")},
+                concurrency=CONCURRENCY.get(name, 1))
             for name, mode in HANDLERS.items()
         ]
         crew = [
@@ -104,6 +107,9 @@ class Endings(unittest.TestCase):
 
     def calls_of(self, name: str) -> list[str]:
         return [line for line in self.calls.read_text().splitlines() if line.startswith(f"{name} ")]
+
+    def actor(self, name: str) -> dict:
+        return self.ask(f"/actors/{name}")["actor"]
 
     def queue_is_empty(self, name: str) -> None:
         rabbitmq = self.servers.rabbitmq
@@ -184,6 +190,53 @@ class Endings(unittest.TestCase):
             self.assertIn("deadline_exceeded", envelope["error"])
         self.assertLess(time.monotonic() - begin, 3.5)
         self.assertEqual(len(self.calls_of("slow")), 1)
+
+    def test_a_paused_actor_loses_nothing_and_stays_paused_when_it_is_killed(self) -> None:
+        sidecar = self.pipeline.sidecars["quick"]
+        identities = [self.submit("quick", payload={"n": n, "seconds": 0.05}) for n in range(200)]
+        self.until(lambda: self.calls_of("quick"), lambda calls: len(calls) >= 20)
+        self.assertEqual(self.troupe("actors", "pause", "quick", "--reason", "out of paper"), "quick is paused\n")
+        # Just when it holds what it is about to give back, and has calls under way.
+        self.until(lambda: self.metric("quick", "paused"), lambda paused: paused == 1)
+        sidecar.kill()
+        self.until(lambda: sidecar.running, lambda running: not running)
+        time.sleep(0.3)
+        calls = len(self.calls_of("quick"))
+        late = self.submit("quick", payload={"n": 200, "seconds": 0})
+        doomed = self.submit("quick", payload={"n": 201}, timeout=1)
+        unwanted = self.submit("quick", payload={"n": 202})
+        self.ask(f"/envelopes/{unwanted}/cancel", {})
+        sidecar.start()
+        self.until(lambda: self.metric("quick", "paused"), lambda paused: paused == 1)
+        self.assertEqual(self.ended(doomed)["status"], "failed")  # nobody had to take it for that
+        with urllib.request.urlopen(f"{self.pipeline.metrics_urls['quick']}/readyz", timeout=5) as response:
+            self.assertEqual(response.status, 200)
+        self.until(lambda: self.actor("quick")["consumers"], lambda consumers: consumers == 0)
+        self.assertGreater(self.actor("quick")["ready"], 100)
+        self.assertEqual(len(self.calls_of("quick")), calls)
+        shown = next(line for line in self.troupe("actors").splitlines() if line.startswith("quick "))
+        self.assertIn("paused since", shown)
+        self.assertIn("out of paper", shown)
+
+        self.assertEqual(self.troupe("actors", "resume", "quick"), "quick is resumed\n")
+        for identity in [*identities, late]:
+            self.assertEqual(self.ended(identity)["status"], "succeeded")
+        self.queue_is_empty("quick")
+        self.assertEqual(len(set(self.calls_of("quick"))), 201)
+        self.assertLessEqual(len(self.calls_of("quick")), 201 + CONCURRENCY["quick"])  # those that were killed
+        self.queue_is_empty("happy-end")
+        for identity in [*identities, late]:
+            self.assertEqual(len(list(self.folder.glob(f"results/happy-end/*/*/{identity}.json"))), 1)
+        self.assertEqual(json.loads(self.troupe("actors", "--json"))["broker"], {"available": True})
+        self.assertEqual(self.actor("quick")["dead_letters"], 0)
+
+    def metric(self, actor: str, name: str) -> float:
+        try:
+            with urllib.request.urlopen(f"{self.pipeline.metrics_urls[actor]}/metrics", timeout=5) as response:
+                lines = response.read().decode().splitlines()
+        except OSError:  # it has not started yet
+            return -1
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"troupe_actor_{name} ")), -1)
 
     def test_poison_ends_in_the_dead_letters_and_comes_back_when_there_is_a_cure(self) -> None:
         cure = self.folder / "cure"

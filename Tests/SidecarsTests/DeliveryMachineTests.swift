@@ -390,10 +390,12 @@ struct DeliveryMachineTests {
         #expect(payload["details"]?["message"]?.string == "gone, 3 times in a row")
     }
 
-    @Test func whatHasNotBegunWhenWeDrainGoesBack() throws {
+    @Test(arguments: [Runtime.Failure.draining, .paused])
+    func whatHasNotBegunWhenWeDrainOrPauseGoesBack(reason: Runtime.Failure) throws {
         var machine = machine(Self.body)
         _ = machine.begin(now: now)
-        guard case .settle(.requeue) = machine.called(.failure(.draining), now: now) else { throw Unexpected() }
+        guard case .settle(.requeue) = machine.called(.failure(reason), now: now) else { throw Unexpected() }
+        #expect(machine.outcome == nil)
     }
 
     // MARK: Retries and delays

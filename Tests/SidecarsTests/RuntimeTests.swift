@@ -240,6 +240,56 @@ struct RuntimeTests {
         unlink(server.path)
     }
 
+    // MARK: The gate
+
+    @Test func whatWaitsBehindTheGateBeginsInItsOrderWhenItOpens() async throws {
+        let server = ScriptedRuntime([[.reply(hello), .reply([1]), .reply([2])]])
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        #expect(await runtime.call([0], timeout: .seconds(10)) == .success(hello))
+        await runtime.set(.holding)
+        let first = Task { await runtime.call([1], timeout: .seconds(10)) }
+        try await Task.sleep(for: .milliseconds(100))
+        let second = Task { await runtime.call([2], as: .init(2)) { .success(.seconds(10)) } }
+        let third = Task { await runtime.call([3], as: .init(3)) { .success(.seconds(10)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        // Who waits there can still be cancelled.
+        await runtime.cancel(.init(3))
+        #expect(await third.value == .failure(.cancelled))
+        await runtime.set(.open)
+        #expect(await first.value == .success([1]))
+        #expect(await second.value == .success([2]))
+        unlink(server.path)
+    }
+
+    @Test func aClosedGateEndsWhatWaitsButForWhatHoldsOn() async throws {
+        let server = ScriptedRuntime([[.reply(hello)], [.reply([1])]])
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        await runtime.set(.holding)
+        let first = Task { await runtime.call([1], timeout: .seconds(10)) }
+        let held = Task { await runtime.call([2], as: .init(2), holdsOn: true) { .success(.seconds(10)) } }
+        try await Task.sleep(for: .milliseconds(100))
+        await runtime.set(.closed)
+        #expect(try await within { await first.value } == .failure(.paused))
+        #expect(await runtime.call([3], timeout: .seconds(10)) == .failure(.paused))
+        await runtime.set(.open)
+        #expect(try await within { await held.value } == .success(hello))
+        unlink(server.path)
+    }
+
+    /// Its turn had come, but it has not begun.
+    @Test func aClosedGateEndsTheWaitForARuntimeThatIsNotThere() async throws {
+        let path = "\(NSTemporaryDirectory())rt-late-\(UInt32.random(in: 0 ... .max)).sock"
+        let runtime = Runtime(
+            path: path, connections: 1, limits: JSONLimits(size: 1 << 20), on: EventLoop(name: "test"))
+        let call = Task { await runtime.call([1], timeout: .seconds(10)) }
+        try await Task.sleep(for: .milliseconds(100))
+        await runtime.set(.closed)
+        #expect(try await within(.seconds(10)) { await call.value } == .failure(.paused))
+        await runtime.drain()
+    }
+
     // MARK: Events
 
     private func frame(_ text: String) -> [UInt8] {

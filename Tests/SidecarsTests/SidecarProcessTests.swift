@@ -359,6 +359,98 @@ struct SidecarProcessTests {
         }
     }
 
+    // MARK: Paused
+
+    func tell(_ harness: SidecarHarness, isPaused: Bool, _ decidedAt: Int64) async throws {
+        let pause = ActorPause(actor: harness.name, isPaused: isPaused, decidedAt: decidedAt)
+        let other = ActorPause(actor: "other", isPaused: !isPaused, decidedAt: decidedAt)
+        let message = Message(to: .control, id: "", body: ControlMessage.pauses([other, pause]).encoded())
+        try await harness.transport.publish(message, timeout: .seconds(20))
+    }
+
+    @Test func aPausedActorFinishesWhatRunsAndGivesBackTheRest() async throws {
+        try await withHarness(Self.echo, ["TROUPE_RABBITMQ_PREFETCH": "10"]) { harness in
+            try await harness.start()
+            for number in 1...5 { try await harness.submit(number, payload: "{\"sleep\":0.5}") }
+            try await eventually("a call under way") { harness.hits == 1 }
+            try await tell(harness, isPaused: true, 1)
+            try await eventually("it says so") {
+                try await harness.get("/metrics").body.contains("troupe_actor_paused 1\n")
+            }
+            let queues = RabbitMQQueues(harness.broker)
+            try await eventually("the rest is back, and what ran has ended") {
+                let queue = try await queues.look(at: [.actor(harness.name)])[.actor(harness.name)]
+                let isIdle = try await harness.get("/metrics").body.contains("troupe_actor_active_messages 0\n")
+                return isIdle && queue == QueueState(ready: 4, consumers: 0)
+            }
+            #expect(harness.hits == 1)
+            #expect(try await harness.get("/readyz").status == 200)
+            // Late news, and a repetition.
+            try await tell(harness, isPaused: false, 0)
+            try await tell(harness, isPaused: true, 1)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(harness.hits == 1)
+            try await tell(harness, isPaused: false, 2)
+            let done = try await harness.collect("happy-end", 5)
+            #expect(done.values.allSatisfy { $0.count == 1 })
+            #expect(harness.hits == 5)
+            #expect(try await harness.get("/metrics").body.contains("troupe_actor_paused 0\n"))
+        }
+    }
+
+    /// A return counts as a delivery: one that may not come back once more stays here.
+    @Test func aPauseSendsNothingToTheDeadLetters() async throws {
+        let settings = ["TROUPE_RABBITMQ_PREFETCH": "10", "TROUPE_DELIVERY_LIMIT": "2"]
+        try await withHarness(Self.echo, settings) { harness in
+            try await harness.start()
+            for number in 1...3 { try await harness.submit(number, payload: "{\"sleep\":7}") }
+            try await eventually("a call under way") { harness.hits == 1 }
+            for round in 1...4 as ClosedRange<Int64> {
+                try await tell(harness, isPaused: true, 2 * round)
+                // Longer than it holds them.
+                try await Task.sleep(for: .milliseconds(1300))
+                try await tell(harness, isPaused: false, 2 * round + 1)
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            let done = try await harness.collect("happy-end", 3)
+            #expect(done.values.allSatisfy { $0.count == 1 })
+            let queue = ObservedQueue.deadLetters(actor: harness.name)
+            #expect(try await RabbitMQQueues(harness.broker).look(at: [queue])[queue]?.ready == 0)
+        }
+    }
+
+    /// An end actor can be paused, too. It asks before it takes anything.
+    @Test(arguments: [false, true])
+    func whoStartsPausedTakesNothing(isEndActor: Bool) async throws {
+        try await withHarness(Self.echo, isEndActor ? ["TROUPE_IS_END_ACTOR": "true"] : [:]) { harness in
+            let transport = harness.transport
+            let requests = await transport.deliveries(from: .controlRequests, prefetch: 10)
+            let answering = Task {
+                for await delivery in requests {
+                    let request = try ControlRequest(parsing: delivery.body)
+                    let pause = ActorPause(actor: request.actor, isPaused: true, decidedAt: 1)
+                    for answer in [ControlMessage.cancel([]), .pauses([pause])] {
+                        let message = Message(to: .controlInbox(request.inbox), id: "", body: answer.encoded())
+                        try await transport.publish(message, timeout: .seconds(20))
+                    }
+                    await transport.settle(delivery, .acknowledge)
+                }
+            }
+            try await eventually("we are listening") { await transport.impediment() == nil }
+            await transport.declare(.actor(harness.name))
+            for number in 1...3 { try await harness.submit(number) }
+            try await harness.start()
+            try await Task.sleep(for: .milliseconds(500))
+            let metrics = try await harness.get("/metrics").body
+            #expect(metrics.contains("troupe_actor_paused 1\n"))
+            #expect(metrics.contains("\",transport=\"rabbitmq\"} 0\n"), "nothing was received")
+            #expect(harness.hits == 0)
+            answering.cancel()
+            try await tell(harness, isPaused: false, 2)
+            try await eventually("it goes on") { harness.hits == 3 }
+        }
+    }
+
     @Test func theHandlerIsLeftAtTheDeadline() async throws {
         try await withHarness(Self.echo, ["TROUPE_RETRY_ATTEMPTS": "5", "TROUPE_RABBITMQ_PREFETCH": "10"]) { harness in
             try await harness.start()

@@ -108,6 +108,100 @@ struct RabbitMQTransportTests {
         #expect(await !transport.isLive(delivery))
     }
 
+    @Test(arguments: RabbitMQSettings.QueueType.allCases)
+    func pausesASourceAndGoesOn(type: RabbitMQSettings.QueueType) async throws {
+        try await Self.suite(type).pausesASourceAndGoesOn("pause")
+    }
+
+    /// Nobody tells who does not consume that the queue is gone.
+    @Test func aQueueThatWasDeletedDuringThePauseIsMadeAgain() async throws {
+        let settings = try Self.settings()
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        let deliveries = await transport.deliveries(from: .actor("gone"), prefetch: 10)
+        try await eventually("the queue is there") { await transport.impediment() == nil }
+        await transport.pause(.actor("gone"))
+        try TestServers.rabbitmqctl("delete_queue", "\(settings.queuePrefix)gone")
+        await transport.resume(.actor("gone"))
+        let message = Message(to: .actor("gone"), id: "1", body: [1])
+        try await eventually("the queue is back") {
+            (try? await transport.publish(message, timeout: .seconds(5))) != nil
+        }
+        #expect(try await within { await deliveries.first { _ in true } }?.body == [1])
+        await transport.shutdown()
+    }
+
+    @Test func aPauseOutlivesTheConnection() async throws {
+        let proxy = try TCPProxy(to: TestServers.rabbitMQURL)
+        var settings = try Self.settings()
+        let queues = RabbitMQQueues(settings)
+        settings.endpoint = try Endpoint(url: proxy.url)
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        _ = await transport.deliveries(from: .actor("a"), prefetch: 10)
+        func consumers() async throws -> Int? { try await queues.look(at: [.actor("a")])[.actor("a")]?.consumers }
+        try await eventually("it consumes") { try await consumers() == 1 }
+        await transport.pause(.actor("a"))
+        try await eventually("it does not consume") { try await consumers() == 0 }
+        proxy.stop()
+        try await eventually("the connection is lost") { await transport.impediment() != nil }
+        try proxy.start()
+        try await eventually("it is connected again") { await transport.impediment() == nil }
+        #expect(try await consumers() == 0)
+
+        // Resumed while it cannot hear of it.
+        proxy.stop()
+        try await eventually("the connection is lost") { await transport.impediment() != nil }
+        await transport.resume(.actor("a"))
+        try proxy.start()
+        try await eventually("it consumes") { try await consumers() == 1 }
+        await transport.shutdown()
+        proxy.stop()
+    }
+
+    // MARK: Queues from outside
+
+    @Test(arguments: RabbitMQSettings.QueueType.allCases)
+    func queuesAreLookedAtFromOutside(type: RabbitMQSettings.QueueType) async throws {
+        let settings = try Self.settings(type)
+        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
+        let observer = RabbitMQQueues(settings)
+        let all: [ObservedQueue] = [
+            .actor("a"), .deadLetters(actor: "a"), .statusReports, .deadLetterNotices, .controlRequests,
+        ]
+        #expect(try await observer.look(at: all).isEmpty)
+        for source in [.actor("a"), .statusReports, .deadLetterNotices, .controlRequests] as [Source] {
+            await transport.declare(source)
+        }
+        for number in 1...3 {
+            let message = Message(to: .actor("a"), id: "m\(number)", body: [1])
+            try await transport.publish(message, timeout: .seconds(20))
+        }
+        let dead = Message(to: .deadLetters(actor: "a", reason: "why"), id: "d", body: [1])
+        try await transport.publish(dead, timeout: .seconds(20))
+        try await eventually("all of it shows") {
+            try await observer.look(at: all) == [
+                .actor("a"): QueueState(ready: 3, consumers: 0),
+                .deadLetters(actor: "a"): QueueState(ready: 1, consumers: 0),
+                .statusReports: QueueState(ready: 0, consumers: 0),
+                .deadLetterNotices: QueueState(ready: 1, consumers: 0),
+                .controlRequests: QueueState(ready: 0, consumers: 0),
+            ]
+        }
+        let deliveries = await transport.deliveries(from: .actor("a"), prefetch: 2)
+        try await eventually("two are at their consumer") {
+            try await observer.look(at: [.actor("a")]) == [.actor("a"): QueueState(ready: 1, consumers: 1)]
+        }
+        _ = deliveries
+        // More that are not there than a connection has channels, and names that no queue can have.
+        let missing =
+            (0..<3000).map { ObservedQueue.actor("missing-\($0)") } + [.actor(String(repeating: "x", count: 300))]
+        #expect(try await observer.look(at: missing + [.actor("a")]).count == 1)
+        await transport.shutdown()
+
+        var away = settings
+        away.endpoint.port = 1
+        await #expect(throws: TransportError.self) { try await RabbitMQQueues(away).look(at: all) }
+    }
+
     @Test func takesNothingOnceStopped() async throws {
         try await Self.suite(.quorum).takesNothingOnceStopped("late")
     }

@@ -208,6 +208,54 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
+    /// Deliveries that are here can be settled, either way; what comes meanwhile waits in the queue, for this one or another.
+    func pausesASourceAndGoesOn(_ actor: String) async throws {
+        let transport = try await make()
+        let source = Source.actor(actor)
+        // Who is paused before he has asked gets nothing either.
+        await transport.pause(source)
+        let arrivals = Arrivals(await transport.deliveries(from: source, prefetch: 10))
+        try await queueExists(for: actor, transport)
+        for number in 1...4 {
+            try await transport.publish(Self.message(number, to: actor), timeout: .seconds(20))
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(arrivals.all.isEmpty)
+        #expect(await transport.impediment() == nil)
+
+        await transport.resume(source)
+        await transport.resume(source)
+        try await eventually("all have come") { arrivals.all.count == 5 }
+        await transport.pause(source)
+        await transport.pause(source)
+        let first = arrivals.all
+        #expect(await transport.isLive(first[0]))
+        await transport.settle(first[0], .acknowledge)
+        for delivery in first[1...2] { await transport.settle(delivery, .requeue) }
+        try await transport.publish(Self.message(5, to: actor), timeout: .seconds(20))
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(arrivals.all.count == 5, "what was given back, and what is new, waits")
+
+        await transport.resume(source)
+        try await eventually("they come again, and the new one") { arrivals.all.count == 8 }
+        #expect(
+            Set(arrivals.all[5...].map(\.body)) == Set(first[1...2].map(\.body) + [Self.message(5, to: actor).body]))
+        for delivery in first[3...4] + arrivals.all[5...] { await transport.settle(delivery, .acknowledge) }
+
+        // A pause does not keep a transport from ending.
+        await transport.pause(source)
+        await transport.stopConsuming()
+        await transport.resume(source)
+        let other = try await make()
+        try await other.publish(Self.message(6, to: actor), timeout: .seconds(20))
+        let delivery = try #require(await other.deliveries(from: source, prefetch: 1).first { _ in true })
+        #expect(delivery.body == Self.message(6, to: actor).body && !delivery.isRedelivered)
+        await other.settle(delivery, .acknowledge)
+        #expect(arrivals.all.count == 8)
+        await transport.shutdown()
+        await other.shutdown()
+    }
+
     /// Who is asked to stop while he is only just starting must not begin to consume then.
     func takesNothingOnceStopped(_ actor: String) async throws {
         let other = try await make()
@@ -240,6 +288,16 @@ struct TransportConformance<T: Transport> {
             ($0 as? TransportError)?.code == .stopped
         }
         #expect(await !transport.isLive(first))
+    }
+}
+
+/// Deliveries as they come, unsettled.
+private final class Arrivals: Sendable {
+    private let deliveries = Mutex<[Delivery]>([])
+    var all: [Delivery] { deliveries.withLock { $0 } }
+
+    init(_ stream: AsyncStream<Delivery>) {
+        Task { for await delivery in stream { deliveries.withLock { $0.append(delivery) } } }
     }
 }
 

@@ -9,6 +9,8 @@ enum OpenAPISchemas {
         ("Step", step),
         ("ProgressReport", progressReport), ("FinalReport", finalReport),
         ("Tool", tool), ("ToolCall", toolCall), ("ToolResult", toolResult),
+        ("Actor", actor), ("ActorAnswer", actorAnswer), ("ActorList", actorList), ("PauseRequest", pauseRequest),
+        ("QueueList", queueList), ("Broker", broker),
         ("DeadLetter", deadLetter), ("DeadLetterList", deadLetterList), ("DeadLetterSelection", deadLetterSelection),
         ("TimeSpan", timeSpan), ("Problem", problem),
     ]
@@ -154,6 +156,57 @@ enum OpenAPISchemas {
         "content":{"type":"array","items":{"type":"object","required":["type","text"],"properties":{
         "type":{"const":"text"},"text":{"type":"string"}}}},"isError":{"type":"boolean"}}}
         """#
+
+    private static let actor: Schema = #"""
+        {"type":"object","required":["name","state","ready","consumers","dead_letters","in_flight","rates","first_seen","last_seen"],
+        "properties":{
+        "name":{"type":"string"},"state":{"enum":["running","paused"]},
+        "paused":{"type":"object","description":"Only while it is","required":["since"],"properties":{
+        "since":{"type":"string","format":"date-time"},"by":{"type":"string"},"reason":{"type":"string"}}},
+        "ready":{"type":["integer","null"],"description":"Messages in its queue that no sidecar has; null where there is no queue or no broker"},
+        "consumers":{"type":["integer","null"],"description":"Sidecars that take from its queue; none while it is paused"},
+        "dead_letters":{"type":["integer","null"],"description":"Messages in its dead letters"},
+        "in_flight":{"type":"integer","description":"Unfinished envelopes that it has reported on and not yet sent on: at a sidecar, at the handler, or waiting for a retry. Counted among the 50,000 oldest of each status"},
+        "oldest_at":{"type":"string","format":"date-time","description":"Of the unfinished envelopes whose turn it is here, in the queue or in flight: the last news of the one that nothing was heard of for longest. Absent where there is none"},
+        "rates":{"type":"object","required":["window_seconds","completed_per_minute","failed_per_minute","retried_per_minute"],
+        "description":"What it has reported lately; end actors report none of it","properties":{
+        "window_seconds":{"type":"number","description":"300, or less where there were more than some 50,000 reports in that time"},
+        "completed_per_minute":{"type":"number","description":"Envelopes sent on"},
+        "failed_per_minute":{"type":"number","description":"Envelopes that have failed here for good"},
+        "retried_per_minute":{"type":"number","description":"Attempts that failed, with another to come"}}},
+        "first_seen":{"type":"string","format":"date-time"},
+        "last_seen":{"type":"string","format":"date-time","description":"When a sidecar of its has last started, or a dead letter came"}}}
+        """#
+
+    private static let broker: Schema = #"""
+        {"type":"object","required":["available"],"properties":{
+        "available":{"type":"boolean","description":"Whether the broker could be asked"},
+        "reason":{"type":"string","description":"Why it could not"}}}
+        """#
+
+    private static let actorAnswer: Schema = ##"""
+        {"type":"object","required":["broker","actor"],"properties":{
+        "broker":{"$ref":"#/components/schemas/Broker"},"actor":{"$ref":"#/components/schemas/Actor"}}}
+        """##
+
+    private static let actorList: Schema = ##"""
+        {"type":"object","required":["broker","actors"],"properties":{
+        "broker":{"$ref":"#/components/schemas/Broker"},
+        "actors":{"type":"array","items":{"$ref":"#/components/schemas/Actor"}}}}
+        """##
+
+    private static let pauseRequest: Schema = #"""
+        {"type":"object","properties":{"reason":{"type":"string","description":"At most 500 bytes of UTF-8"}}}
+        """#
+
+    private static let queueList: Schema = ##"""
+        {"type":"object","required":["broker","queues"],"properties":{
+        "broker":{"$ref":"#/components/schemas/Broker"},
+        "queues":{"type":"array","items":{"type":"object","required":["name","kind","ready","consumers"],"properties":{
+        "name":{"type":"string"},
+        "kind":{"enum":["actor","dead_letters","status_reports","dead_letter_notices","control_requests"]},
+        "actor":{"type":"string"},"ready":{"type":["integer","null"]},"consumers":{"type":["integer","null"]}}}}}}
+        """##
 
     private static let deadLetter: Schema = #"""
         {"type":"object","required":["actor","id","reason","size"],"properties":{

@@ -5,7 +5,7 @@ internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
-/// Answers sidecars that have just started: which envelopes are cancelled.
+/// Answers sidecars that have just started: which envelopes are cancelled, and last whether their actor is paused.
 struct ControlRequestAnswers: Sendable {
     let store: EnvelopeStore
     let transport: any Transport
@@ -23,9 +23,12 @@ struct ControlRequestAnswers: Sendable {
 
     /// Many sidecars that start together are answered with one look at the database.
     private func answer(_ batch: [Delivery]) async {
+        let actors = Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor })
         let ids: [String]
+        let pauses: [String: ActorPause]
         do throws(PostgreSQLError) {
-            try await store.note(actors: Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor }))
+            try await store.note(actors: actors)
+            pauses = try await store.pauses(of: actors)
             ids = try await store.latestCancellations(limit: Self.limit)
         } catch {
             logger.debug("control requests wait for the database", metadata: ["error": "\(error)"])
@@ -38,14 +41,14 @@ struct ControlRequestAnswers: Sendable {
         await withDiscardingTaskGroup { group in
             for delivery in batch {
                 group.addTask {
-                    await self.send(answers, to: delivery)
+                    await self.send(answers, pauses, to: delivery)
                     await self.transport.settle(delivery, .acknowledge)
                 }
             }
         }
     }
 
-    /// At least one, be it empty: the sidecar waits for it.
+    /// At least one, be it empty: sidecars that know nothing of pauses wait for it.
     private func chunks(of ids: [String]) -> [[String]] {
         guard !ids.isEmpty else { return [[]] }
         return stride(from: 0, to: ids.count, by: CancellationAnnouncer.chunk).map {
@@ -53,14 +56,16 @@ struct ControlRequestAnswers: Sendable {
         }
     }
 
-    private func send(_ answers: [[UInt8]], to delivery: Delivery) async {
+    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to delivery: Delivery) async {
         let request: ControlRequest
         do throws(ControlError) {
             request = try ControlRequest(parsing: delivery.body)
         } catch {
             return logger.warning("unreadable control request", metadata: ["error": "\(error)"])
         }
-        for answer in answers {
+        // With this the sidecar knows that it has heard all.
+        let last = ControlMessage.pauses([pauses[request.actor]].compactMap(\.self)).encoded()
+        for answer in cancellations + [last] {
             do throws(TransportError) {
                 try await transport.publish(
                     Message(to: .controlInbox(request.inbox), id: "", body: answer), timeout: .seconds(10))

@@ -18,6 +18,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case notEnded = "not_ended"
     case noResult = "no_result"
     case notRetryable = "not_retryable"
+    case unknownActor = "unknown_actor"
     case unknownEnvelope = "unknown_envelope"
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
@@ -33,7 +34,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
             .badRequest
         case .bodyTooLarge: .contentTooLarge
         case .duplicateID, .alreadyEnded, .keyReused, .notEnded, .noResult, .notRetryable: .conflict
-        case .unknownEnvelope, .unknownTool, .notFound: .notFound
+        case .unknownActor, .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .overloaded, .databaseUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
@@ -59,6 +60,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .notEnded: "The envelope has not ended yet"
         case .noResult: "The envelope ended without a result"
         case .notRetryable: "The envelope can't be sent again"
+        case .unknownActor: "There is no such actor"
         case .unknownEnvelope: "There is no such envelope"
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"
@@ -88,6 +90,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .notEnded: "Wait for its end, or cancel it"
         case .noResult: "`detail` has the error; `POST /envelopes/{id}/retry` sends it again"
         case .notRetryable: "`detail` says why, and what would do; after `Retry-After` where there is one"
+        case .unknownActor: "`GET /actors` lists those that the gateway has heard of"
         case .unknownEnvelope: "Look at the id; envelopes that ended long ago may have been deleted"
         case .unknownTool: "`GET /tools` lists the tools"
         case .notFound: "`/openapi.json` lists the paths"

@@ -14,6 +14,9 @@ struct GatewayRouter: Sendable {
     let gate: SubmissionGate
     let outbox: OutboxPublisher
     let cancellations: CancellationAnnouncer
+    let pauses: PauseAnnouncer
+    let queues: any QueueObserver
+    let board: ActorBoard
     let hub: UpdateHub
     let desk: DeadLetterDesk
     let catalogue: LiveToolCatalogue
@@ -39,8 +42,8 @@ struct GatewayRouter: Sendable {
     /// All there is, in the order of the document, which is one of them.
     func endpoints() -> [Endpoint] {
         let endpoints =
-            submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + deadLetterEndpoints
-            + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
+            submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + actorEndpoints
+            + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
         return endpoints + [OpenAPIDocument.endpoint(describing: endpoints)]
     }
 

@@ -31,6 +31,12 @@ struct RequestReading: Sendable {
         try members(of: await bytes(of: request))
     }
 
+    /// The same, where the body may be missing.
+    func membersIfAny(of request: Request) async throws -> [RawJSON.Member] {
+        let body = try await bytes(of: request)
+        return body.isEmpty ? [] : try members(of: body)
+    }
+
     /// A JSON object's members.
     func members(of body: some Collection<UInt8>) throws(Problem) -> [RawJSON.Member] {
         guard !body.isEmpty else { throw Problem(.invalidJSON, "the body is empty, expected a JSON object") }
@@ -51,6 +57,14 @@ struct RequestReading: Sendable {
             throw Problem(.unknownEnvelope, "no envelope can have this id")
         }
         return id
+    }
+
+    /// The `{name}` of the path, decoded. One that no actor can have leads to the same 404 as any unknown one.
+    func actorName(_ context: GatewayRouter.Context) throws(Problem) -> String {
+        guard let name = context.parameters.get("name").flatMap(percentDecoded), !name.utf8.contains(0) else {
+            throw Problem(.unknownActor, "no actor can have this name")
+        }
+        return name
     }
 
     private func percentDecoded(_ text: String) -> String? {

@@ -6,15 +6,14 @@ internal import Transports
 /// What gateways tell all sidecars.
 extension Sidecar {
     /// Listens from now on, until the task is cancelled or the transport stops consuming. Returns when a gateway has told
-    /// what is in force, or none has within a second: work must not wait for gateways.
+    /// what is in force, or none has for some seconds: work must not wait for gateways.
     func listen() async -> Task<Void, Never> {
         let inbox = "\(policy.actorName).\(UInt64.random(in: 0 ... .max))"
         await transport.declare(.control(inbox: inbox))
         let (answers, answer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let listening = Task(executorPreference: loop) {
             let deliveries = await self.transport.deliveries(from: .control(inbox: inbox), prefetch: 100)
-            for await delivery in deliveries {
-                await self.obey(delivery)
+            for await delivery in deliveries where await self.obey(delivery) {
                 answer.yield()
             }
             answer.finish()
@@ -31,20 +30,28 @@ extension Sidecar {
         return listening
     }
 
-    private static var patience: Duration { .seconds(1) }
+    private static var patience: Duration { .seconds(3) }
 
-    private func obey(_ delivery: Delivery) async {
+    /// - Returns: whether it told if our actor is paused, with which a gateway's answer ends.
+    private func obey(_ delivery: Delivery) async -> Bool {
+        var isAnswer = false
         do throws(ControlError) {
             switch try ControlMessage.parsing(delivery.body) {
             case .cancel(let ids):
                 if !ids.isEmpty { logger.debug("cancelled", metadata: ["count": "\(ids.count)"]) }
                 await cancel(ids)
             case .uncancel(let ids): uncancel(ids)
+            case .pauses(let pauses):
+                for pause in pauses where pause.actor == policy.actorName {
+                    await obey(pause)
+                    isAnswer = true
+                }
             case nil: logger.debug("a control message of a kind that is not known here")
             }
         } catch {
             logger.warning("unreadable control message", metadata: ["reason": "\(error)"])
         }
         await transport.settle(delivery, .acknowledge)
+        return isAnswer
     }
 }

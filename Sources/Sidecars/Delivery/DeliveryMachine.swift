@@ -144,7 +144,7 @@ public struct DeliveryMachine: Sendable {
         guard let envelope else { return .abandon }
         callError = if case .failure(let failure) = result { failure.type } else { nil }
         switch result {
-        case .failure(.draining):
+        case .failure(.draining), .failure(.paused):
             return .settle(.requeue)
         case .failure(.withdrawn):
             return .abandon

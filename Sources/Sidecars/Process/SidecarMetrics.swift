@@ -8,6 +8,7 @@ struct SidecarMetrics: Sendable {
     let registry: MetricsRegistry
     let received: Counter
     let active: Gauge
+    let paused: Gauge
     let processing: Histogram
     let runtimeExecution: Histogram
     let redelivered: Counter
@@ -27,6 +28,7 @@ struct SidecarMetrics: Sendable {
             "queue_receive_duration_seconds", "Time spent waiting for the next delivery.",
             ["queue": queue, "transport": "rabbitmq"], buckets: Histogram.seconds)
         active = registry.gauge("active_messages", "Deliveries that are not settled yet.")
+        paused = registry.gauge("paused", "1 while the actor is paused and nothing is taken from its queue, else 0.")
         processing = registry.histogram(
             "processing_duration_seconds", "From a delivery's arrival to its settlement.", ["queue": queue],
             buckets: Histogram.seconds)

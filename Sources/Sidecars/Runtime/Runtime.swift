@@ -16,6 +16,8 @@ public actor Runtime {
         case invalid(String)
         /// We are shutting down and the call had not begun.
         case draining
+        /// The actor is paused and the call had not begun.
+        case paused
         /// Nobody wanted the call any more when its turn came.
         case withdrawn
         /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
@@ -31,6 +33,15 @@ public actor Runtime {
         public init(_ number: UInt64) { self.number = number }
     }
 
+    /// What becomes of calls that have not begun.
+    public enum Gate: Sendable, Hashable {
+        case open
+        /// They wait.
+        case holding
+        /// They fail with `.paused`, but for those that hold on.
+        case closed
+    }
+
     public nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -39,7 +50,8 @@ public actor Runtime {
     private let takesEvents: Bool
     private var idle: [RuntimeConnection] = []
     private var freeSlots: Int
-    private var waiting: Deque<(id: CallID, waiter: CheckedContinuation<Failure?, Never>)> = []
+    private var waiting: Deque<WaitingCall> = []
+    private var gate = Gate.open
     /// What ends a call that is under way.
     private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
@@ -47,6 +59,12 @@ public actor Runtime {
     private var abandoned = 0
     /// Whether the last attempt to connect worked; `nil` before the first.
     public private(set) var isReachable: Bool?
+
+    private struct WaitingCall {
+        var id: CallID
+        var holdsOn: Bool
+        var waiter: CheckedContinuation<Failure?, Never>
+    }
 
     /// - Parameters:
     ///   - limits: of a reply.
@@ -67,17 +85,20 @@ public actor Runtime {
 
     /// Sends a request and returns its reply. Waits for a free connection first.
     /// - Parameters:
+    ///   - holdsOn: waits also while the gate is closed.
     ///   - onEvent: gets on the loop, before the reply and in order, what stands in the member `event` of event frames.
     ///   - permit: asked when the call's turn has come, which may be long after it was made: how long it may take, or why
     ///     it is not wanted any more.
     public func call(
-        _ request: [UInt8], as id: CallID, onEvent: (@Sendable (RawJSON) -> Void)? = nil,
+        _ request: [UInt8], as id: CallID, holdsOn: Bool = false, onEvent: (@Sendable (RawJSON) -> Void)? = nil,
         permit: @Sendable () async -> Result<Duration, Failure>
     ) async -> Result<[UInt8], Failure> {
-        if let reason = await takeSlot(for: id) { return .failure(reason) }
+        if let reason = await takeSlot(for: id, holdsOn: holdsOn) { return .failure(reason) }
         defer { giveSlot() }
         while true {
-            guard let connection = await connect() else { return .failure(.draining) }
+            guard let connection = await connect(whileClosed: holdsOn) else {
+                return .failure(isDraining || Task.isCancelled ? .draining : .paused)
+            }
             let timeout: Duration
             switch await permit() {
             case .success(let limit): timeout = limit
@@ -127,7 +148,7 @@ public actor Runtime {
 
     /// Returns once somebody listens on the socket, or `drain` was called.
     public func waitUntilReachable() async {
-        if let connection = await connect() { idle.append(connection) }
+        if let connection = await connect(whileClosed: true) { idle.append(connection) }
     }
 
     /// Whether somebody listens on the socket right now.
@@ -148,6 +169,17 @@ public actor Runtime {
     public func drain() {
         isDraining = true
         while let next = waiting.popFirst() { next.waiter.resume(returning: .draining) }
+    }
+
+    /// Those under way go on, whatever the gate.
+    public func set(_ gate: Gate) {
+        self.gate = gate
+        if gate == .closed {
+            let (holding, ended) = (waiting.filter(\.holdsOn), waiting.filter { !$0.holdsOn })
+            waiting = holding
+            for call in ended { call.waiter.resume(returning: .paused) }
+        }
+        admit()
     }
 
     // MARK: One call
@@ -176,29 +208,38 @@ public actor Runtime {
     // MARK: Slots and connections
 
     /// - Returns: why there is none, `nil` when there is.
-    private func takeSlot(for id: CallID) async -> Failure? {
+    private func takeSlot(for id: CallID, holdsOn: Bool) async -> Failure? {
         await withCheckedContinuation { waiter in
             // Looked at in here: others may run between an `await` and what it waits for.
             if isDraining {
                 waiter.resume(returning: .draining)
-            } else if freeSlots > 0 {
-                freeSlots -= 1
-                waiter.resume(returning: nil)
+            } else if gate == .closed && !holdsOn {
+                waiter.resume(returning: .paused)
             } else {
-                waiting.append((id, waiter))
+                waiting.append(WaitingCall(id: id, holdsOn: holdsOn, waiter: waiter))
+                admit()
             }
         }
     }
 
     private func giveSlot() {
-        if let next = waiting.popFirst() { next.waiter.resume(returning: nil) } else { freeSlots += 1 }
+        freeSlots += 1
+        admit()
     }
 
     private func newConnection() -> RuntimeConnection? {
         RuntimeConnection(path: path, loop: loop, limits: limits, takesEvents: takesEvents)
     }
 
-    private func connect() async -> RuntimeConnection? {
+    private func admit() {
+        while gate == .open, freeSlots > 0, let next = waiting.popFirst() {
+            freeSlots -= 1
+            next.waiter.resume(returning: nil)
+        }
+    }
+
+    /// - Returns: `nil` when nobody is to be called any more.
+    private func connect(whileClosed: Bool) async -> RuntimeConnection? {
         var backoff = Backoff(initial: .milliseconds(20), ceiling: .seconds(1))
         while true {
             // One that has closed while idle has closed itself; this is where it is let go.
@@ -211,7 +252,7 @@ public actor Runtime {
             // Whatever it was at ended with it.
             abandoned = 0
             // A cancelled task sleeps no more.
-            if isDraining || Task.isCancelled { return nil }
+            if isDraining || Task.isCancelled || (gate == .closed && !whileClosed) { return nil }
             await loop.sleep(for: backoff.next())
         }
     }

@@ -15,6 +15,7 @@ public actor RabbitMQTransport: Transport {
     private let topology: Topology
     private let logger: Logger
     private var subscriptions: [Source: Subscription] = [:]
+    private var pausedSources: Set<Source> = []
     private var consumers: [UInt64: Consumer] = [:]
     private var lastGeneration: UInt64 = 0
     /// Consumers whose queue was deleted: what they have delivered is nowhere else any more.
@@ -33,6 +34,8 @@ public actor RabbitMQTransport: Transport {
     private struct Subscription {
         var deliveries: AsyncStream<Delivery>.Continuation
         var task: Task<Void, Never>?
+        /// Of the connection that consumes, or the last one that did.
+        var generation: UInt64 = 0
         /// Why it does not consume just now.
         var trouble: String?
     }
@@ -94,11 +97,12 @@ public actor RabbitMQTransport: Transport {
         while !Task.isCancelled && !isConsumingOver {
             lastGeneration += 1
             let generation = lastGeneration
+            let isPaused = pausedSources.contains(source)
             let (ends, end) = AsyncStream<AMQPError>.makeStream()
             var reason: AMQPError
             do throws(AMQPError) {
                 let consumer = try await Consumer.open(
-                    topology.settings.endpoint, queue: queue, prefetch: prefetch, on: loop
+                    topology.settings.endpoint, queue: queue, prefetch: prefetch, isConsuming: !isPaused, on: loop
                 ) {
                     (link) throws(AMQPError) in
                     try topology.declare(source, on: link)
@@ -112,11 +116,16 @@ public actor RabbitMQTransport: Transport {
                     }
                 }
                 guard !Task.isCancelled && !isConsumingOver else { return await consumer.close() }
-                logger.info("consuming", metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)"])
+                logger.info(
+                    "consuming",
+                    metadata: ["queue": "\(queue)", "prefetch": "\(prefetch)", "paused": "\(isPaused)"])
                 // Known before its first delivery comes, which may be settled at once.
                 consumers[generation] = consumer
+                subscriptions[source]?.generation = generation
                 subscriptions[source]?.trouble = nil
                 backoff.reset()
+                // It may have been paused or resumed while it was dialed.
+                await obeyPause(of: source)
                 await consumer.start()
                 reason = AMQPError(.connectionLost, "stopped")
                 for await error in ends {
@@ -170,6 +179,27 @@ public actor RabbitMQTransport: Transport {
     public func isLive(_ delivery: Delivery) -> Bool {
         let generation = delivery.token.generation
         return consumers[generation] != nil || (lastCopies.contains(generation) && !isStopped)
+    }
+
+    public func pause(_ source: Source) async {
+        pausedSources.insert(source)
+        await obeyPause(of: source)
+    }
+
+    public func resume(_ source: Source) async {
+        pausedSources.remove(source)
+        await obeyPause(of: source)
+    }
+
+    private func obeyPause(of source: Source) async {
+        guard let subscription = subscriptions[source], let consumer = consumers[subscription.generation] else {
+            return
+        }
+        if pausedSources.contains(source) || isConsumingOver {
+            await consumer.cancel()
+        } else {
+            await consumer.resume()
+        }
     }
 
     public func stopConsuming() async {

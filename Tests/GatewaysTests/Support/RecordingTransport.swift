@@ -43,9 +43,17 @@ final class RecordingTransport: Transport {
 
     /// Ids that were told to be cancelled, message by message.
     func cancellations(to destination: Message.Destination = .control) -> [[String]] {
-        state.withLock { $0.published }.filter { $0.destination == destination }.compactMap { message in
-            guard case .cancel(let ids) = try? ControlMessage.parsing(message.body) else { return nil }
-            return ids
+        controls(to: destination).compactMap { if case .cancel(let ids) = $0 { ids } else { nil } }
+    }
+
+    /// What all were told of actors, message by message.
+    func pauses() -> [[ActorPause]] {
+        controls(to: .control).compactMap { if case .pauses(let pauses) = $0 { pauses } else { nil } }
+    }
+
+    func controls(to destination: Message.Destination) -> [ControlMessage] {
+        state.withLock { $0.published }.filter { $0.destination == destination }.compactMap {
+            try? ControlMessage.parsing($0.body)
         }
     }
 
@@ -95,6 +103,9 @@ final class RecordingTransport: Transport {
     func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery> {
         state.withLock { $0.queue(source).stream }
     }
+
+    func pause(_ source: Source) async {}
+    func resume(_ source: Source) async {}
 
     func publish(_ message: Message, timeout: Duration?) async throws(TransportError) {
         let failure = state.withLock { state in

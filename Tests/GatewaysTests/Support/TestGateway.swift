@@ -10,6 +10,7 @@ import Transports
 /// A gateway on a real port.
 struct TestGateway {
     let transport: RecordingTransport
+    let queues: RecordingQueues
     let client: TestClient
     private let group: ServiceGroup
     private let task: Task<Void, any Error>
@@ -23,10 +24,12 @@ struct TestGateway {
         configuration.database.size = 4
         configuration.outboxInterval = .milliseconds(50)
         configure(&configuration)
+        let queues = RecordingQueues()
         let (ports, port) = AsyncStream<Int>.makeStream()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let gateway = Gateway(
-            configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), logger: logger
+            configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), queues: queues,
+            logger: logger
         ) { port.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
         let task = Task {
@@ -34,7 +37,8 @@ struct TestGateway {
             try await group.run()
         }
         for await number in ports {
-            return TestGateway(transport: transport, client: TestClient(port: number), group: group, task: task)
+            return TestGateway(
+                transport: transport, queues: queues, client: TestClient(port: number), group: group, task: task)
         }
         try await task.value
         throw CancellationError()

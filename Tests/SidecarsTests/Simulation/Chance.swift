@@ -42,6 +42,8 @@ enum Fault: Int, CaseIterable {
     case crash
     /// A sidecar gets SIGTERM.
     case drain
+    /// An operator pauses an actor for a while. A sidecar may miss what it is told, until it is told again.
+    case pause
     case handlerDied, handlerFailed, handlerMalformed, handlerHung
     /// The gateway reads a report twice.
     case reportRepeated
@@ -69,7 +71,7 @@ struct Odds {
         switch fault {
         case .publishLost, .confirmLost, .publishRefused: 0.2
         case .consumerLost, .acknowledgementLost: 0.1
-        case .brokerRestart, .queueMissing: 1
+        case .brokerRestart, .queueMissing, .pause: 1
         case .drain: 0.1
         case .reordered: 0.5
         case .delayed: 0.1

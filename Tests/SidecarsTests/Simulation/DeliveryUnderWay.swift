@@ -35,6 +35,9 @@ final class DeliveryUnderWay {
 
     func begin() { perform(machine.begin(now: world.timeline.now, isCancelled: sidecar.cancellations.cover)) }
 
+    /// As `Sidecar.call`.
+    var holdsOn: Bool { delivery.message.priorDeliveries >= sidecar.policy.deliveryLimit }
+
     var isCancelled: Bool { machine.envelope.map(sidecar.cancellations.cover) == true }
 
     private func perform(_ action: DeliveryMachine.Action) {
@@ -65,6 +68,7 @@ final class DeliveryUnderWay {
 
     /// Its turn has come.
     func call() {
+        if sidecar.gate != .open { world.violation("\(name): a call that begins at a paused actor") }
         switch permit() {
         case .failure(let reason): answered(.failure(reason))
         case .success(let limit):

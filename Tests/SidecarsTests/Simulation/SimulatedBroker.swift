@@ -134,6 +134,11 @@ final class SimulatedBroker {
         dispatch(link.actor)
     }
 
+    func resume(_ link: Link) {
+        link.isConsuming = true
+        dispatch(link.actor)
+    }
+
     /// The connection is gone: what was unsettled is in the queue again.
     func close(_ link: Link) {
         guard link.isOpen else { return }

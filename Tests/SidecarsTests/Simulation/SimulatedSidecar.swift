@@ -14,6 +14,7 @@ final class SimulatedSidecar {
     private let prefetch: Int
     private var isDraining = false
     private(set) var cancellations = Cancellations()
+    private var pause = PauseMachine()
     private var underWay: [DeliveryUnderWay] = []
     private var freeSlots: Int
     private var waitingForSlot: [DeliveryUnderWay] = []
@@ -26,9 +27,10 @@ final class SimulatedSidecar {
         self.world = world
         freeSlots = world.chance.number(1...2)
         prefetch = freeSlots + world.chance.number(0...3)
-        // It asks first what is cancelled, but does not wait for the answer for ever.
+        // It asks first what is in force, but does not wait for the answer for ever.
         let isTold = world.chance.happens(0.9)
         if isTold { cancellations.insert(world.cancelled) }
+        if isTold, let news = world.pauses[policy.actorName] { obey(news) }
         after(world.chance.milliseconds(0...1000)) {
             if !isTold { self.cancel(world.cancelled) }
             if !self.isDraining { self.consume() }
@@ -45,6 +47,7 @@ final class SimulatedSidecar {
     private func consume() {
         let link = SimulatedBroker.Link(actor: policy.actorName, prefetch: prefetch, sidecar: self)
         self.link = link
+        link.isConsuming = gate == .open
         world.broker.open(link)
     }
 
@@ -87,21 +90,51 @@ final class SimulatedSidecar {
         for delivery in underWay where delivery.isCancelled { delivery.cancel?() }
     }
 
+    // MARK: Paused
+
+    var gate: Runtime.Gate { pause.gate }
+
+    func obey(_ news: ActorPause) {
+        guard isAlive, let gate = pause.told(news) else { return }
+        world.note("\(name): \(gate)")
+        if gate == .open {
+            if let link, !isDraining { world.broker.resume(link) }
+            return admit()
+        }
+        // What is on its way still comes.
+        link?.isConsuming = false
+        let number = pause.pauseNumber
+        after(PauseMachine.hold) { if self.pause.heldLongEnough(number) != nil { self.giveBack() } }
+    }
+
+    private func giveBack() {
+        let waiting = waitingForSlot
+        waitingForSlot = waiting.filter(\.holdsOn)
+        for delivery in waiting where !delivery.holdsOn { delivery.called(.failure(.paused)) }
+    }
+
     // MARK: The handler
 
     /// Gives the delivery its turn when a call may be made.
     func takeSlot(_ delivery: DeliveryUnderWay) {
         if isDraining { return delivery.called(.failure(.draining)) }
-        guard freeSlots > 0 else { return waitingForSlot.append(delivery) }
-        freeSlots -= 1
-        delivery.call()
+        if gate == .closed && !delivery.holdsOn { return delivery.called(.failure(.paused)) }
+        waitingForSlot.append(delivery)
+        admit()
     }
 
     func stopWaiting(_ delivery: DeliveryUnderWay) { waitingForSlot.removeAll { $0 === delivery } }
 
     func giveSlot() {
         freeSlots += 1
-        if !waitingForSlot.isEmpty && !isDraining { takeSlot(waitingForSlot.removeFirst()) }
+        admit()
+    }
+
+    private func admit() {
+        while gate == .open, freeSlots > 0, !isDraining, !waitingForSlot.isEmpty {
+            freeSlots -= 1
+            waitingForSlot.removeFirst().call()
+        }
     }
 
     // MARK: Publishing

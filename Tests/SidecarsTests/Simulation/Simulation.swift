@@ -19,6 +19,8 @@ final class Simulation {
     private(set) lazy var exportsSpans = chance.happens(0.5)
     /// Ids that the gateway has told everybody.
     private(set) var cancelled: [String] = []
+    /// What has last been decided about actors.
+    private(set) var pauses: [String: ActorPause] = [:]
     var gateway = SimulatedGateway()
     private var sidecars: [String: SimulatedSidecar] = [:]
     private var strikes: [Fault: Int] = [:]
@@ -114,6 +116,21 @@ final class Simulation {
         for sidecar in sidecarsInOrder { sidecar.after(latency()) { sidecar.cancel([id]) } }
     }
 
+    /// Somebody pauses or resumes an actor: the gateway tells all sidecars, again and again, as some don't hear it.
+    private func decide(_ actor: String, isPaused: Bool) {
+        note("gateway: \(actor) is \(isPaused ? "paused" : "resumed")")
+        let news = ActorPause(actor: actor, isPaused: isPaused, decidedAt: Int64(timeline.now.nanoseconds))
+        pauses[actor] = news
+        for time in 0...2 {
+            timeline.after(.seconds(2 * time)) {
+                for sidecar in self.sidecarsInOrder where sidecar.policy.actorName == actor {
+                    if time < 2 && self.chance.happens(0.3) { continue }
+                    sidecar.after(self.latency()) { sidecar.obey(news) }
+                }
+            }
+        }
+    }
+
     // MARK: Traces
 
     /// As the gateway sends it: each envelope in a trace of its own.
@@ -167,6 +184,12 @@ final class Simulation {
         for actor in Self.actors where strikes(.queueMissing) {
             // Shorter than the patience of a sidecar, which would call it unroutable after that.
             someTime { self.broker.loseQueue(actor, for: self.chance.milliseconds(100...1400)) }
+        }
+        for actor in Self.actors where strikes(.pause) {
+            someTime {
+                self.decide(actor, isPaused: true)
+                self.timeline.after(self.chance.milliseconds(0...5000)) { self.decide(actor, isPaused: false) }
+            }
         }
     }
 

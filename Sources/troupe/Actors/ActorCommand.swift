@@ -1,0 +1,70 @@
+import ArgumentParser
+import Envelopes
+import HTTPClient
+
+/// `troupe actors`
+struct ActorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "actors",
+        abstract: "How actors and their queues are; pauses and resumes them.",
+        discussion: """
+            A paused actor takes no deliveries: what is at its handler ends, all
+            else waits in its queue until it is resumed.
+
+              troupe actors
+              troupe actors pause printer --reason "out of paper"
+              troupe actors resume printer
+            """,
+        subcommands: [ActorList.self, ActorPauseCommand.self, ActorResume.self], defaultSubcommand: ActorList.self)
+}
+
+struct ActorList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Shows all that the gateway has heard of.")
+
+    @OptionGroup var gateway: GatewayOptions
+    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+
+    func run() async throws {
+        let answer = try await gateway.client.send(.get, "/actors")
+        if json { return Output.line(answer.description) }
+        let actors = answer["actors"]?.elements ?? []
+        if actors.isEmpty {
+            Output.line("no actors: no sidecar has started yet")
+        } else {
+            for line in ActorTable(actors).lines(width: Output.width) { Output.line(line) }
+        }
+        if let reason = answer["broker"]?["reason"]?.string { Output.note("the broker is away: \(reason)") }
+    }
+}
+
+struct ActorPauseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause", abstract: "Lets an actor take no deliveries until it is resumed.")
+
+    @OptionGroup var gateway: GatewayOptions
+    @Argument(help: "The actor.") var name: String
+    @Option(help: "Why, for whoever looks.") var reason: String?
+    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+
+    func run() async throws {
+        let body = RawJSON(
+            object: reason.map { [RawJSON.Member(name: "reason", value: RawJSON(string: $0))] } ?? [])
+        let answer = try await gateway.client.send(.post, "/actors/\(name.percentEncoded())/pause", body)
+        Output.line(json ? answer.description : "\(name) is paused")
+    }
+}
+
+struct ActorResume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Lets a paused actor take deliveries again.")
+
+    @OptionGroup var gateway: GatewayOptions
+    @Argument(help: "The actor.") var name: String
+    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+
+    func run() async throws {
+        let answer = try await gateway.client.send(.post, "/actors/\(name.percentEncoded())/resume", .emptyObject)
+        Output.line(json ? answer.description : "\(name) is resumed")
+    }
+}
