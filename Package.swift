@@ -27,6 +27,8 @@ let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -48,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         // C libraries, nothing else in them.
@@ -75,8 +78,8 @@ let package = Package(
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", hummingbird, lifecycle,
-                yams, log,
+                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
+                hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
 
         .executableTarget(
@@ -112,7 +115,9 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
-        tests("Gateways", ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Transports", "troupe", log]),
+        tests(
+            "Gateways",
+            ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Settings", "Transports", "troupe", crypto, jwt, log]),
     ],
     swiftLanguageModes: [.v6]
 )

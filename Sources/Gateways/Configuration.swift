@@ -23,6 +23,7 @@ public struct Configuration: Sendable {
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
+    var auth = AuthSettings()
 
     public init(databaseURL: String) {
         database = PoolSettings(
@@ -58,7 +59,8 @@ public struct Configuration: Sendable {
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
-        mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
+        mcp = MCPSettings(&settings, toolsAge: configReload)
+        auth = AuthSettings(&settings, host: host)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

@@ -54,7 +54,7 @@ public struct Gateway: Service {
 
     private func readTools() throws(GatewayStartError) -> ToolCatalogue {
         guard let path = configuration.configPath else { return ToolCatalogue() }
-        do throws(ToolFileErrors) {
+        do throws(FileErrors) {
             return try ToolCatalogue.read(path)
         } catch {
             throw GatewayStartError(.configuration, "TROUPE_CONFIG_PATH:\n\(error)")
@@ -101,7 +101,7 @@ public struct Gateway: Service {
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
-        let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
+        let catalogue = LiveFile("tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
         let router = GatewayRouter(
             store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(

@@ -16,6 +16,14 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
     case methodNotAllowed = "method_not_allowed"
+    case misdirected
+    case unauthenticated
+    case insufficientScope = "insufficient_scope"
+    case forbiddenOrigin = "forbidden_origin"
+    case rateLimited = "rate_limited"
+    case tooManyStreams = "too_many_streams"
+    case streamsExhausted = "streams_exhausted"
+    case authUnavailable = "auth_unavailable"
     case databaseUnavailable = "database_unavailable"
     case internalError = "internal_error"
 
@@ -28,7 +36,11 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .duplicateID, .alreadyEnded: .conflict
         case .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .databaseUnavailable: .serviceUnavailable
+        case .misdirected: .misdirectedRequest
+        case .unauthenticated: .unauthorized
+        case .insufficientScope, .forbiddenOrigin: .forbidden
+        case .rateLimited, .tooManyStreams: .tooManyRequests
+        case .databaseUnavailable, .streamsExhausted, .authUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }
@@ -50,6 +62,14 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"
         case .methodNotAllowed: "This path doesn't know the method"
+        case .misdirected: "This is served on another port"
+        case .unauthenticated: "Credentials are missing or don't count"
+        case .insufficientScope: "The credentials don't allow this"
+        case .forbiddenOrigin: "The page or name that this comes from is not let in"
+        case .rateLimited: "Too many requests"
+        case .tooManyStreams: "Too many open streams of this caller"
+        case .streamsExhausted: "Too many open streams"
+        case .authUnavailable: "Tokens can't be checked just now"
         case .databaseUnavailable: "The database is away"
         case .internalError: "Something went wrong in the gateway"
         }

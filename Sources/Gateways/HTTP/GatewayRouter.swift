@@ -6,7 +6,7 @@ internal import Transports
 
 /// All that the endpoints share, and which endpoints there are.
 struct GatewayRouter: Sendable {
-    typealias Context = BasicRequestContext
+    typealias Context = GatewayContext
 
     let store: EnvelopeStore
     let transport: any Transport
@@ -14,7 +14,7 @@ struct GatewayRouter: Sendable {
     let cancellations: CancellationAnnouncer
     let hub: UpdateHub
     let desk: DeadLetterDesk
-    let catalogue: LiveToolCatalogue
+    let catalogue: LiveFile<ToolCatalogue>
     let metrics: GatewayMetrics
     let reading: RequestReading
     let outboxGrace: Duration

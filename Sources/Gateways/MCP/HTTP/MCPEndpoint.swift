@@ -12,7 +12,6 @@ extension MCPServer {
     func post(_ request: Request, _ context: Context) async throws -> Response {
         var id: RawJSON?
         do {
-            try checkOrigin(request)
             try checkContentType(request)
             var request = request
             let json = try await takeBody(of: &request)
@@ -31,7 +30,6 @@ extension MCPServer {
     /// `GET`: a session's own stream, or one that goes on.
     func get(_ request: Request, _ context: Context) async throws -> Response {
         try await withRefusals {
-            try checkOrigin(request)
             try checkMethodExists(request)
             let session = try session(of: request)
             guard request.accepts("text/event-stream") else {
@@ -54,7 +52,6 @@ extension MCPServer {
     /// `DELETE`: ends a session.
     func delete(_ request: Request, _ context: Context) async throws -> Response {
         try await withRefusals {
-            try checkOrigin(request)
             try checkMethodExists(request)
             _ = sessions.close(try session(of: request).id)
             return Response(status: .noContent)

@@ -5,12 +5,6 @@ internal import NIOCore
 
 /// What a request must be before its message counts.
 extension MCPServer {
-    func checkOrigin(_ request: Request) throws(Refusal) {
-        let problem = settings.origins.problem(
-            origin: request.headers[.origin], host: request.head.authority ?? request.headers[.host])
-        if let problem { throw Refusal(.forbidden, problem) }
-    }
-
     func checkContentType(_ request: Request) throws(Refusal) {
         let type = request.headers[.contentType]?.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
         guard type == "application/json" else {

@@ -1,0 +1,15 @@
+internal import Hummingbird
+internal import NIOCore
+
+/// What is known of a request beside itself.
+struct GatewayContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The other end's address, without its port.
+    let peer: String
+    var principal = Principal.anybody
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        peer = source.channel.remoteAddress?.ipAddress ?? "unknown"
+    }
+}
