@@ -3,6 +3,18 @@ internal import Hummingbird
 internal import Telemetry
 
 extension GatewayRouter {
+    var actEndpoints: [Endpoint] {
+        [
+            Endpoint(
+                method: .post, path: "/envelopes/{id}/cancel", name: "cancelEnvelope", access: .scope(.operate),
+                summary: "Cancel an envelope and all that has come out of it",
+                details:
+                    "What is cancelled already, is. The answer doesn't wait until handlers at work have heard of it.",
+                answers: [.init(status: .ok, text: "The envelope, cancelled", schema: .named("Envelope"))],
+                errors: [.unknownEnvelope, .alreadyEnded], handler: cancelEnvelope)
+        ]
+    }
+
     /// `POST /envelopes/{id}/cancel`: what is cancelled already, is. The answer doesn't wait for the broker.
     func cancelEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)

@@ -9,6 +9,46 @@ internal import Transports
 extension GatewayRouter {
     static let deadLetterLimits = 1...1000
 
+    var deadLetterEndpoints: [Endpoint] {
+        let list = Endpoint.Answer(status: .ok, text: "What was found, and done", schema: .named("DeadLetterList"))
+        let body = Endpoint.Body(
+            schema: .named("DeadLetterSelection"), example: #"{"actor":"resize","older_than":"1h"}"#)
+        let errors: [ErrorCode] = [.invalidRequest]
+        return [
+            Endpoint(
+                method: .get, path: "/dead-letters", name: "listDeadLetters", access: .scope(.operate),
+                summary: "List dead letters",
+                parameters: [
+                    .init(
+                        name: "actor", schema: #"{"type":"string","minLength":1}"#,
+                        text: "Whose; without it, everybody's"),
+                    .init(name: "type", schema: #"{"type":"string"}"#, text: "A part of the reason"),
+                    .init(name: "older_than", schema: Self.age, text: "A time span"),
+                    .init(name: "newer_than", schema: Self.age, text: "A time span"),
+                    .init(
+                        name: "before", schema: #"{"type":"string","format":"date-time"}"#,
+                        text: "Leaves out what died then or later"),
+                    .init(
+                        name: "limit", schema: .integer(Self.deadLetterLimits, default: 100), text: "At most so many"),
+                ], answers: [list], errors: errors, handler: listDeadLetters),
+            Endpoint(
+                method: .post, path: "/dead-letters/replay", name: "replayDeadLetters", access: .scope(.operate),
+                summary: "Send dead letters on their way again", body: body, answers: [list], errors: errors,
+                handler: replayDeadLetters),
+            Endpoint(
+                method: .post, path: "/dead-letters/purge", name: "purgeDeadLetters", access: .scope(.operate),
+                summary: "Delete dead letters for good", body: body, answers: [list], errors: errors,
+                handler: purgeDeadLetters),
+            Endpoint(
+                method: .get, path: "/dead-letters/{actor}/{id}", name: "getDeadLetter", access: .scope(.operate),
+                summary: "One dead letter, with the message itself",
+                answers: [.init(status: .ok, text: "The dead letter", schema: .named("DeadLetter"))],
+                errors: [.unknownEnvelope], handler: showDeadLetter),
+        ]
+    }
+
+    private static let age: Schema = #"{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"}"#
+
     /// `GET /dead-letters?actor=&type=&older_than=&newer_than=&before=&limit=`
     func listDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
         var members: [RawJSON.Member] = []

@@ -3,6 +3,35 @@ internal import HTTPTypes
 internal import Hummingbird
 
 extension GatewayRouter {
+    var envelopeEndpoints: [Endpoint] {
+        [
+            Endpoint(
+                method: .get, path: "/envelopes", name: "listEnvelopes", access: .scope(.read),
+                summary: "List envelopes, without payloads and results",
+                parameters: [
+                    .init(
+                        name: "parent", schema: #"{"type":"string","minLength":1}"#, text: "Children of that envelope"),
+                    .init(name: "limit", schema: .integer(1...1000, default: 100), text: "At most so many"),
+                ], answers: [.init(status: .ok, text: "A page", schema: .named("EnvelopeList"))],
+                errors: [.invalidRequest], handler: listEnvelopes),
+            Endpoint(
+                method: .get, path: "/envelopes/{id}", name: "getEnvelope", access: .scope(.read),
+                summary: "What is known of an envelope",
+                answers: [.init(status: .ok, text: "The envelope", schema: .named("Envelope"))],
+                errors: [.unknownEnvelope], handler: getEnvelope),
+            Endpoint(
+                method: .get, path: "/envelopes/{id}/active", name: "isActive", access: .scope(.read),
+                summary: "Whether it is worth while to work on an envelope",
+                answers: [
+                    .init(status: .ok, text: "It is", schema: Self.activity),
+                    .init(status: .gone, text: "It has ended, is past its deadline, or unknown", schema: Self.activity),
+                ], handler: isActive),
+        ]
+    }
+
+    private static let activity: Schema =
+        #"{"type":"object","required":["active"],"properties":{"active":{"type":"boolean"}}}"#
+
     /// `GET /envelopes/{id}`
     func getEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)

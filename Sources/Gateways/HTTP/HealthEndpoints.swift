@@ -5,6 +5,38 @@ internal import Telemetry
 internal import Transports
 
 extension GatewayRouter {
+    var healthEndpoints: [Endpoint] {
+        func healthEndpoint(_ method: HTTPRequest.Method, _ path: String, _ name: String) -> Endpoint {
+            Endpoint(
+                method: method, path: path, name: name, access: .open, summary: "Whether the process answers",
+                answers: [Self.text(.ok, "It does", method)], handler: health)
+        }
+        func readinessEndpoint(_ method: HTTPRequest.Method, _ name: String) -> Endpoint {
+            Endpoint(
+                method: method, path: "/readyz", name: name, access: .open,
+                summary: "Whether the database and the broker can be reached",
+                answers: [
+                    Self.text(.ok, "They can", method), Self.text(.serviceUnavailable, "The reasons why not", method),
+                ], handler: readiness)
+        }
+        return [
+            healthEndpoint(.get, "/health", "getHealth"), healthEndpoint(.head, "/health", "headHealth"),
+            healthEndpoint(.get, "/healthz", "getHealthz"), healthEndpoint(.head, "/healthz", "headHealthz"),
+            readinessEndpoint(.get, "getReadiness"), readinessEndpoint(.head, "headReadiness"),
+            Endpoint(
+                method: .get, path: "/metrics", name: "getMetrics", access: .open,
+                summary: "Metrics, as Prometheus reads them", answers: [Self.text(.ok, "Prometheus text", .get)],
+                handler: metricsText),
+        ]
+    }
+
+    private static func text(_ status: HTTPResponse.Status, _ text: String, _ method: HTTPRequest.Method)
+        -> Endpoint.Answer
+    {
+        .init(
+            status: status, text: text, type: "text/plain", schema: method == .head ? nil : #"{"type":"string"}"#)
+    }
+
     /// `GET` and `HEAD /health`, `/healthz`: the process answers.
     func health(_ request: Request, _ context: Context) async throws -> Response {
         Response(text: "OK")

@@ -35,6 +35,8 @@ struct Problem: Error, Sendable, Hashable {
         }
     }
 
+    static let mediaType = "application/problem+json"
+
     var response: Response {
         var writer = JSONWriter()
         writer.beginObject()
@@ -46,7 +48,7 @@ struct Problem: Error, Sendable, Hashable {
         writer.member("pointer", pointer)
         writer.endObject()
         var response = Response(status: code.status, json: writer.bytes)
-        response.headers[.contentType] = "application/problem+json"
+        response.headers[.contentType] = Self.mediaType
         for field in headers { response.headers[field.name] = field.value }
         return response
     }

@@ -4,6 +4,22 @@ internal import Hummingbird
 
 /// What sidecars tell over HTTP. The same reports over the broker take the same way from `ReportWriter` on.
 extension GatewayRouter {
+    var reportEndpoints: [Endpoint] {
+        let status: Schema =
+            #"{"type":"object","required":["status"],"properties":{"status":{"const":"ok"},"progress_percent":{"type":"number"}}}"#
+        let errors: [ErrorCode] = [.invalidReport, .unknownEnvelope]
+        return [
+            Endpoint(
+                method: .post, path: "/envelopes/{id}/progress", name: "reportProgress", access: .scope(.internal),
+                summary: "Report a step of an envelope", body: .init(schema: .named("ProgressReport")),
+                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, handler: postProgress),
+            Endpoint(
+                method: .post, path: "/envelopes/{id}/final", name: "reportEnd", access: .scope(.internal),
+                summary: "Report the end of an envelope", body: .init(schema: .named("FinalReport")),
+                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, handler: postFinal),
+        ]
+    }
+
     /// `POST /envelopes/{id}/progress`
     func postProgress(_ request: Request, _ context: Context) async throws -> Response {
         let percent = try await write(.progress, request, context)

@@ -4,6 +4,25 @@ internal import NIOCore
 internal import Telemetry
 
 extension GatewayRouter {
+    var streamEndpoints: [Endpoint] {
+        [
+            Endpoint(
+                method: .get, path: "/envelopes/{id}/stream", name: "streamEnvelope", access: .scope(.read),
+                summary: "Watch an envelope: its history, then what happens, until its end",
+                parameters: [
+                    .init(
+                        name: "Last-Event-ID", place: .header, schema: #"{"type":"string","pattern":"^[0-9]{1,18}$"}"#,
+                        text: "Goes on behind that event, on any gateway")
+                ],
+                answers: [
+                    .init(
+                        status: .ok, text: "Server-sent events; the data of each is an Update",
+                        type: "text/event-stream",
+                        schema: #"{"type":"string"}"#)
+                ], errors: [.unknownEnvelope, .invalidRequest], handler: streamEnvelope)
+        ]
+    }
+
     /// `GET /envelopes/{id}/stream`
     func streamEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)

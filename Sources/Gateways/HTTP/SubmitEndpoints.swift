@@ -4,6 +4,33 @@ internal import Hummingbird
 internal import Telemetry
 
 extension GatewayRouter {
+    var submitEndpoints: [Endpoint] {
+        let location = Endpoint.Parameter(
+            name: "Location", place: .header, schema: #"{"type":"string"}"#, text: "Where the envelope's state is")
+        return [
+            Endpoint(
+                method: .post, path: "/envelopes", name: "submitEnvelope", access: .scope(.submit),
+                summary: "Submit an envelope along a route",
+                details: """
+                    When the answer comes it is in the database and will be sent. With `parent_id` it registers the child of a \
+                    fan-out instead, as sidecars do, and sends nothing.
+                    """,
+                body: .init(
+                    schema:
+                        ##"{"anyOf":[{"$ref":"#/components/schemas/Submission"},{"$ref":"#/components/schemas/ChildRegistration"}]}"##,
+                    example:
+                        #"{"route":{"actors":["resize","caption"]},"payload":{"url":"https://example.com/cat.png"}}"#),
+                answers: [
+                    .init(status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location]),
+                    .init(status: .created, text: "A child is registered", schema: .named("Accepted")),
+                ],
+                errors: [
+                    .invalidJSON, .invalidRequest, .invalidRoute, .invalidID, .invalidDeadline, .duplicateID,
+                    .bodyTooLarge,
+                ], handler: postEnvelope)
+        ]
+    }
+
     /// `POST /envelopes`: with `parent_id` registers a child of a fan-out, else submits by route.
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let members = try await reading.members(of: request)

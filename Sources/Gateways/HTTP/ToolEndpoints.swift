@@ -3,6 +3,31 @@ internal import HTTPTypes
 internal import Hummingbird
 
 extension GatewayRouter {
+    var toolEndpoints: [Endpoint] {
+        [
+            Endpoint(
+                method: .get, path: "/tools", name: "listTools", access: .scope(.read),
+                summary: "The tools, as MCP lists them",
+                answers: [
+                    .init(
+                        status: .ok, text: "All of them",
+                        schema:
+                            ##"{"type":"object","required":["tools"],"properties":{"tools":{"type":"array","items":{"$ref":"#/components/schemas/Tool"}}}}"##
+                    )
+                ], handler: listTools),
+            Endpoint(
+                method: .post, path: "/tools/call", name: "callTool", access: .scope(.submit),
+                summary: "Submit an envelope by a tool's name",
+                details:
+                    "A missing or wrong argument is no error of the request: `isError` is true then, and the text has the reason.",
+                body: .init(
+                    schema: .named("ToolCall"),
+                    example: #"{"name":"caption","arguments":{"url":"https://example.com/cat.png"}}"#),
+                answers: [.init(status: .ok, text: "The envelope's id, as text", schema: .named("ToolResult"))],
+                errors: [.invalidJSON, .invalidRequest, .unknownTool, .invalidDeadline], handler: callTool),
+        ]
+    }
+
     /// `GET /tools`, in the form of MCP's `tools/list`.
     func listTools(_ request: Request, _ context: Context) async throws -> Response {
         Response { writer in

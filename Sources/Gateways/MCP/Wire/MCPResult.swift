@@ -52,11 +52,13 @@ struct MCPResult: Sendable {
 
 /// Who we are.
 enum ServerInfo {
+    static let version = "0.1"
+
     static let json = RawJSON { writer in
         writer.beginObject()
         writer.member("name", "troupe-gateway")
         writer.member("title", "Troupe")
-        writer.member("version", "0.1")
+        writer.member("version", version)
         writer.endObject()
     }
 

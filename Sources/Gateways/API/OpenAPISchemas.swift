@@ -1,0 +1,159 @@
+/// The parts of the API's document that several operations share.
+enum OpenAPISchemas {
+    static let all: [(name: String, schema: Schema)] = [
+        ("EnvelopeID", envelopeID), ("ActorName", actorName), ("Status", status), ("Route", route),
+        ("Schedule", schedule), ("Submission", submission), ("Accepted", accepted),
+        ("ChildRegistration", childRegistration),
+        ("Envelope", envelope), ("EnvelopeState", envelopeState), ("EnvelopeList", envelopeList), ("Update", update),
+        ("ProgressReport", progressReport), ("FinalReport", finalReport),
+        ("Tool", tool), ("ToolCall", toolCall), ("ToolResult", toolResult),
+        ("DeadLetter", deadLetter), ("DeadLetterList", deadLetterList), ("DeadLetterSelection", deadLetterSelection),
+        ("Problem", problem),
+    ]
+
+    private static let envelopeID: Schema = #"""
+        {"type":"string","minLength":1,"maxLength":200,"pattern":"^[A-Za-z0-9._:-]+$"}
+        """#
+
+    private static let actorName: Schema = #"""
+        {"type":"string","minLength":1,"maxLength":200,"pattern":"^[A-Za-z0-9._-]+$","not":{"enum":["happy-end","error-end"]}}
+        """#
+
+    private static let status: Schema = #"""
+        {"enum":["pending","running","retrying","succeeded","failed","cancelled","unknown"],
+        "description":"Moves forward only; the last three but one are final, until what has failed or was cancelled is sent again"}
+        """#
+
+    private static let route: Schema = ##"""
+        {"type":"object","required":["actors"],"properties":{
+        "actors":{"type":"array","items":{"$ref":"#/components/schemas/ActorName"},"minItems":1,"maxItems":1000},
+        "current":{"type":"integer","description":"Whose turn it is, from 0","const":0}}}
+        """##
+
+    /// Members that say when; at most one of each pair.
+    private static let schedule: Schema = #"""
+        {"type":"object","properties":{
+        "delay_ms":{"type":"integer","minimum":0,"maximum":316224000000,"description":"Starts so much later; not beside not_before"},
+        "not_before":{"type":"string","format":"date-time","description":"Starts then; not beside delay_ms; at most ten years ahead"},
+        "timeout":{"description":"Must end so long after its start: seconds, or a text like \"5m\"","oneOf":[
+        {"type":"number","exclusiveMinimum":0,"maximum":316224000},{"type":"string","pattern":"^[1-9][0-9]{0,5}(ms|s|m|h)$"}]},
+        "deadline":{"type":"string","format":"date-time","description":"Must end by then; must be after the start"}}}
+        """#
+
+    private static let submission: Schema = ##"""
+        {"type":"object","required":["route","payload"],"properties":{
+        "id":{"$ref":"#/components/schemas/EnvelopeID"},
+        "route":{"$ref":"#/components/schemas/Route"},
+        "headers":{"type":"object","description":"Travel with the envelope"},
+        "payload":{"description":"Any JSON, handed on byte for byte"}},
+        "allOf":[{"$ref":"#/components/schemas/Schedule"}]}
+        """##
+
+    private static let accepted: Schema = ##"""
+        {"type":"object","required":["id","status"],"properties":{
+        "id":{"type":"string"},"status":{"enum":["pending","created"]},
+        "not_before":{"type":"string","format":"date-time"},"status_url":{"type":"string"},"stream_url":{"type":"string"}}}
+        """##
+
+    private static let childRegistration: Schema = ##"""
+        {"type":"object","required":["id","parent_id"],"properties":{
+        "id":{"$ref":"#/components/schemas/EnvelopeID"},"parent_id":{"$ref":"#/components/schemas/EnvelopeID"},
+        "actors":{"type":"array","items":{"type":"string"}},"current":{"type":"integer","minimum":0}}}
+        """##
+
+    private static let envelopeState: Schema = ##"""
+        {"type":"object","required":["id","status","route","progress_percent","message","created_at","updated_at"],"properties":{
+        "id":{"type":"string"},"parent_id":{"type":"string"},"tool":{"type":"string","description":"The tool that it was submitted by"},
+        "status":{"$ref":"#/components/schemas/Status"},
+        "route":{"type":"object","required":["actors","current"],"properties":{
+        "actors":{"type":"array","items":{"type":"string"}},"current":{"type":"integer"}}},
+        "error":{"type":"string"},"timeout_seconds":{"type":"number"},
+        "deadline":{"type":"string","format":"date-time"},"not_before":{"type":"string","format":"date-time"},
+        "progress_percent":{"type":"number","minimum":0,"maximum":100},
+        "current_actor_idx":{"type":"integer"},"current_actor_name":{"type":"string"},
+        "attempt":{"type":"integer","minimum":1},"next_attempt_at":{"type":"string","format":"date-time"},
+        "message":{"type":"string"},"actors_completed":{"type":"integer"},"total_actors":{"type":"integer"},
+        "created_at":{"type":"string","format":"date-time"},"updated_at":{"type":"string","format":"date-time"}}}
+        """##
+
+    private static let envelope: Schema = ##"""
+        {"allOf":[{"$ref":"#/components/schemas/EnvelopeState"}],"required":["payload","result"],"properties":{
+        "payload":{"description":"As it was submitted"},"result":{"description":"As the last handler returned it; null before the end"}}}
+        """##
+
+    private static let envelopeList: Schema = ##"""
+        {"type":"object","required":["envelopes"],"properties":{
+        "envelopes":{"type":"array","items":{"$ref":"#/components/schemas/EnvelopeState"}},
+        "next_cursor":{"type":"string","description":"For the next page; absent at the end"}}}
+        """##
+
+    private static let update: Schema = ##"""
+        {"type":"object","required":["id","status","message","timestamp"],"properties":{
+        "id":{"type":"string"},"status":{"$ref":"#/components/schemas/Status"},"message":{"type":"string"},
+        "progress_percent":{"type":"number"},"actor":{"type":"string"},"actors":{"type":"array","items":{"type":"string"}},
+        "current_actor_idx":{"type":"integer"},"envelope_state":{"type":"string"},"attempt":{"type":"integer"},
+        "next_attempt_at":{"type":"string","format":"date-time"},"result":true,"error":{"type":"string"},
+        "timestamp":{"type":"string","format":"date-time"}}}
+        """##
+
+    private static let progressReport: Schema = #"""
+        {"type":"object","required":["status"],"properties":{
+        "status":{"enum":["received","processing","completed","retrying"]},
+        "actors":{"type":"array","items":{"type":"string"}},"current_actor_idx":{"type":"integer","minimum":0,"maximum":1000000},
+        "current_actor_name":{"type":"string"},"message":{"type":"string"}}}
+        """#
+
+    private static let finalReport: Schema = #"""
+        {"type":"object","required":["status"],"properties":{
+        "status":{"enum":["succeeded","failed","cancelled"]},"result":true,"error":{"type":"string"},"error_details":true,
+        "actors":{"type":"array","items":{"type":"string"}},"current_actor_idx":{"type":"integer","minimum":0,"maximum":1000000},
+        "current_actor_name":{"type":"string"},"message":{"type":"string"}}}
+        """#
+
+    private static let tool: Schema = #"""
+        {"type":"object","required":["name","description","inputSchema"],"properties":{
+        "name":{"type":"string"},"title":{"type":"string"},"description":{"type":"string"},"inputSchema":{"type":"object"}}}
+        """#
+
+    private static let toolCall: Schema = ##"""
+        {"type":"object","required":["name"],"properties":{
+        "name":{"type":"string","minLength":1},"arguments":{"type":"object"}},"allOf":[{"$ref":"#/components/schemas/Schedule"}]}
+        """##
+
+    private static let toolResult: Schema = #"""
+        {"type":"object","required":["content","isError"],"properties":{
+        "content":{"type":"array","items":{"type":"object","required":["type","text"],"properties":{
+        "type":{"const":"text"},"text":{"type":"string"}}}},"isError":{"type":"boolean"}}}
+        """#
+
+    private static let deadLetter: Schema = #"""
+        {"type":"object","required":["actor","id","reason","size"],"properties":{
+        "actor":{"type":"string"},"id":{"type":"string"},"reason":{"type":"string"},
+        "time":{"type":"string","format":"date-time"},"size":{"type":"integer","description":"Bytes"},
+        "error":{"type":"string","description":"Why it could not be sent again"},
+        "message":{"description":"The message itself; only where one is asked for"},"message_base64":{"type":"string"}}}
+        """#
+
+    private static let deadLetterList: Schema = ##"""
+        {"type":"object","required":["dead_letters","done","failed","more"],"properties":{
+        "dead_letters":{"type":"array","items":{"$ref":"#/components/schemas/DeadLetter"}},
+        "done":{"type":"integer"},"failed":{"type":"integer"},
+        "more":{"type":"boolean","description":"Whether there are more than the limit let through"}}}
+        """##
+
+    private static let deadLetterSelection: Schema = #"""
+        {"type":"object","additionalProperties":false,"properties":{
+        "actor":{"type":"string","minLength":1},"ids":{"type":"array","items":{"type":"string"},"minItems":1},
+        "type":{"type":"string","description":"A part of the reason"},
+        "older_than":{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"},"newer_than":{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"},
+        "before":{"type":"string","format":"date-time"},"limit":{"type":"integer","minimum":1,"maximum":1000},
+        "dry_run":{"type":"boolean"}}}
+        """#
+
+    private static let problem: Schema = #"""
+        {"type":"object","required":["type","title","status","code","detail"],"properties":{
+        "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},
+        "code":{"type":"string","description":"Stable: programs may rely on it"},"detail":{"type":"string"},
+        "pointer":{"type":"string","description":"JSON Pointer to the member that is wrong"}}}
+        """#
+}
