@@ -24,6 +24,7 @@ public struct Configuration: Sendable {
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
     var auth = AuthSettings()
+    var server = ServerSettings()
 
     public init(databaseURL: String) {
         database = PoolSettings(
@@ -61,6 +62,7 @@ public struct Configuration: Sendable {
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, toolsAge: configReload)
         auth = AuthSettings(&settings, host: host)
+        server = ServerSettings(&settings)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

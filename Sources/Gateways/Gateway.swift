@@ -12,14 +12,14 @@ public struct Gateway: Service {
     private let transport: any Transport
     private let deadLetters: any DeadLetterQueues
     let logger: Logger
-    let onRunning: @Sendable (Int) async -> Void
+    let onRunning: @Sendable (GatewayPorts) async -> Void
 
     /// - Parameters:
     ///   - transport: shut down by the caller, after `run` has returned.
-    ///   - onRunning: called with the port once requests are answered.
+    ///   - onRunning: called with the ports once requests are answered.
     public init(
         configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues, logger: Logger,
-        onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+        onRunning: @escaping @Sendable (GatewayPorts) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.transport = transport
@@ -33,6 +33,8 @@ public struct Gateway: Service {
     /// - Throws: `GatewayStartError`.
     public func run() async throws {
         let tools = try readTools()
+        let keys = try readKeys()
+        let identity = try readIdentity()
         logger.info(
             "starting",
             metadata: [
@@ -44,7 +46,7 @@ public struct Gateway: Service {
         let pool = Pool(configuration.database, on: loop)
         do {
             try await checkSchema(pool)
-            try await serve(tools, pool, loop)
+            try await serve(tools, keys, identity, pool, loop)
         } catch {
             await pool.close()
             throw error
@@ -58,6 +60,23 @@ public struct Gateway: Service {
             return try ToolCatalogue.read(path)
         } catch {
             throw GatewayStartError(.configuration, "TROUPE_CONFIG_PATH:\n\(error)")
+        }
+    }
+
+    private func readKeys() throws(GatewayStartError) -> APIKeyTable? {
+        guard let path = configuration.auth.keysPath else { return nil }
+        do throws(FileErrors) {
+            return try APIKeyFileReader.read(path)
+        } catch {
+            throw GatewayStartError(.configuration, "TROUPE_API_KEYS_FILE:\n\(error)")
+        }
+    }
+
+    private func readIdentity() throws(GatewayStartError) -> TLSFiles.Identity? {
+        do throws(FileErrors) {
+            return try configuration.server.tls?.read()
+        } catch {
+            throw GatewayStartError(.configuration, "TROUPE_GATEWAY_TLS_CERT, TROUPE_GATEWAY_TLS_KEY:\n\(error)")
         }
     }
 
@@ -79,8 +98,12 @@ public struct Gateway: Service {
         if let advice = SchemaVersion.advice(for: finding) { throw GatewayStartError(.configuration, advice) }
     }
 
-    private func serve(_ tools: ToolCatalogue, _ pool: Pool, _ loop: EventLoop) async throws {
+    private func serve(
+        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?, _ pool: Pool, _ loop: EventLoop
+    ) async throws {
         let metrics = GatewayMetrics()
+        let auth = AuthServices(configuration.auth, keys, metrics, on: loop, logger: logger)
+        try await auth.prepare()
         let store = EnvelopeStore(pool: pool)
         var listener = configuration.database.connection
         listener.applicationName += "-listener"
@@ -109,10 +132,21 @@ public struct Gateway: Service {
             catalogue: catalogue, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
+            access: auth.access,
             logger: logger)
 
+        let liveIdentity = identity.map { identity in
+            LiveFile("certificates", identity, logger: logger, read: configuration.server.tls?.reader)
+        }
+
         let listening = Task { await hub.run() }
-        let reloading = Task { await catalogue.run(interval: configuration.configReload) { hub.wakeAll() } }
+        let reloading = Task {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await catalogue.run(interval: configuration.configReload) { hub.wakeAll() } }
+                group.addTask { await auth.run(reload: configuration.configReload) }
+                group.addTask { await liveIdentity?.run(interval: configuration.configReload) }
+            }
+        }
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
@@ -130,7 +164,7 @@ public struct Gateway: Service {
         let result: Result<Void, any Error>
         do {
             try await withGracefulShutdownHandler {
-                try await runServer(router)
+                try await runServer(router, liveIdentity)
             } onGracefulShutdown: {
                 // The server waits for open connections: streams would keep it for ever.
                 hub.finish()

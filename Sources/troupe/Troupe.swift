@@ -6,7 +6,7 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
-        subcommands: [CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self]
+        subcommands: [CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self, KeyCommand.self]
     )
 
     static func main() async {

@@ -20,6 +20,7 @@ struct DocumentedSettingsTests {
             let calls =
                 /(?:\.(?:text|list|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
             for match in source.matches(of: calls) { names.insert("TROUPE_\(match.1)") }
+            for match in source.matches(of: /orFile: "([A-Z0-9_]+)"/) { names.insert("TROUPE_\(match.1)") }
             for match in source.matches(of: /"(AWS_[A-Z_]+)"/) { names.insert(String(match.1)) }
         }
         let runtime = try text("actors/runtime/troupe_runtime.py").prefix(4000)

@@ -9,7 +9,8 @@ struct AccessControl: Sendable {
     let authenticator: Authenticator?
     /// What OAuth clients are told.
     let resource: ProtectedResource?
-    let origins: OriginCheck
+    private(set) var listener = Listener.all
+    private(set) var origins: OriginCheck
     /// Requests per second of each caller that has no rate of its own; without authentication, of each address.
     let rate: Double?
     let streams: StreamLimiter
@@ -31,15 +32,32 @@ struct AccessControl: Sendable {
         self.logger = logger
     }
 
-    /// - Parameter context: whose principal becomes the one who asks.
+    /// The same for one of two ports.
+    func on(_ listener: Listener) -> AccessControl {
+        var control = self
+        control.listener = listener
+        // No page has any business there, and who has calls by whatever name or address.
+        if listener == .inside { control.origins = OriginCheck(isLoopback: origins.isLoopback) }
+        return control
+    }
+
+    /// - Parameter context: learns who asks.
     /// - Throws: `Problem`.
-    func admit(_ request: Request, to access: Access, _ context: inout GatewayContext) async throws {
+    func admit(_ request: Request, to endpoint: Endpoint, _ context: inout GatewayContext) async throws {
+        if listener != .all, !endpoint.listeners.contains(listener) { throw Problem.misdirected(to: endpoint.listeners) }
+        context.listener = listener
+        let access = access(to: endpoint)
         // What is open tells nothing worth hiding, and probes call by any name.
         if access == .open { return }
         let host = request.head.authority ?? request.headers[.host]
         if let problem = origins.problem(origin: request.headers[.origin], host: host) { throw problem }
         context.principal = try await principal(request, access, context.peer)
         try limit(access, context)
+    }
+
+    /// Who gets at the port for monitoring may look at the metrics.
+    private func access(to endpoint: Endpoint) -> Access {
+        listener == .inside && endpoint.access == .scope(.read) ? .open : endpoint.access
     }
 
     private func principal(_ request: Request, _ access: Access, _ peer: String) async throws -> Principal {

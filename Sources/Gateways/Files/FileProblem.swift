@@ -37,6 +37,9 @@ public struct FileErrors: Error, CustomStringConvertible {
         self.init([FileProblem(file: file, line: nil, message: message)])
     }
 
+    /// Without their places.
+    public var messages: [String] { problems.map(\.message) }
+
     public var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 

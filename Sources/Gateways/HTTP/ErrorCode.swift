@@ -16,6 +16,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
     case methodNotAllowed = "method_not_allowed"
+    case headTooLarge = "head_too_large"
     case misdirected
     case unauthenticated
     case insufficientScope = "insufficient_scope"
@@ -36,6 +37,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .duplicateID, .alreadyEnded: .conflict
         case .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
+        case .headTooLarge: .requestHeaderFieldsTooLarge
         case .misdirected: .misdirectedRequest
         case .unauthenticated: .unauthorized
         case .insufficientScope, .forbiddenOrigin: .forbidden
@@ -62,6 +64,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"
         case .methodNotAllowed: "This path doesn't know the method"
+        case .headTooLarge: "The request's head is too large"
         case .misdirected: "This is served on another port"
         case .unauthenticated: "Credentials are missing or don't count"
         case .insufficientScope: "The credentials don't allow this"

@@ -6,7 +6,9 @@ struct GatewayContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The other end's address, without its port.
     let peer: String
+    /// Filled in when the request is let in.
     var principal = Principal.anybody
+    var listener = Listener.all
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)

@@ -20,6 +20,7 @@ struct GatewayRouter: Sendable {
     let outboxGrace: Duration
     let keepAliveInterval: Duration
     let mcp: MCPSettings
+    let access: AccessControl
     let logger: Logger
 
     var tools: ToolCatalogue { catalogue.current }
@@ -35,23 +36,31 @@ struct GatewayRouter: Sendable {
     func endpoints() -> [Endpoint] {
         let endpoints =
             submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + deadLetterEndpoints
-            + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
+            + reportEndpoints + MCPServer(gateway: self).endpoints + resourceEndpoints + healthEndpoints
         return endpoints + [OpenAPIDocument.endpoint(describing: endpoints)]
     }
 
-    func router() -> Router<Context> {
+    /// - Parameter access: of the port that it is for.
+    func router(_ access: AccessControl) -> Router<Context> {
         let router = Router(context: Context.self)
+        router.add(middleware: CrossOriginMiddleware(origins: access.origins))
+        if let resource = access.resource { router.add(middleware: ChallengeMiddleware(resource: resource)) }
         router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
-        let endpoints = endpoints()
-        for (path, ofPath) in Dictionary(grouping: endpoints, by: \.path) {
-            add(path, ofPath, to: router)
+        for (path, endpoints) in Dictionary(grouping: endpoints(), by: \.path) {
+            add(path, endpoints, access, to: router)
         }
         return router
     }
 
     /// Adds the endpoints of a path, and 405 for every other method.
-    private func add(_ path: String, _ endpoints: [Endpoint], to router: Router<Context>) {
-        for endpoint in endpoints { router.on(endpoint.routerPath, method: endpoint.method, use: endpoint.handler) }
+    private func add(_ path: String, _ endpoints: [Endpoint], _ access: AccessControl, to router: Router<Context>) {
+        for endpoint in endpoints {
+            router.on(endpoint.routerPath, method: endpoint.method) { request, context in
+                var context = context
+                try await access.admit(request, to: endpoint, &context)
+                return try await endpoint.handler(request, context)
+            }
+        }
         let allowed = endpoints.map(\.method.rawValue).sorted().joined(separator: ", ")
         let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .patch, .options]
         for method in all where !endpoints.contains(where: { $0.method == method }) {

@@ -35,9 +35,18 @@ struct Problem: Error, Sendable, Hashable {
         }
     }
 
+    /// - Parameter listeners: that serve what was asked for.
+    static func misdirected(to listeners: Set<Listener>) -> Problem {
+        Problem(
+            .misdirected,
+            listeners.contains(.inside)
+                ? "what sidecars tell is taken on the gateway's TROUPE_GATEWAY_INTERNAL_PORT"
+                : "this port is for sidecars and monitoring; all else is on the gateway's TROUPE_GATEWAY_PORT")
+    }
+
     static let mediaType = "application/problem+json"
 
-    var response: Response {
+    var json: [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("type", "urn:troupe:problem:\(code.rawValue)")
@@ -47,7 +56,11 @@ struct Problem: Error, Sendable, Hashable {
         writer.member("detail", detail)
         writer.member("pointer", pointer)
         writer.endObject()
-        var response = Response(status: code.status, json: writer.bytes)
+        return writer.bytes
+    }
+
+    var response: Response {
+        var response = Response(status: code.status, json: json)
         response.headers[.contentType] = Self.mediaType
         for field in headers { response.headers[field.name] = field.value }
         return response

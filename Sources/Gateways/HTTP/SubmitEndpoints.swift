@@ -9,11 +9,11 @@ extension GatewayRouter {
             name: "Location", place: .header, schema: #"{"type":"string"}"#, text: "Where the envelope's state is")
         return [
             Endpoint(
-                method: .post, path: "/envelopes", name: "submitEnvelope", access: .scope(.submit),
+                method: .post, path: "/envelopes", name: "submitEnvelope", access: .known,
                 summary: "Submit an envelope along a route",
                 details: """
                     When the answer comes it is in the database and will be sent. With `parent_id` it registers the child of a \
-                    fan-out instead, as sidecars do, and sends nothing.
+                    fan-out instead, as sidecars do, and sends nothing. Needs the scope `submit`; with `parent_id`, `internal`.
                     """,
                 body: .init(
                     schema:
@@ -27,14 +27,19 @@ extension GatewayRouter {
                 errors: [
                     .invalidJSON, .invalidRequest, .invalidRoute, .invalidID, .invalidDeadline, .duplicateID,
                     .bodyTooLarge,
-                ], handler: postEnvelope)
+                ], listeners: [.outside, .inside], handler: postEnvelope)
         ]
     }
 
     /// `POST /envelopes`: with `parent_id` registers a child of a fan-out, else submits by route.
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let members = try await reading.members(of: request)
-        if let parentID = try members.string("parent_id") { return try await registerChild(members, parentID) }
+        if let parentID = try members.string("parent_id") {
+            if context.listener == .outside { throw Problem.misdirected(to: [.inside]) }
+            try context.principal.require(.internal)
+            return try await registerChild(members, parentID)
+        }
+        try context.principal.require(.submit)
         let submission = try await submit(SubmissionRequest(members), from: request)
         let id = submission.id
         var response = Response(status: .accepted) { writer in

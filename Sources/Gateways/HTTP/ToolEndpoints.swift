@@ -6,7 +6,7 @@ extension GatewayRouter {
     var toolEndpoints: [Endpoint] {
         [
             Endpoint(
-                method: .get, path: "/tools", name: "listTools", access: .scope(.read),
+                method: .get, path: "/tools", name: "listTools", access: .known,
                 summary: "The tools, as MCP lists them",
                 answers: [
                     .init(

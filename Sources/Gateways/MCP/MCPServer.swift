@@ -22,6 +22,7 @@ struct MCPServer: Sendable {
         var session: Session?
         var meta: RequestMeta
         var request: Request
+        var principal: Principal
     }
 
     enum Reply: Sendable {
@@ -42,19 +43,27 @@ struct MCPServer: Sendable {
         var limit: Duration
         /// What the caller gets when that is over: a task, or words.
         var becomesTask = false
+        /// Of the connection that waits.
+        var slot: StreamSlot
         /// For a task's result: which task.
         var relatedTask: String?
         /// Of the session; 0 outside of one.
         var number = 0
     }
 
+    /// Those that tell of envelopes, whoever has submitted them.
+    private static let readingMethods: Set = [
+        "resources/read", "resources/subscribe", "prompts/get", "completion/complete",
+    ]
+
     /// - Throws: `JSONRPCError`, `Problem`, `PostgreSQLError`.
     func answer(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         let params = request.params
+        if Self.readingMethods.contains(request.method) { try caller.principal.require(.read) }
         switch request.method {
         case "tools/list": return try .result(listTools(params, caller))
         case "tools/call": return try await callTool(request, caller)
-        case "resources/list": return try await .result(listResources(params))
+        case "resources/list": return try await .result(listResources(params, caller))
         case "resources/templates/list": return try .result(listResourceTemplates(params))
         case "resources/read": return try await .result(readResource(params, caller))
         case "prompts/list": return try .result(listPrompts(params))
@@ -83,10 +92,10 @@ struct MCPServer: Sendable {
     private func answerStateless(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         switch request.method {
         case "server/discover": return .result(discover())
-        case "subscriptions/listen": return try await .listen(watch(request.params))
+        case "subscriptions/listen": return try await .listen(watch(request.params, caller))
         case "tasks/get": return try await .result(getTask(request.params, caller))
         case "tasks/cancel": return try await .result(cancelTask(request.params, caller))
-        case "tasks/update": return try await .result(updateTask(request.params))
+        case "tasks/update": return try await .result(updateTask(request.params, caller))
         default: throw JSONRPCError.unknownMethod(request.method)
         }
     }

@@ -23,6 +23,8 @@ public struct SidecarConfiguration: Sendable {
     public var reports: ReportChannel
     /// Reports go there by HTTP instead of over the broker.
     public var gatewayURL: String?
+    /// What the gateway knows this sidecar by.
+    public var gatewayKey: String?
     /// `nil` when probes and metrics are off.
     public var probeAddress: String?
     public var metricsNamespace: String
@@ -65,6 +67,7 @@ public struct SidecarConfiguration: Sendable {
         if let gatewayURL, !gatewayURL.hasPrefix("http://") && !gatewayURL.hasPrefix("https://") {
             settings.problem("TROUPE_GATEWAY_URL", "must begin with http:// or https://")
         }
+        gatewayKey = settings.secret("GATEWAY_API_KEY", orFile: "GATEWAY_API_KEY_FILE")
         let metricsEnabled = settings.flag("METRICS_ENABLED", default: true)
         probeAddress = metricsEnabled ? settings.text("METRICS_ADDR", default: ":8080") : nil
         metricsNamespace = settings.text("METRICS_NAMESPACE", default: "troupe_actor")

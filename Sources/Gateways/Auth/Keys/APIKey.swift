@@ -19,9 +19,15 @@ public struct APIKey: Sendable {
 
     static func digest(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 
+    /// What keys may allow.
+    public static var scopes: [String] { Scope.allCases.map(\.rawValue) }
+
     /// Its entry in a file of keys, as YAML.
-    public func entry(name: String, scopes: [String]) -> String {
+    /// - Throws: what is wrong with the name or the scopes.
+    public func entry(name: String, scopes: [String]) throws(FileErrors) -> String {
         let digits = Self.digest(text).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        return "- name: \(name)\n  hash: sha256:\(digits)\n  scopes: [\(scopes.joined(separator: ", "))]\n"
+        let entry = "- name: \(name)\n  hash: sha256:\(digits)\n  scopes: [\(scopes.joined(separator: ", "))]"
+        _ = try APIKeyFileReader.parse(entry)
+        return entry
     }
 }

@@ -13,6 +13,10 @@ struct APIKeyFileReader {
 
     static func read(_ path: String) throws(FileErrors) -> APIKeyTable { try parse(String(file: path), file: path) }
 
+    static func reader(_ path: String) -> LiveFile<APIKeyTable>.Reader {
+        { () throws(FileErrors) in try read(path) }
+    }
+
     static func parse(_ text: String, file: String = "keys.yaml") throws(FileErrors) -> APIKeyTable {
         var reader = APIKeyFileReader(file: file)
         do {

@@ -10,6 +10,7 @@ actor KeySetSource {
     }
 
     private let place: Place
+    nonisolated let isFile: Bool
     private let client: HTTPClient
     private let logger: Logger
     private var refresh: KeySetRefresh
@@ -20,6 +21,7 @@ actor KeySetSource {
 
     init(_ place: Place, _ client: HTTPClient, refresh: KeySetRefresh, logger: Logger) {
         self.place = place
+        if case .file = place { isFile = true } else { isFile = false }
         self.client = client
         self.refresh = refresh
         self.logger = logger

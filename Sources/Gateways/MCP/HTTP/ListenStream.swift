@@ -8,8 +8,10 @@ internal import PostgreSQL
 extension MCPServer {
     /// A session's own stream.
     /// - Parameter place: the message after which it goes on.
-    func listen(_ session: Session, after place: Int64?, _ request: Request) -> Response {
-        response(request, isEventStream: true) { writer in
+    func listen(
+        _ session: Session, after place: Int64?, _ request: Request, _ slot: StreamSlot
+    ) -> Response {
+        response(request, slot, isEventStream: true) { writer in
             let wakeUps = gateway.hub.wakeUps(for: [])
             let hold = session.hold(0, wakeUps.wake)
             defer { session.release(hold) }
@@ -34,8 +36,8 @@ extension MCPServer {
     }
 
     /// `subscriptions/listen`
-    func listen(_ watch: ChangeWatch, _ id: RawJSON, _ request: Request) -> Response {
-        response(request, isEventStream: true) { writer in
+    func listen(_ watch: ChangeWatch, _ id: RawJSON, _ request: Request, _ slot: StreamSlot) -> Response {
+        response(request, slot, isEventStream: true) { writer in
             let meta = RawJSON.Member(name: RequestMeta.Key.subscriptionID, value: id)
             let wakeUps = gateway.hub.wakeUps(for: watch.envelopeIDs)
             try await writer.write(.message(Self.acknowledgement(watch, meta), id: nil))
@@ -60,7 +62,7 @@ extension MCPServer {
     }
 
     /// What a client asks to hear of, as far as there is such news.
-    func watch(_ params: RawJSON) async throws -> ChangeWatch {
+    func watch(_ params: RawJSON, _ caller: Caller) async throws -> ChangeWatch {
         guard let filter = params["notifications"], filter.kind == .object else {
             throw JSONRPCError(.invalidParams, "'notifications' must be an object")
         }
@@ -68,6 +70,7 @@ extension MCPServer {
         if filter["toolsListChanged"]?.boolean == true { watch.toolsVersion = gateway.catalogue.version }
         let uris = try Self.texts(filter["resourceSubscriptions"], "resourceSubscriptions")
         let resources = uris.compactMap(EnvelopeResource.init).filter { !$0.isHistory }.map(\.envelopeID)
+        if !resources.isEmpty { try caller.principal.require(.read) }
         let tasks = try Self.texts(filter["taskIds"], "taskIds").filter {
             EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit)
         }

@@ -22,6 +22,14 @@ enum OwnTool: String, Sendable, CaseIterable {
         }
     }
 
+    var scope: Scope {
+        switch self {
+        case .submit: .submit
+        case .status, .list, .listActors: .read
+        case .cancel, .listDeadLetters, .replayDeadLetters: .operate
+        }
+    }
+
     private var isReadOnly: Bool {
         switch self {
         case .status, .list, .listActors, .listDeadLetters: true

@@ -6,8 +6,11 @@ extension MCPServer {
     private static let pageSize = 50
     private static let historyLimit = 1000
 
-    func listResources(_ params: RawJSON) async throws -> MCPResult {
-        let page = try await gateway.store.envelopes(after: EnvelopePlace(params), limit: Self.pageSize)
+    /// Empty for who may not read them: clients list without being asked to.
+    func listResources(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
+        let place = try EnvelopePlace(params)
+        let page =
+            caller.principal.may(.read) ? try await gateway.store.envelopes(after: place, limit: Self.pageSize) : []
         return MCPResult(cache: .init(milliseconds: 0)) { writer in
             writer.name("resources")
             writer.beginArray()

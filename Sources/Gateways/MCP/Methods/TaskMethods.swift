@@ -21,7 +21,7 @@ extension MCPServer {
 
     /// `tasks/get`
     func getTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
-        let task = try await task(taskID(params))
+        let task = try await task(taskID(params), caller)
         return MCPResult { writer in
             if caller.version.isStateless {
                 task.writeDetails(to: &writer, caller.version)
@@ -33,7 +33,7 @@ extension MCPServer {
 
     /// `tasks/result`: when the task has ended, what the call would have returned.
     func taskResult(_ request: JSONRPCRequest, _ caller: Caller, _ session: Session) async throws -> Reply {
-        let task = try await task(taskID(request.params))
+        let task = try await task(taskID(request.params), caller)
         let id = task.envelope.id
         let tool = session.withMachine { machine in
             machine.calls.values.first { $0.envelopeID == id }.flatMap { gateway.tools[$0.tool] }
@@ -41,6 +41,7 @@ extension MCPServer {
         if task.envelope.status.isFinal {
             return .result(task.toolResult(tool?.outputSchema).result(caller.version, relatedTask: id))
         }
+        let slot = try gateway.access.streams.slot(for: caller.principal)
         let progress = CallProgress(token: nil, logLevel: nil)
         let number = session.withMachine { machine in
             machine.begin(request.id, envelopeID: id, tool: tool?.name ?? "", progress: progress).number
@@ -48,7 +49,7 @@ extension MCPServer {
         return .call(
             ToolCall(
                 requestID: request.id, envelopeID: id, tool: tool, progress: progress, limit: settings.callTimeout,
-                relatedTask: id, number: number))
+                slot: slot, relatedTask: id, number: number))
     }
 
     /// `tasks/list`: those that this session has called.
@@ -71,20 +72,20 @@ extension MCPServer {
     /// `tasks/cancel`
     func cancelTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
         let id = try taskID(params)
-        let earlier = try await task(id)
+        let earlier = try await task(id, caller)
         if !caller.version.isStateless, earlier.envelope.status.isFinal {
             throw JSONRPCError(
                 .invalidParams, "the task has ended already: \(earlier.status(caller.version))")
         }
         try await gateway.cancel(id)
         if caller.version.isStateless { return .empty }
-        let task = try await task(id)
+        let task = try await task(id, caller)
         return MCPResult { task.writeMembers(to: &$0, caller.version) }
     }
 
     /// `tasks/update`: no task of ours asks its client for anything, so answers to questions are answers to none.
-    func updateTask(_ params: RawJSON) async throws -> MCPResult {
-        _ = try await task(taskID(params))
+    func updateTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
+        _ = try await task(taskID(params), caller)
         return .empty
     }
 
@@ -93,6 +94,11 @@ extension MCPServer {
             throw JSONRPCError(.invalidParams, "'taskId' must be a string")
         }
         return id
+    }
+
+    /// A task that the caller may see.
+    private func task(_ id: String, _ caller: Caller) async throws -> TaskState {
+        try await task(id)
     }
 
     private func task(_ id: String) async throws -> TaskState {

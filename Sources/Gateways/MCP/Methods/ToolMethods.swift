@@ -7,8 +7,10 @@ extension MCPServer {
 
     func listTools(_ params: RawJSON, _ caller: Caller) throws(JSONRPCError) -> MCPResult {
         let catalogue = gateway.tools
-        let own = settings.hasOwnTools ? OwnTool.allCases.filter { catalogue[$0.rawValue] == nil } : []
-        var names = catalogue.tools.map(\.name) + own.map(\.rawValue)
+        let own = OwnTool.allCases.filter { tool in
+            settings.hasOwnTools && catalogue[tool.rawValue] == nil && caller.principal.may(tool.scope)
+        }
+        var names = (caller.principal.may(.submit) ? catalogue.tools.map(\.name) : []) + own.map(\.rawValue)
         if let last = try Cursor.parts(params, count: 1)?[0] {
             guard let index = names.firstIndex(of: last) else { throw Cursor.unknown }
             names.removeFirst(index + 1)
@@ -16,7 +18,7 @@ extension MCPServer {
         let page = Array(names.prefix(Self.pageSize))
         let isMore = names.count > page.count
         let version = caller.version
-        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: true)) { writer in
+        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: caller.principal.id == nil)) { writer in
             writer.name("tools")
             writer.beginArray()
             for name in page {
@@ -44,6 +46,7 @@ extension MCPServer {
         guard settings.hasOwnTools, let own = OwnTool(rawValue: name) else {
             throw JSONRPCError(.invalidParams, "there is no tool '\(name.prefix(128))'")
         }
+        try caller.principal.require(own.scope)
         if caller.asksForTask(params) {
             throw JSONRPCError(.methodNotFound, "the tool '\(name)' answers at once and is no task")
         }
@@ -53,6 +56,9 @@ extension MCPServer {
     private func call(
         _ tool: Tool, _ arguments: RawJSON, _ request: JSONRPCRequest, _ caller: Caller
     ) async throws -> Reply {
+        try caller.principal.require(.submit)
+        // Before anything happens: who can't wait for the answer shall not have begun.
+        let slot = try gateway.access.streams.slot(for: caller.principal)
         if caller.version.isStateless, let schema = tool.inputSchema?.json {
             try RoutingHeaders(caller.request.headers).check(arguments, of: MirroredArgument.all(in: schema))
         }
@@ -85,7 +91,7 @@ extension MCPServer {
             ToolCall(
                 requestID: request.id, envelopeID: id, tool: tool, progress: progress,
                 limit: caller.meta.knowsTasks ? min(settings.taskAfter, settings.callTimeout) : settings.callTimeout,
-                becomesTask: caller.meta.knowsTasks, number: number ?? 0))
+                becomesTask: caller.meta.knowsTasks, slot: slot, number: number ?? 0))
     }
 }
 
