@@ -14,6 +14,12 @@ public struct JSONWriter: Sendable {
     public mutating func beginArray() { open(UInt8(ascii: "[")) }
     public mutating func endArray() { close(UInt8(ascii: "]")) }
 
+    /// Ends a value that stands on its own, as in JSON Lines: the next one needs no comma.
+    public mutating func endLine() {
+        bytes.append(UInt8(ascii: "\n"))
+        needsComma = false
+    }
+
     /// A member's name; its value is appended next.
     public mutating func name(_ name: String) {
         append(string: name)

@@ -45,6 +45,7 @@ extension StatusReport {
         member("result", result)
         member("error", error)
         member("error_details", errorDetails)
+        member("failed_message", failedMessage)
         member("timestamp", timestamp)
         writer.endObject()
         return writer.bytes
@@ -120,6 +121,7 @@ extension StatusReport {
         messageSizeKilobytes = try number("message_size_kb")
         result = members["result"]
         error = try text("error")
+        failedMessage = members["failed_message"].flatMap { $0.kind == .object ? $0 : nil }
         errorDetails = members["error_details"]
         timestamp = try text("timestamp") ?? Timestamp.now()
     }

@@ -36,6 +36,8 @@ public struct StatusReport: Sendable, Hashable {
     public var result: RawJSON?
     public var error: String?
     public var errorDetails: RawJSON?
+    /// Of an end that is no success: the message that the last actor got, to send it there again.
+    public var failedMessage: RawJSON?
     /// ISO 8601, UTC, microseconds.
     public var timestamp: String
 

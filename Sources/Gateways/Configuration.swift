@@ -19,6 +19,10 @@ public struct Configuration: Sendable {
     public var publishTimeout = Duration.seconds(10)
     public var outboxGrace = Duration.seconds(15)
     public var outboxInterval = Duration.seconds(1)
+    /// Messages.
+    public var outboxLimit = 100_000
+    /// What is in the outbox for longer starts later. As long as the longest wait between tries, or for a gateway that has died.
+    var outboxHorizon: Duration { max(.seconds(60), outboxGrace) }
     public var deadlineGrace = Duration.seconds(5)
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
@@ -55,6 +59,7 @@ public struct Configuration: Sendable {
             "GATEWAY_OUTBOX_GRACE", default: outboxGrace, in: .milliseconds(100)...(.seconds(3600)))
         outboxInterval = settings.duration(
             "GATEWAY_OUTBOX_INTERVAL", default: outboxInterval, in: .milliseconds(10)...(.seconds(300)))
+        outboxLimit = settings.integer("GATEWAY_OUTBOX_LIMIT", default: outboxLimit, in: 1...100_000_000)
         deadlineGrace = settings.duration(
             "GATEWAY_DEADLINE_GRACE", default: deadlineGrace, in: .zero ... .seconds(3600))
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)

@@ -115,6 +115,8 @@ public struct Gateway: Service {
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
                 interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+        let gate = SubmissionGate(
+            store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
         let writer = ReportWriter(store: store, cancellations: cancellations, metrics: metrics, logger: logger)
         let intakes = [
@@ -126,13 +128,13 @@ public struct Gateway: Service {
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let catalogue = LiveFile("tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
         let router = GatewayRouter(
-            store: store, transport: transport, outbox: outbox, cancellations: cancellations, hub: hub,
+            store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
             catalogue: catalogue, metrics: metrics,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
-            outboxGrace: configuration.outboxGrace, keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
-            access: auth.access,
+            outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
+            keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp, access: auth.access,
             logger: logger)
 
         let liveIdentity = identity.map { identity in
@@ -159,6 +161,7 @@ public struct Gateway: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await cancellations.run() }
                 group.addTask { await sweep.run() }
+                group.addTask { await gate.run() }
             }
         }
         let result: Result<Void, any Error>

@@ -31,6 +31,9 @@ public protocol Transport: Sendable {
     /// Ends the connections. Unsettled deliveries go back to their queues.
     func shutdown() async
 
+    /// Why the broker asks to be sent nothing just now; `nil` when it does not.
+    func blockedReason() async -> String?
+
     /// What a readiness probe wants to know: `nil` when all is well, else the reason it is not.
     func impediment() async -> String?
 }

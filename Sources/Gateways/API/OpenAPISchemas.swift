@@ -2,9 +2,11 @@
 enum OpenAPISchemas {
     static let all: [(name: String, schema: Schema)] = [
         ("EnvelopeID", envelopeID), ("ActorName", actorName), ("Status", status), ("Route", route),
-        ("Schedule", schedule), ("Submission", submission), ("Accepted", accepted),
+        ("Schedule", schedule), ("Submission", submission), ("ToolSubmission", toolSubmission), ("Accepted", accepted),
         ("ChildRegistration", childRegistration),
         ("Envelope", envelope), ("EnvelopeState", envelopeState), ("EnvelopeList", envelopeList), ("Update", update),
+        ("UpdateList", updateList),
+        ("Step", step),
         ("ProgressReport", progressReport), ("FinalReport", finalReport),
         ("Tool", tool), ("ToolCall", toolCall), ("ToolResult", toolResult),
         ("DeadLetter", deadLetter), ("DeadLetterList", deadLetterList), ("DeadLetterSelection", deadLetterSelection),
@@ -49,6 +51,13 @@ enum OpenAPISchemas {
         "allOf":[{"$ref":"#/components/schemas/Schedule"}]}
         """##
 
+    private static let toolSubmission: Schema = ##"""
+        {"type":"object","required":["tool"],"properties":{
+        "id":{"$ref":"#/components/schemas/EnvelopeID"},"tool":{"type":"string","minLength":1},
+        "arguments":{"type":"object"},"headers":{"type":"object"}},
+        "allOf":[{"$ref":"#/components/schemas/Schedule"}]}
+        """##
+
     private static let accepted: Schema = ##"""
         {"type":"object","required":["id","status"],"properties":{
         "id":{"type":"string"},"status":{"enum":["pending","created"]},
@@ -78,7 +87,26 @@ enum OpenAPISchemas {
 
     private static let envelope: Schema = ##"""
         {"allOf":[{"$ref":"#/components/schemas/EnvelopeState"}],"required":["payload","result"],"properties":{
-        "payload":{"description":"As it was submitted"},"result":{"description":"As the last handler returned it; null before the end"}}}
+        "payload":{"description":"As it was submitted; null for the child of a fan-out"},
+        "result":{"description":"As the last handler returned it; null before the end"},
+        "steps":{"type":"array","items":{"$ref":"#/components/schemas/Step"},"description":"In order; the last few hundred"},
+        "children":{"type":"object","additionalProperties":{"type":"integer"},"description":"How many children have which status"}}}
+        """##
+
+    private static let step: Schema = #"""
+        {"type":"object","required":["actor","outcome","received_at"],"properties":{
+        "actor":{"type":"string"},"actor_idx":{"type":"integer"},"attempt":{"type":"integer","minimum":1},
+        "outcome":{"enum":["running","completed","retrying","failed","cancelled"]},
+        "received_at":{"type":"string","format":"date-time"},"ended_at":{"type":"string","format":"date-time"},
+        "wait_ms":{"type":"number","description":"In the queue, with the pause before a retry"},
+        "run_ms":{"type":"number","description":"With the actor"},"error":{"type":"string"}}}
+        """#
+
+    private static let updateList: Schema = ##"""
+        {"type":"object","required":["updates"],"properties":{
+        "updates":{"type":"array","items":{"allOf":[{"$ref":"#/components/schemas/Update"}],"required":["number"],
+        "properties":{"number":{"type":"integer","description":"The event's id in a stream"}}}},
+        "next_after":{"type":"integer","description":"For the next page; absent at the end"}}}
         """##
 
     private static let envelopeList: Schema = ##"""
@@ -93,7 +121,8 @@ enum OpenAPISchemas {
         "progress_percent":{"type":"number"},"actor":{"type":"string"},"actors":{"type":"array","items":{"type":"string"}},
         "current_actor_idx":{"type":"integer"},"envelope_state":{"type":"string"},"attempt":{"type":"integer"},
         "next_attempt_at":{"type":"string","format":"date-time"},"result":true,"error":{"type":"string"},
-        "timestamp":{"type":"string","format":"date-time"}}}
+        "timestamp":{"type":"string","format":"date-time","description":"When it was written"},
+        "reported_at":{"type":"string","format":"date-time","description":"When it happened"}}}
         """##
 
     private static let progressReport: Schema = #"""
@@ -154,6 +183,8 @@ enum OpenAPISchemas {
         {"type":"object","required":["type","title","status","code","detail"],"properties":{
         "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},
         "code":{"type":"string","description":"Stable: programs may rely on it"},"detail":{"type":"string"},
-        "pointer":{"type":"string","description":"JSON Pointer to the member that is wrong"}}}
+        "pointer":{"type":"string","description":"JSON Pointer to the member that is wrong"},
+        "errors":{"type":"array","description":"Where several are wrong","items":{"type":"object","required":["pointer","detail"],
+        "properties":{"pointer":{"type":"string"},"detail":{"type":"string"}}}}}}
         """#
 }

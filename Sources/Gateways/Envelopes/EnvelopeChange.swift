@@ -27,6 +27,10 @@ struct EnvelopeChange: Sendable, Hashable {
     var message: String
     var result: RawJSON?
     var error: String?
+    /// Of an end that is no success: what the last actor got.
+    var failedMessage: RawJSON?
+    /// When it happened, microseconds since 1970; `nil` where that can't be told.
+    var reportedAt: Int64?
 }
 
 extension EnvelopeChange {
@@ -43,6 +47,8 @@ extension EnvelopeChange {
         round = EnvelopeRound(replays: max(0, report.replays), loops: max(0, report.loops))
         attempt = report.attempt.map { min(max($0, 1), 1_000_000) }
         error = report.error
+        failedMessage = report.failedMessage
+        reportedAt = Timestamp.microseconds(parsing: report.timestamp)
 
         switch report.kind {
         case .progress:

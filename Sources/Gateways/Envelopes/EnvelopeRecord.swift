@@ -5,6 +5,8 @@ internal import PostgreSQL
 struct EnvelopeRecord: Sendable {
     var id: String
     var parentID: String?
+    /// The tool by which it was submitted.
+    var tool: String?
     var status: EnvelopeStatus
     var actors: [String]
     var routeCurrent: Int
@@ -31,7 +33,8 @@ struct EnvelopeRecord: Sendable {
     /// In the order in which `init(_:)` reads them.
     static let columns = """
         id, parent_id, status, route_actors, route_current, error, timeout_sec, deadline, created_at, updated_at, \
-        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at, not_before
+        progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at, not_before, \
+        tool
         """
 
     /// - Parameter row: `columns`, then `payload` and `result` if `withBodies`.
@@ -55,17 +58,24 @@ struct EnvelopeRecord: Sendable {
         attempt = try row.optionalInteger(16)
         nextAttemptAt = try row.optionalMicroseconds(17)
         notBefore = try row.optionalMicroseconds(18)
+        tool = try row.optionalString(19)
         if withBodies {
-            payload = try row.optionalBytes(19)
-            result = try row.optionalBytes(20)
+            payload = try row.optionalBytes(20)
+            result = try row.optionalBytes(21)
         }
     }
 
-    /// The answer of `GET /envelopes/{id}`; `withBodies` adds `payload` and `result`.
+    /// - Parameter withBodies: adds `payload` and `result`.
     func write(to writer: inout JSONWriter, withBodies: Bool) {
         writer.beginObject()
+        writeMembers(to: &writer, withBodies: withBodies)
+        writer.endObject()
+    }
+
+    func writeMembers(to writer: inout JSONWriter, withBodies: Bool) {
         writer.member("id", id)
         writer.member("parent_id", parentID)
+        writer.member("tool", tool)
         writer.member("status", status.rawValue)
         writer.name("route")
         Route(actors: actors, current: routeCurrent).write(to: &writer)
@@ -87,6 +97,5 @@ struct EnvelopeRecord: Sendable {
         writer.member("total_actors", number: Double(totalActors))
         writer.member("created_at", time: createdAt)
         writer.member("updated_at", time: updatedAt)
-        writer.endObject()
     }
 }

@@ -16,13 +16,22 @@ struct EnvelopeUpdate: Sendable {
     var attempt: Int?
     var nextAttemptAt: Int64?
     var error: String?
+    /// When it was written, microseconds since 1970.
     var timestamp: Int64
+    /// When it happened, as far as somebody has said.
+    var reportedAt: Int64?
     var result: [UInt8]?
 
     /// One line of JSON: no member holds a raw line feed, as JSON escapes them in strings, and stored results lose theirs here.
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 256 + (result?.count ?? 0))
         writer.beginObject()
+        writeMembers(to: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    func writeMembers(to writer: inout JSONWriter) {
         writer.member("id", envelopeID)
         writer.member("status", status.rawValue)
         writer.member("message", message)
@@ -39,7 +48,6 @@ struct EnvelopeUpdate: Sendable {
         if let result { writer.member("result", stored: result.map(ServerSentEvent.withoutLineEnd)) }
         writer.member("error", error)
         writer.member("timestamp", time: timestamp)
-        writer.endObject()
-        return writer.bytes
+        writer.member("reported_at", time: reportedAt)
     }
 }

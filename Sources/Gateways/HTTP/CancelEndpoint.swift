@@ -23,7 +23,7 @@ extension GatewayRouter {
         guard envelope.status == .cancelled else {
             throw Problem(.alreadyEnded, "envelope '\(id)' has \(envelope.status.rawValue) already")
         }
-        return Response { envelope.write(to: &$0, withBodies: true) }
+        return try await response(envelope)
     }
 
     /// Ends an envelope and all that has come out of it as cancelled, as far as that has not ended.

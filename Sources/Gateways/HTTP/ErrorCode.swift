@@ -10,8 +10,14 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case invalidRoute = "invalid_route"
     case invalidDeadline = "invalid_deadline"
     case invalidReport = "invalid_report"
+    case invalidArguments = "invalid_arguments"
+    case invalidCursor = "invalid_cursor"
     case duplicateID = "duplicate_id"
     case alreadyEnded = "already_ended"
+    case keyReused = "key_reused"
+    case notEnded = "not_ended"
+    case noResult = "no_result"
+    case notRetryable = "not_retryable"
     case unknownEnvelope = "unknown_envelope"
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
@@ -25,16 +31,17 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case tooManyStreams = "too_many_streams"
     case streamsExhausted = "streams_exhausted"
     case authUnavailable = "auth_unavailable"
+    case overloaded
     case databaseUnavailable = "database_unavailable"
     case internalError = "internal_error"
 
     var status: HTTPResponse.Status {
         switch self {
         case .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidID, .invalidRoute, .invalidDeadline,
-            .invalidReport:
+            .invalidReport, .invalidArguments, .invalidCursor:
             .badRequest
         case .bodyTooLarge: .contentTooLarge
-        case .duplicateID, .alreadyEnded: .conflict
+        case .duplicateID, .alreadyEnded, .keyReused, .notEnded, .noResult, .notRetryable: .conflict
         case .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .headTooLarge: .requestHeaderFieldsTooLarge
@@ -42,7 +49,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unauthenticated: .unauthorized
         case .insufficientScope, .forbiddenOrigin: .forbidden
         case .rateLimited, .tooManyStreams: .tooManyRequests
-        case .databaseUnavailable, .streamsExhausted, .authUnavailable: .serviceUnavailable
+        case .overloaded, .databaseUnavailable, .streamsExhausted, .authUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }
@@ -58,8 +65,14 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidRoute: "The route can't be taken"
         case .invalidDeadline: "The deadline can't be used"
         case .invalidReport: "The status report can't be read"
+        case .invalidArguments: "The tool doesn't take these arguments"
+        case .invalidCursor: "The cursor is none that a list has given"
         case .duplicateID: "There is an envelope of this id already"
         case .alreadyEnded: "The envelope has ended already"
+        case .keyReused: "The Idempotency-Key was used for another request"
+        case .notEnded: "The envelope has not ended yet"
+        case .noResult: "The envelope ended without a result"
+        case .notRetryable: "The envelope can't be sent again"
         case .unknownEnvelope: "There is no such envelope"
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"
@@ -73,6 +86,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .tooManyStreams: "Too many open streams of this caller"
         case .streamsExhausted: "Too many open streams"
         case .authUnavailable: "Tokens can't be checked just now"
+        case .overloaded: "The gateway takes no more work just now"
         case .databaseUnavailable: "The database is away"
         case .internalError: "Something went wrong in the gateway"
         }

@@ -10,6 +10,7 @@ struct GatewayRouter: Sendable {
 
     let store: EnvelopeStore
     let transport: any Transport
+    let gate: SubmissionGate
     let outbox: OutboxPublisher
     let cancellations: CancellationAnnouncer
     let hub: UpdateHub
@@ -18,6 +19,7 @@ struct GatewayRouter: Sendable {
     let metrics: GatewayMetrics
     let reading: RequestReading
     let outboxGrace: Duration
+    let outboxHorizon: Duration
     let keepAliveInterval: Duration
     let mcp: MCPSettings
     let access: AccessControl

@@ -61,8 +61,7 @@ extension GatewayRouter {
         metrics.databaseConnections("idle").set(statistics.idle)
         metrics.databaseConnections("lent").set(statistics.lent)
         metrics.databaseConnections("waiting").set(statistics.waiting)
-        // As long as the longest wait between tries, or for a gateway that has died.
-        if let length = try? await store.outboxLength(within: max(.seconds(60), outboxGrace)) {
+        if let length = try? await store.outboxLength(within: outboxHorizon, upTo: .max) {
             metrics.outboxLength.set(length)
         }
         var response = Response(text: metrics.registry.exposition())

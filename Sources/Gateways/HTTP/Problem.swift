@@ -10,12 +10,21 @@ struct Problem: Error, Sendable, Hashable {
     var detail: String
     /// JSON Pointer to the member that is wrong.
     var pointer: String?
+    /// Where there are several: JSON Pointer and what is wrong there.
+    var places: [ArgumentProblem.Place] = []
     var headers: HTTPFields = [:]
 
     init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil) {
         self.code = code
         self.detail = detail
         self.pointer = pointer
+    }
+
+    /// - Parameter name: the member that has the arguments.
+    init(_ problem: ArgumentProblem, in name: String) {
+        self.init(.invalidArguments, problem.message)
+        places = problem.places.map { .init(pointer: "/\(name)\($0.pointer)", message: $0.message) }
+        pointer = places.first?.pointer
     }
 
     init(_ error: JSONError) {
@@ -46,8 +55,7 @@ struct Problem: Error, Sendable, Hashable {
 
     static let mediaType = "application/problem+json"
 
-    var json: [UInt8] {
-        var writer = JSONWriter()
+    func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("type", "urn:troupe:problem:\(code.rawValue)")
         writer.member("title", code.title)
@@ -55,7 +63,23 @@ struct Problem: Error, Sendable, Hashable {
         writer.member("code", code.rawValue)
         writer.member("detail", detail)
         writer.member("pointer", pointer)
+        if !places.isEmpty {
+            writer.name("errors")
+            writer.beginArray()
+            for place in places {
+                writer.beginObject()
+                writer.member("pointer", place.pointer)
+                writer.member("detail", place.message)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
         writer.endObject()
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        write(to: &writer)
         return writer.bytes
     }
 

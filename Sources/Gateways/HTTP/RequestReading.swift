@@ -28,10 +28,14 @@ struct RequestReading: Sendable {
 
     /// A JSON object's members.
     func members(of request: Request) async throws -> [RawJSON.Member] {
-        let body = try await bytes(of: request)
+        try members(of: await bytes(of: request))
+    }
+
+    /// A JSON object's members.
+    func members(of body: some Collection<UInt8>) throws(Problem) -> [RawJSON.Member] {
         guard !body.isEmpty else { throw Problem(.invalidJSON, "the body is empty, expected a JSON object") }
         let json: RawJSON
-        do throws(JSONError) { json = try RawJSON(body, limits: limits) } catch { throw Problem(error) }
+        do throws(JSONError) { json = try RawJSON(Array(body), limits: limits) } catch { throw Problem(error) }
         guard json.kind == .object else {
             throw Problem(.invalidRequest, "the body must be a JSON object, is \(json.kind)", at: "")
         }

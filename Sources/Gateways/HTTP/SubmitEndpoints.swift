@@ -15,65 +15,116 @@ extension GatewayRouter {
                     When the answer comes it is in the database and will be sent. With `parent_id` it registers the child of a \
                     fan-out instead, as sidecars do, and sends nothing. Needs the scope `submit`; with `parent_id`, `internal`.
                     """,
+                parameters: [Self.idempotencyKey],
                 body: .init(
                     schema:
-                        ##"{"anyOf":[{"$ref":"#/components/schemas/Submission"},{"$ref":"#/components/schemas/ChildRegistration"}]}"##,
+                        ##"{"anyOf":[{"$ref":"#/components/schemas/Submission"},{"$ref":"#/components/schemas/ToolSubmission"},{"$ref":"#/components/schemas/ChildRegistration"}]}"##,
                     example:
                         #"{"route":{"actors":["resize","caption"]},"payload":{"url":"https://example.com/cat.png"}}"#),
                 answers: [
                     .init(status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location]),
                     .init(status: .created, text: "A child is registered", schema: .named("Accepted")),
-                ],
-                errors: [
-                    .invalidJSON, .invalidRequest, .invalidRoute, .invalidID, .invalidDeadline, .duplicateID,
-                    .bodyTooLarge,
-                ], listeners: [.outside, .inside], handler: postEnvelope)
+                ], errors: Self.submissionErrors, listeners: [.outside, .inside], handler: postEnvelope),
+            Endpoint(
+                method: .post, path: "/envelopes/bulk", name: "submitEnvelopes", access: .scope(.submit),
+                summary: "Submit many envelopes, one a line",
+                details: """
+                    Each line is a Submission or a ToolSubmission. The answer is streamed while lines come: a line for each, in their \
+                    order, and a last one with the sums, without which the upload has not ended. A wrong line keeps no other from \
+                    being accepted. With an Idempotency-Key the same upload can be sent again after a failure.
+                    """,
+                parameters: [Self.idempotencyKey],
+                body: .init(
+                    type: "application/x-ndjson", schema: #"{"type":"string"}"#,
+                    example: """
+                        {"route":{"actors":["caption"]},"payload":{"url":"https://example.com/1.png"}}
+                        {"tool":"caption","arguments":{"url":"https://example.com/2.png"}}
+                        """),
+                answers: [
+                    .init(
+                        status: .ok, text: "A line each, and the sums", type: "application/x-ndjson",
+                        schema: #"{"type":"string"}"#,
+                        example: """
+                            {"line":1,"id":"0193f1c2-...","status":"pending"}
+                            {"line":2,"error":{"code":"unknown_tool","detail":"there is no tool 'caption'","pointer":"/tool"}}
+                            {"lines":2,"accepted":1,"refused":1}
+                            """)
+                ], errors: [.invalidRequest, .overloaded], handler: postEnvelopes),
         ]
     }
 
-    /// `POST /envelopes`: with `parent_id` registers a child of a fan-out, else submits by route.
+    private static let submissionErrors: [ErrorCode] = [
+        .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidRoute, .invalidID, .invalidDeadline, .invalidArguments,
+        .unknownTool, .duplicateID, .keyReused, .bodyTooLarge, .overloaded,
+    ]
+
+    static let idempotencyKey = Endpoint.Parameter(
+        name: "Idempotency-Key", place: .header, schema: #"{"type":"string","pattern":"^[!-~]{1,200}$"}"#,
+        text:
+            "A name for this request: sent again with the same body within a day, it is answered the same and does nothing"
+    )
+
+    /// `POST /envelopes`: with `parent_id` registers a child of a fan-out, else submits by route or by tool.
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
-        let members = try await reading.members(of: request)
+        let body = try await reading.bytes(of: request)
+        let members = try reading.members(of: body)
         if let parentID = try members.string("parent_id") {
             if context.listener == .outside { throw Problem.misdirected(to: [.inside]) }
             try context.principal.require(.internal)
             return try await registerChild(members, parentID)
         }
         try context.principal.require(.submit)
-        let submission = try await submit(SubmissionRequest(members), from: request)
-        let id = submission.id
-        var response = Response(status: .accepted) { writer in
-            writer.beginObject()
-            writer.member("id", id)
-            writer.member("status", EnvelopeStatus.pending.rawValue)
-            writer.member("not_before", time: submission.schedule.notBefore)
-            writer.member("status_url", "/envelopes/\(id)")
-            writer.member("stream_url", "/envelopes/\(id)/stream")
-            writer.endObject()
-        }
-        response.headers[.location] = "/envelopes/\(id)"
+        var submission = try submission(SubmissionRequest(members, tools: tools), from: request)
+        submission.key = try IdempotencyKey(request, principal: context.principal.id ?? "", body: body)
+        submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
+        let (answer, isRepeated) = try await accept(submission)
+        var response = Response(status: .accepted, json: answer)
+        response.headers[.location] = answer["id"]?.string.map { "/envelopes/\($0)" }
+        if isRepeated { response.headers[.idempotentReplayed] = "true" }
         return response
+    }
+
+    // MARK: Accepting
+
+    func submission(_ submissionRequest: SubmissionRequest, from request: Request) throws(Problem) -> Submission {
+        var submissionRequest = submissionRequest
+        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
+            TraceParent.init)
+        return try submissionRequest.submission()
     }
 
     /// Accepts an envelope: when this returns it is in the database and will be sent.
     func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> Submission {
-        var submissionRequest = submissionRequest
-        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
-            TraceParent.init)
-        let submission = try submissionRequest.submission()
-        guard let rowID = try await store.submit(submission, grace: outboxGrace) else {
-            throw Problem(.duplicateID, "envelope '\(submission.id)' is there already", at: "/id")
-        }
-        metrics.submitted.increment()
-        if let start = submission.schedule.notBefore {
-            outbox.expectMessage(at: start)
-        } else {
-            outbox.offer(
-                OutboxMessage(
-                    rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "",
-                    body: submission.message, attempts: 0))
-        }
+        let submission = try submission(submissionRequest, from: request)
+        _ = try await accept(submission)
         return submission
+    }
+
+    /// - Returns: the answer; an earlier one where the key was used before.
+    func accept(_ submission: Submission) async throws -> (answer: RawJSON, isRepeated: Bool) {
+        let outcome = try await accept([submission])[0]
+        let answer = try submission.answer(after: outcome)
+        if case .repeated = outcome { return (answer, true) }
+        return (answer, false)
+    }
+
+    /// Accepts envelopes, as many as there can be.
+    func accept(_ submissions: [Submission]) async throws -> [SubmissionOutcome] {
+        try gate.enter(submissions.count)
+        let outcomes = try await store.submit(submissions, grace: outboxGrace)
+        for (submission, outcome) in zip(submissions, outcomes) {
+            guard case .accepted(let rowID) = outcome else { continue }
+            metrics.submitted.increment()
+            if let start = submission.schedule.notBefore {
+                outbox.expectMessage(at: start)
+            } else {
+                outbox.offer(
+                    OutboxMessage(
+                        rowID: rowID, envelopeID: submission.id, actor: submission.actors.first ?? "",
+                        body: submission.message, attempts: 0))
+            }
+        }
+        return outcomes
     }
 
     private func registerChild(_ members: [RawJSON.Member], _ parentID: String) async throws -> Response {
@@ -113,6 +164,30 @@ extension GatewayRouter {
                 })
         } catch {
             throw Problem(.invalidRoute, error.message, at: "/route")
+        }
+    }
+}
+
+extension Submission {
+    func writeAnswer(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("status", EnvelopeStatus.pending.rawValue)
+        writer.member("not_before", time: schedule.notBefore)
+        writer.member("status_url", "/envelopes/\(id)")
+        writer.member("stream_url", "/envelopes/\(id)/stream")
+        writer.endObject()
+    }
+
+    func answer(after outcome: SubmissionOutcome) throws(Problem) -> RawJSON {
+        switch outcome {
+        case .accepted: return answer
+        case .repeated(let digest, let stored):
+            guard digest == key?.digest else {
+                throw Problem(.keyReused, "this 'Idempotency-Key' was used for another request; take a new one")
+            }
+            return RawJSON(stored: stored)
+        case .duplicate: throw Problem(.duplicateID, "envelope '\(id)' is there already", at: "/id")
         }
     }
 }

@@ -24,7 +24,10 @@ extension GatewayRouter {
                     schema: .named("ToolCall"),
                     example: #"{"name":"caption","arguments":{"url":"https://example.com/cat.png"}}"#),
                 answers: [.init(status: .ok, text: "The envelope's id, as text", schema: .named("ToolResult"))],
-                errors: [.invalidJSON, .invalidRequest, .unknownTool, .invalidDeadline], handler: callTool),
+                errors: [
+                    .invalidJSON, .invalidRequest, .unknownTool, .invalidDeadline, .duplicateID, .keyReused,
+                    .overloaded,
+                ], handler: callTool),
         ]
     }
 
@@ -42,42 +45,43 @@ extension GatewayRouter {
 
     /// `POST /tools/call`: answers with MCP's CallToolResult, also when an argument is missing or wrong.
     func callTool(_ request: Request, _ context: Context) async throws -> Response {
-        let members = try await reading.members(of: request)
-        guard let name = try members.string("name"), !name.isEmpty else {
-            throw Problem(.invalidRequest, "'name' is missing", at: "/name")
-        }
-        guard let tool = tools[name] else { throw Problem(.unknownTool, "there is no tool '\(name)'", at: "/name") }
-        let arguments = members["arguments"].flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
-        guard arguments.kind == .object else {
-            throw Problem(.invalidRequest, "'arguments' must be an object, is \(arguments.kind)", at: "/arguments")
-        }
-        let payload: RawJSON
-        do throws(ArgumentProblem) {
-            payload = try tool.payload(for: arguments)
+        let body = try await reading.bytes(of: request)
+        let submissionRequest: SubmissionRequest
+        do throws(Problem) {
+            submissionRequest = try SubmissionRequest(toolCall: reading.members(of: body), named: "name", tools)
         } catch {
-            return toolResult(error.message, isError: true)
+            // Words for the model that has made them up.
+            guard error.code == .invalidArguments else { throw error }
+            return Response(json: toolResult(error.detail, isError: true))
         }
-        let schedule = try Schedule(members, timeoutSeconds: tool.timeoutSeconds)
-        let id = try await submit(
-            SubmissionRequest(route: tool.route, payload: payload, schedule: schedule), from: request
-        ).id
-
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("envelope_id", id)
-        writer.member("message", "Envelope created successfully")
-        writer.member("status_url", "/envelopes/\(id)")
-        writer.member("stream_url", tool.reportsProgress ? "/envelopes/\(id)/stream" : nil)
-        if let metadata = tool.metadata {
-            writer.name("metadata")
-            writer.append(metadata)
-        }
-        writer.endObject()
-        return toolResult(String(decoding: writer.bytes, as: UTF8.self), isError: false)
+        var submission = try submission(submissionRequest, from: request)
+        submission.key = try IdempotencyKey(request, principal: "", body: body)
+        submission.answer = answer(to: submission)
+        let (answer, isRepeated) = try await accept(submission)
+        var response = Response(json: answer)
+        if isRepeated { response.headers[.idempotentReplayed] = "true" }
+        return response
     }
 
-    private func toolResult(_ text: String, isError: Bool) -> Response {
-        Response { writer in
+    private func answer(to submission: Submission) -> RawJSON {
+        let tool = submission.tool.flatMap { tools[$0] }
+        let text = RawJSON { writer in
+            writer.beginObject()
+            writer.member("envelope_id", submission.id)
+            writer.member("message", "Envelope created successfully")
+            writer.member("status_url", "/envelopes/\(submission.id)")
+            writer.member("stream_url", tool?.reportsProgress == true ? "/envelopes/\(submission.id)/stream" : nil)
+            if let metadata = tool?.metadata {
+                writer.name("metadata")
+                writer.append(metadata)
+            }
+            writer.endObject()
+        }
+        return toolResult(text.description, isError: false)
+    }
+
+    private func toolResult(_ text: String, isError: Bool) -> RawJSON {
+        RawJSON { writer in
             writer.beginObject()
             writer.name("content")
             writer.beginArray()

@@ -63,6 +63,7 @@ extension EnvelopeStore {
                 .integers(changes.map(\.attempt)), .times(microseconds: changes.map(\.nextAttemptAt)),
                 .doubles(changes.map(\.percent)), .texts(changes.map(\.message.withoutNUL)),
                 .jsons(changes.map { $0.result?.bytes }), .texts(changes.map { $0.error?.withoutNUL }),
+                .jsons(changes.map { $0.failedMessage?.bytes }), .times(microseconds: changes.map(\.reportedAt)),
             ])
         return try rows.map { (row) throws(PostgreSQLError) in
             guard let percent = try row.optionalDouble(1) else { return .unknown }
@@ -83,10 +84,11 @@ extension EnvelopeStore {
                    CASE WHEN actor_list IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(actor_list)) END AS actors
             FROM unnest(
                 $1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[],
-                $10::bigint[], $11::timestamptz[], $12::double precision[], $13::text[], $14::json[], $15::text[])
+                $10::bigint[], $11::timestamptz[], $12::double precision[], $13::text[], $14::json[], $15::text[],
+                $16::json[], $17::timestamptz[])
                 WITH ORDINALITY AS r(
                     id, event_id, status, phase, actor_list, idx, actor, replays, loops, attempt, next_attempt_at, percent,
-                    message, result, error, position)
+                    message, result, error, failed_message, reported_at, position)
         ), locked AS MATERIALIZED (
             SELECT e.id, e.status, e.progress_percent, e.replays, e.loops, e.current_actor_idx, e.result
             FROM envelopes e WHERE e.id IN (SELECT id FROM report) ORDER BY e.id FOR NO KEY UPDATE
@@ -100,9 +102,10 @@ extension EnvelopeStore {
         ), logged AS (
             INSERT INTO envelope_updates (
                 envelope_id, status, message, result, error, progress_percent, actor, actors, current_actor_idx, envelope_state,
-                attempt, next_attempt_at, event_id)
+                attempt, next_attempt_at, event_id, failed_message, reported_at)
             SELECT id, status_after, message, CASE WHEN NOT is_final THEN result END, error, percent_after, actor, actors, idx,
-                   phase, attempt, next_attempt_at, event_id
+                   phase, attempt, next_attempt_at, event_id, CASE WHEN is_final AND status_after <> 'succeeded' THEN failed_message END,
+                   reported_at
             FROM due ORDER BY position
             ON CONFLICT (envelope_id, event_id) WHERE event_id IS NOT NULL DO NOTHING
             RETURNING envelope_id

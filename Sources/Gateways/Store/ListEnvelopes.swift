@@ -8,31 +8,62 @@ struct EnvelopePlace: Sendable, Hashable {
     var id: String
 }
 
+/// Which envelopes a list has. What is not said does not matter.
+struct EnvelopeFilter: Sendable, Hashable {
+    var status: EnvelopeStatus?
+    /// Where it is, or has ended.
+    var actor: String?
+    var tool: String?
+    var parentID: String?
+    /// Created then or later, microseconds since 1970.
+    var since: Int64?
+    /// Created earlier.
+    var before: Int64?
+    /// The oldest first.
+    var isAscending = false
+}
+
 extension EnvelopeStore {
-    /// Envelopes without payload and result, the newest first: stable while new ones come in.
-    /// - Parameter place: those after it.
+    /// Envelopes without payload and result, the newest first unless the filter says otherwise: stable while new ones come in.
+    /// - Parameter place: those behind it.
     func envelopes(
-        after place: EnvelopePlace? = nil, status: EnvelopeStatus? = nil, parentID: String? = nil, limit: Int
+        _ filter: EnvelopeFilter = EnvelopeFilter(), after place: EnvelopePlace? = nil, limit: Int
     ) async throws(PostgreSQLError) -> [EnvelopeRecord] {
-        // One text a combination, so that each has its own plan.
+        let (sql, parameters) = Self.listSQL(filter, after: place, limit: limit)
+        return try await query(sql, parameters).map { (row) throws(PostgreSQLError) in
+            try EnvelopeRecord(row, withBodies: false)
+        }
+    }
+
+    /// One text a combination, so that each has its own plan.
+    static func listSQL(
+        _ filter: EnvelopeFilter, after place: EnvelopePlace?, limit: Int
+    ) -> (sql: String, parameters: [Parameter]) {
         var conditions: [String] = []
         var parameters: [Parameter] = [.integer(limit)]
         func next(_ parameter: Parameter) -> String {
             parameters.append(parameter)
             return "$\(parameters.count)"
         }
-        if let status { conditions.append("status = \(next(.text(status.rawValue)))") }
-        if let parentID { conditions.append("parent_id = \(next(.text(parentID.withoutNUL)))") }
+        if let status = filter.status { conditions.append("status = \(next(.text(status.rawValue)))") }
+        if let actor = filter.actor { conditions.append("current_actor_name = \(next(.text(actor.withoutNUL)))") }
+        if let tool = filter.tool { conditions.append("tool = \(next(.text(tool.withoutNUL)))") }
+        if let parentID = filter.parentID { conditions.append("parent_id = \(next(.text(parentID.withoutNUL)))") }
+        if let since = filter.since { conditions.append("created_at >= \(next(.time(microseconds: since)))") }
+        if let before = filter.before { conditions.append("created_at < \(next(.time(microseconds: before)))") }
         if let place {
-            let time = next(.text(Timestamp.text(microseconds: place.createdAt)))
-            conditions.append("(created_at, id) < (\(time)::timestamptz, \(next(.text(place.id.withoutNUL))))")
+            let time = next(.time(microseconds: place.createdAt))
+            let comparison = filter.isAscending ? ">" : "<"
+            conditions.append("(created_at, id) \(comparison) (\(time), \(next(.text(place.id.withoutNUL))))")
         }
-        let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-        return try await query(
+        let order = filter.isAscending ? "created_at, id" : "created_at DESC, id DESC"
+        return (
             """
-            SELECT \(EnvelopeRecord.columns) FROM envelopes \(filter) ORDER BY created_at DESC, id DESC LIMIT $1
+            SELECT \(EnvelopeRecord.columns) FROM envelopes
+            \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
+            ORDER BY \(order) LIMIT $1
             """, parameters
-        ).map { (row) throws(PostgreSQLError) in try EnvelopeRecord(row, withBodies: false) }
+        )
     }
 
     /// Those of the list that there are, without payload and result, the newest first.

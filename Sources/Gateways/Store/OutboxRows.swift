@@ -37,7 +37,9 @@ extension EnvelopeStore {
             UPDATE outbox o SET due_at = now() + $1 * interval '1 millisecond'
             FROM due JOIN envelopes e ON e.id = due.envelope_id
             WHERE o.id = due.id AND due.is_wanted
-            RETURNING o.id, o.envelope_id, o.actor, o.attempts, o.head || e.payload::text || '}'
+            RETURNING o.id, o.envelope_id, o.actor, o.attempts, COALESCE(o.head, (
+                SELECT u.sent_head FROM envelope_updates u WHERE u.envelope_id = e.id ORDER BY u.id LIMIT 1
+            )) || COALESCE(o.payload, e.payload)::text || '}'
             """,
             [.double(Double(lease.nanosecondsClamped / 1_000_000)), .text(Self.sendingMessage)]
         ).map { (row) throws(PostgreSQLError) in
@@ -72,9 +74,14 @@ extension EnvelopeStore {
     }
 
     /// Messages that are being sent or wait for their next try; those of envelopes that start later than in `horizon` don't count.
-    func outboxLength(within horizon: Duration) async throws(PostgreSQLError) -> Int {
+    /// - Parameter limit: nobody counts further.
+    func outboxLength(within horizon: Duration, upTo limit: Int) async throws(PostgreSQLError) -> Int {
         try await query(
-            "SELECT count(*) FROM outbox WHERE due_at < now() + $1 * interval '1 millisecond'",
-            [.double(Double(horizon.nanosecondsClamped / 1_000_000))])[0].integer(0)
+            """
+            SELECT count(*) FROM (
+                SELECT FROM outbox WHERE due_at < now() + $1 * interval '1 millisecond' LIMIT $2
+            ) AS waiting
+            """,
+            [.double(Double(horizon.nanosecondsClamped / 1_000_000)), .integer(limit)])[0].integer(0)
     }
 }

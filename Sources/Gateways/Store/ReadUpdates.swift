@@ -19,7 +19,8 @@ extension EnvelopeStore {
             SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
                    u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
                    COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
-                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END)
+                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END),
+                   u.reported_at
             FROM envelopes e LEFT JOIN LATERAL (
                 SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2 ORDER BY u.id LIMIT $3
             ) u ON true
@@ -29,16 +30,23 @@ extension EnvelopeStore {
         guard let first = rows.first else { return nil }
         var updates: [EnvelopeUpdate] = []
         for row in rows where !row.isNull(1) {
-            updates.append(
-                EnvelopeUpdate(
-                    id: Int64(try row.integer(1)), envelopeID: id,
-                    status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown,
-                    message: try row.string(3), percent: try row.optionalDouble(4), actor: try row.optionalString(5),
-                    actors: try row.strings(6), actorIndex: try row.optionalInteger(7),
-                    phase: try row.optionalString(8), attempt: try row.optionalInteger(9),
-                    nextAttemptAt: try row.optionalMicroseconds(10), error: try row.optionalString(11),
-                    timestamp: try row.microseconds(12), result: try row.optionalBytes(13)))
+            updates.append(try EnvelopeUpdate(row, envelopeID: id))
         }
         return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: try first.boolean(0))
+    }
+}
+
+extension EnvelopeUpdate {
+    /// - Parameter row: an update's columns from the second on.
+    fileprivate init(_ row: Row, envelopeID: String) throws(PostgreSQLError) {
+        self.init(
+            id: Int64(try row.integer(1)), envelopeID: envelopeID,
+            status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown, message: try row.string(3),
+            percent: try row.optionalDouble(4), actor: try row.optionalString(5), actors: try row.strings(6),
+            actorIndex: try row.optionalInteger(7), phase: try row.optionalString(8),
+            attempt: try row.optionalInteger(9),
+            nextAttemptAt: try row.optionalMicroseconds(10), error: try row.optionalString(11),
+            timestamp: try row.microseconds(12), reportedAt: try row.optionalMicroseconds(14),
+            result: try row.optionalBytes(13))
     }
 }

@@ -25,7 +25,8 @@ struct Tool: Sendable, Hashable {
             let problems = inputSchema.problems(with: arguments)
             guard problems.isEmpty else {
                 throw ArgumentProblem(
-                    problems.map { "arguments\($0.pointer.isEmpty ? ": " : "")\($0)" }.joined(separator: "\n"))
+                    problems.map { "arguments\($0.pointer.isEmpty ? ": " : "")\($0)" }.joined(separator: "\n"),
+                    at: problems.map { ArgumentProblem.Place(pointer: $0.pointer, message: $0.message) })
             }
             return arguments
         }
@@ -35,13 +36,12 @@ struct Tool: Sendable, Hashable {
             if let member = members.last(where: { $0.isNamed(named.name) }) {
                 // An explicit null is as good as no argument where none is needed.
                 if member.value.kind == .null && !named.parameter.isRequired { continue }
-                if let problem = named.parameter.problem(with: member.value, name: named.name) {
-                    throw ArgumentProblem(problem)
-                }
+                let place = ToolParameter.Place(named.name)
+                if let problem = named.parameter.problem(with: member.value, at: place) { throw problem }
             } else if named.parameter.fallback != nil {
                 missing.append(named)
             } else if named.parameter.isRequired {
-                throw ArgumentProblem("missing required parameter: \(named.name)")
+                throw ToolParameter.Place(named.name).missing
             }
         }
         guard !missing.isEmpty else { return arguments }
@@ -79,7 +79,21 @@ struct Tool: Sendable, Hashable {
     }
 }
 
+/// What is wrong with a call's arguments.
 struct ArgumentProblem: Error, Hashable, Sendable {
+    /// One line for each mistake.
     let message: String
-    init(_ message: String) { self.message = message }
+    /// The same, one by one.
+    let places: [Place]
+
+    struct Place: Hashable, Sendable {
+        /// JSON Pointer (RFC 6901) into the arguments.
+        var pointer: String
+        var message: String
+    }
+
+    init(_ message: String, at places: [Place]) {
+        self.message = message
+        self.places = places
+    }
 }

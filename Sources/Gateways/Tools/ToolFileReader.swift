@@ -181,7 +181,9 @@ struct ToolFileReader {
         }
         if let node = mapping["default"], let value = json(node, "default of \(label)") {
             parameter.fallback = value
-            if let problem = parameter.problem(with: value, name: "default") { report(node, "\(label): \(problem)") }
+            if let problem = parameter.problem(with: value, at: .init("default")) {
+                report(node, "\(label): \(problem.message)")
+            }
         }
         return parameter
     }

@@ -32,29 +32,65 @@ struct ToolParameter: Sendable, Hashable {
         }
     }
 
-    /// What is wrong with a value, `nil` when nothing is.
-    /// - Parameter name: how the message calls it, `tags[2].name`.
-    func problem(with value: RawJSON, name: String) -> String? {
-        guard kind.accepts(value) else {
-            return "parameter '\(name)' must be \(kind.withArticle), is \(value.kind.withArticle)"
+    /// Where a value stands among the arguments.
+    struct Place {
+        /// As the message calls it, `tags[2].name`.
+        private var name: String
+        /// The same as a JSON Pointer (RFC 6901).
+        private var pointer: String
+
+        init(_ name: String) {
+            self.name = name
+            pointer = "/" + Self.escaped(name)
         }
+
+        func member(_ name: String) -> Place {
+            var place = self
+            place.name += ".\(name)"
+            place.pointer += "/" + Self.escaped(name)
+            return place
+        }
+
+        func element(_ index: Int) -> Place {
+            var place = self
+            place.name += "[\(index)]"
+            place.pointer += "/\(index)"
+            return place
+        }
+
+        private static func escaped(_ name: String) -> String {
+            name.replacing("~", with: "~0").replacing("/", with: "~1")
+        }
+
+        var missing: ArgumentProblem { problem("missing required parameter: \(name)") }
+
+        func mustBe(_ what: String) -> ArgumentProblem { problem("parameter '\(name)' must be \(what)") }
+
+        private func problem(_ message: String) -> ArgumentProblem {
+            ArgumentProblem(message, at: [.init(pointer: pointer, message: message)])
+        }
+    }
+
+    /// What is wrong with a value, `nil` when nothing is.
+    func problem(with value: RawJSON, at place: Place) -> ArgumentProblem? {
+        guard kind.accepts(value) else { return place.mustBe("\(kind.withArticle), is \(value.kind.withArticle)") }
         if !options.isEmpty && !options.contains(where: { $0.isSameValue(as: value) }) {
-            return "parameter '\(name)' must be one of: \(options.map(\.description).joined(separator: ", "))"
+            return place.mustBe("one of: \(options.map(\.description).joined(separator: ", "))")
         }
         if let items = items?.value {
             for (index, element) in value.elements.enumerated() {
-                if let problem = items.problem(with: element, name: "\(name)[\(index)]") { return problem }
+                if let problem = items.problem(with: element, at: place.element(index)) { return problem }
             }
         }
         let members = properties.isEmpty ? [] : value.members
         for property in properties {
             let member = members.last { $0.isNamed(property.name) }
             if let member {
-                if let problem = property.parameter.problem(with: member.value, name: "\(name).\(property.name)") {
+                if let problem = property.parameter.problem(with: member.value, at: place.member(property.name)) {
                     return problem
                 }
             } else if property.parameter.isRequired {
-                return "missing required parameter: \(name).\(property.name)"
+                return place.member(property.name).missing
             }
         }
         return nil

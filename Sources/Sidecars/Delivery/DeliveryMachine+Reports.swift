@@ -36,6 +36,12 @@ extension DeliveryMachine {
         var failed = report(.final, envelope, status: error.code == "cancelled" ? "cancelled" : "failed")
         failed.error = error.inWords
         failed.errorDetails = error.details
+        // What was no envelope can't be sent as one.
+        if error.code != "msg_parsing_error", let payload = envelope.payload["original_payload"] {
+            var message = envelope
+            message.payload = payload
+            failed.failedMessage = try? RawJSON(message.encoded(), limits: JSONLimits(size: .max, nesting: 4096))
+        }
         return failed
     }
 

@@ -356,6 +356,8 @@ public actor RabbitMQTransport: Transport {
         await publisher?.close()
     }
 
+    public func blockedReason() async -> String? { await publisher?.blockedReason }
+
     public func impediment() async -> String? {
         for (source, subscription) in subscriptions {
             if let trouble = subscription.trouble { return "not consuming \(topology.queue(of: source)): \(trouble)" }

@@ -15,6 +15,7 @@ final class RecordingTransport: Transport {
         var settled: [UInt64: Settlement] = [:]
         var lastTag: UInt64 = 0
         var impediment: String?
+        var blockedReason: String?
         var queues: [Source: Queue] = [:]
 
         mutating func queue(_ source: Source) -> Queue {
@@ -63,6 +64,7 @@ final class RecordingTransport: Transport {
         state.withLock { ($0.failure, $0.isFailing) = (error, isMeant) }
     }
 
+    func block(_ reason: String?) { state.withLock { $0.blockedReason = reason } }
     func impede(_ reason: String?) { state.withLock { $0.impediment = reason } }
 
     func deliver(_ body: [UInt8], from source: Source, deadLetter: DeadLetter? = nil) {
@@ -104,5 +106,6 @@ final class RecordingTransport: Transport {
     func isLive(_ delivery: Delivery) async -> Bool { true }
     func stopConsuming() async { for queue in state.withLock({ $0.queues }).values { queue.end.finish() } }
     func shutdown() async {}
+    func blockedReason() async -> String? { state.withLock { $0.blockedReason } }
     func impediment() async -> String? { state.withLock { $0.impediment } }
 }

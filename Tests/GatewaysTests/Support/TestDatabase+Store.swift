@@ -1,3 +1,4 @@
+import Envelopes
 import TestSupport
 import Testing
 
@@ -30,4 +31,20 @@ func eventually(
         try await Task.sleep(for: .milliseconds(5))
     }
     Issue.record(comment, sourceLocation: sourceLocation)
+}
+
+extension EnvelopeStore {
+    /// - Returns: the outbox row, `nil` when there is an envelope of that id already.
+    func submit(_ submission: Submission, grace: Duration) async throws -> Int64? {
+        guard case .accepted(let rowID) = try await submit([submission], grace: grace)[0] else { return nil }
+        return rowID
+    }
+}
+
+extension SubmissionRequest {
+    init(route: [String], payload: RawJSON, schedule: Schedule) {
+        self.init(route: Route(actors: route), payload: payload, schedule: schedule)
+    }
+
+    init(_ members: [RawJSON.Member]) throws(Problem) { try self.init(members, tools: ToolCatalogue()) }
 }

@@ -58,7 +58,7 @@ extension MCPServer {
             }
             return RawJSON.Member(name: "route", value: route)
         }
-        var submission = try SubmissionRequest(members)
+        var submission = try SubmissionRequest(members, tools: gateway.tools)
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }
@@ -74,7 +74,8 @@ extension MCPServer {
 
     private func status(of id: String) async throws -> RawJSON {
         guard let envelope = try await gateway.store.envelope(id) else { throw gateway.unknownEnvelope(id) }
-        let children = try await gateway.store.children(of: id, limit: Self.childLimit)
+        let children = try await gateway.store.envelopes(
+            EnvelopeFilter(parentID: id, isAscending: true), limit: Self.childLimit)
         return RawJSON { writer in
             writer.beginObject()
             writer.name("envelope")
@@ -89,8 +90,10 @@ extension MCPServer {
         let page: [EnvelopeRecord]
         do {
             page = try await gateway.store.envelopes(
-                after: EnvelopePlace(arguments), status: arguments["status"]?.string.flatMap(EnvelopeStatus.init),
-                parentID: arguments["parent"]?.string, limit: limit)
+                EnvelopeFilter(
+                    status: arguments["status"]?.string.flatMap(EnvelopeStatus.init),
+                    parentID: arguments["parent"]?.string),
+                after: EnvelopePlace(arguments), limit: limit)
         } catch let error as JSONRPCError { throw Problem(.invalidRequest, error.message, at: "/cursor") }
         return RawJSON { writer in
             writer.beginObject()

@@ -72,7 +72,7 @@ extension MCPServer {
             return .result(ToolResult(error: error.message).result(caller.version))
         }
         var submission = SubmissionRequest(
-            route: tool.route, payload: payload, schedule: try Schedule(timeoutSeconds: tool.timeoutSeconds))
+            tool, payload: payload, schedule: try Schedule(timeoutSeconds: tool.timeoutSeconds))
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }

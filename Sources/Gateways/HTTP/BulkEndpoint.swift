@@ -1,0 +1,56 @@
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+internal import PostgreSQL
+
+extension GatewayRouter {
+    /// `POST /envelopes/bulk`: JSON Lines in, JSON Lines out, while they come.
+    func postEnvelopes(_ request: Request, _ context: Context) async throws -> Response {
+        // Said before anything is read; what is to come can still be refused line by line.
+        try gate.enter(1)
+        let key = try IdempotencyKey(request, principal: "", body: [])
+        let body = ResponseBody { writer in
+            var bulk = BulkSubmission(self, request, key)
+            do {
+                for try await buffer in request.body {
+                    try await writer.write { try await bulk.take(buffer.readableBytesView, to: &$0) }
+                }
+                try await writer.write { lines in
+                    try await bulk.finish(to: &lines)
+                    bulk.writeSums(to: &lines)
+                }
+            } catch let problem as Problem {
+                try await writer.write { $0.writeLine(problem) }
+            } catch let error as PostgreSQLError {
+                try await writer.write { $0.writeLine(Problem(error)) }
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: body)
+    }
+}
+
+extension ResponseBodyWriter {
+    fileprivate mutating func write(_ make: (inout JSONWriter) async throws -> Void) async throws {
+        var lines = JSONWriter()
+        do {
+            try await make(&lines)
+        } catch {
+            // What has been accepted is told in any case.
+            if !lines.bytes.isEmpty { try await write(ByteBuffer(bytes: lines.bytes)) }
+            throw error
+        }
+        if !lines.bytes.isEmpty { try await write(ByteBuffer(bytes: lines.bytes)) }
+    }
+}
+
+extension JSONWriter {
+    /// What keeps the rest of an upload from being accepted. Without the sums the caller knows that this is not the end.
+    fileprivate mutating func writeLine(_ problem: Problem) {
+        beginObject()
+        name("error")
+        problem.write(to: &self)
+        endObject()
+        endLine()
+    }
+}

@@ -1,0 +1,120 @@
+internal import Envelopes
+internal import EventLoops
+internal import PostgreSQL
+
+/// A new envelope, complete, and the message that will carry it.
+struct Submission: Sendable {
+    var id: String
+    var actors: [String]
+    /// The tool that was called.
+    var tool: String?
+    var payload: RawJSON
+    /// The message up to and with `"payload":`.
+    var messageHead: [UInt8]
+    var schedule: Schedule
+    var key: IdempotencyKey?
+    /// What the caller gets to read; with a key it is kept.
+    var answer = RawJSON.null
+
+    var message: [UInt8] {
+        var message: [UInt8] = []
+        message.reserveCapacity(messageHead.count + payload.bytes.count + 1)
+        message += messageHead
+        message += payload.bytes
+        message.append(UInt8(ascii: "}"))
+        return message
+    }
+}
+
+/// What became of a submission.
+enum SubmissionOutcome: Sendable, Hashable {
+    /// It is in the database, and in this row of the outbox.
+    case accepted(rowID: Int64)
+    /// The key has been used before: with what, and what the answer was.
+    case repeated(digest: String, answer: [UInt8])
+    /// An envelope of that id is there already.
+    case duplicate
+}
+
+extension EnvelopeStore {
+    static let sendingMessage = "Sending envelope to first actor"
+
+    /// Writes envelopes, the first entry of their history and their outbox rows, all or nothing.
+    /// - Parameters:
+    ///   - submissions: with different ids and keys.
+    ///   - grace: how long the relay leaves a message to the caller, unless it starts later: then it is the relay's.
+    /// - Returns: an outcome for each, in the same order.
+    func submit(_ submissions: [Submission], grace: Duration) async throws(PostgreSQLError) -> [SubmissionOutcome] {
+        while true {
+            do throws(PostgreSQLError) {
+                return try await submitOnce(submissions, grace: grace)
+            } catch {
+                // Somebody has just used one of the keys: now the answer is there to be read.
+                guard error.sqlState == .uniqueViolation && submissions.contains(where: { $0.key != nil }) else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func submitOnce(
+        _ submissions: [Submission], grace: Duration
+    ) async throws(PostgreSQLError) -> [SubmissionOutcome] {
+        let schedules = submissions.map(\.schedule)
+        let rows = try await query(
+            Self.submitSQL,
+            [
+                .texts(submissions.map(\.id)), .jsons(submissions.map { jsonList($0.actors) }),
+                .texts(submissions.map(\.tool)), .jsons(submissions.map(\.payload.bytes)),
+                .doubles(schedules.map(\.timeoutSeconds)), .times(microseconds: schedules.map(\.deadline)),
+                .times(microseconds: schedules.map(\.notBefore)),
+                .texts(schedules.map { $0.startMessage ?? Self.sendingMessage }),
+                .texts(submissions.map { String(decoding: $0.messageHead, as: UTF8.self) }),
+                .double(Double(grace.nanosecondsClamped / 1_000_000)),
+                .texts(submissions.map { $0.key?.principal }), .texts(submissions.map { $0.key?.text }),
+                .texts(submissions.map { $0.key?.digest }), .jsons(submissions.map(\.answer.bytes)),
+            ])
+        return try rows.map { (row) throws(PostgreSQLError) in
+            if let digest = try row.optionalString(1) { return .repeated(digest: digest, answer: try row.bytes(2)) }
+            return try row.optionalInteger(0).map { .accepted(rowID: Int64($0)) } ?? .duplicate
+        }
+    }
+
+    private static let submitSQL = """
+        WITH given AS MATERIALIZED (
+            SELECT s.*, ARRAY(SELECT json_array_elements_text(s.actor_list)) AS actors
+            FROM unnest(
+                $1::text[], $2::json[], $3::text[], $4::json[], $5::double precision[], $6::timestamptz[], $7::timestamptz[],
+                $8::text[], $9::text[], $11::text[], $12::text[], $13::text[], $14::json[])
+                WITH ORDINALITY AS s(
+                    id, actor_list, tool, payload, timeout_sec, deadline, not_before, message, head, principal, key, digest, answer,
+                    position)
+        ), known AS MATERIALIZED (
+            SELECT g.id, k.digest, k.answer FROM given g JOIN idempotency_keys k ON k.principal = g.principal AND k.key = g.key
+        ), envelope AS (
+            INSERT INTO envelopes (
+                id, route_actors, tool, payload, timeout_sec, deadline, not_before, current_actor_name, message, total_actors)
+            SELECT id, actors, tool, payload, timeout_sec, deadline, not_before, actors[1], message, cardinality(actors)
+            FROM given WHERE id NOT IN (SELECT id FROM known) ORDER BY id
+            ON CONFLICT (id) DO NOTHING
+            RETURNING id
+        ), accepted AS MATERIALIZED (
+            SELECT * FROM given WHERE id IN (SELECT id FROM envelope)
+        ), logged AS (
+            INSERT INTO envelope_updates (
+                envelope_id, status, message, progress_percent, actor, actors, current_actor_idx, sent_head)
+            SELECT id, CASE WHEN not_before IS NULL THEN 'running' ELSE 'pending' END, message, 0, actors[1], actors, 0, head
+            FROM accepted ORDER BY position
+        ), keyed AS (
+            INSERT INTO idempotency_keys (principal, key, digest, answer)
+            SELECT principal, key, digest, answer FROM accepted WHERE key IS NOT NULL
+        ), sent AS (
+            INSERT INTO outbox (envelope_id, actor, due_at)
+            SELECT id, actors[1], COALESCE(not_before, now() + $10 * interval '1 millisecond') FROM accepted ORDER BY position
+            RETURNING id, envelope_id
+        )
+        SELECT s.id, k.digest, k.answer
+        FROM given g LEFT JOIN sent s ON s.envelope_id = g.id LEFT JOIN known k ON k.id = g.id
+        ORDER BY g.position
+        """
+}

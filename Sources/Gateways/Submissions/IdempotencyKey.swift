@@ -1,0 +1,48 @@
+internal import Crypto
+internal import Envelopes
+internal import HTTPTypes
+internal import Hummingbird
+
+/// A caller's name for a request, so that asking again does nothing again (draft-ietf-httpapi-idempotency-key-header).
+struct IdempotencyKey: Sendable, Hashable {
+    /// Whose it is: two callers may choose the same.
+    var principal: String
+    var text: String
+    /// SHA-256 of what was asked, in hexadecimal.
+    var digest: String
+
+    /// `nil` where the request has none.
+    init?(_ request: Request, principal: String, body: [UInt8]) throws(Problem) {
+        guard let text = request.headers[.idempotencyKey] else { return nil }
+        guard (1...200).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Problem(.invalidRequest, "'Idempotency-Key' must have 1 to 200 visible characters of ASCII")
+        }
+        self.principal = principal
+        self.text = text
+        digest = Self.digest(of: body, at: request.uri.path)
+    }
+
+    /// The key of one line of a bulk request.
+    func line(_ number: Int, _ body: ArraySlice<UInt8>) -> IdempotencyKey {
+        var key = self
+        key.text += "/\(number)"
+        key.digest = Self.digest(of: body, at: "line")
+        return key
+    }
+
+    private static func digest(of body: some Sequence<UInt8>, at path: String) -> String {
+        var hash = SHA256()
+        hash.update(data: Array((path + "\n").utf8))
+        hash.update(data: Array(body))
+        return hash.finalize().reduce(into: "") { text, byte in
+            text += byte < 16 ? "0" : ""
+            text += String(byte, radix: 16)
+        }
+    }
+}
+
+extension HTTPField.Name {
+    // The names are valid, so the initializer doesn't fail; the fallback is never taken.
+    static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
+    static let idempotentReplayed = HTTPField.Name("Idempotent-Replayed") ?? .age
+}

@@ -1,0 +1,7 @@
+-- Verify troupe-gateway:report_times on pg
+
+BEGIN;
+
+SELECT reported_at FROM envelope_updates WHERE false;
+
+ROLLBACK;
