@@ -8,9 +8,9 @@ extension GatewayRouter {
     func postEnvelopes(_ request: Request, _ context: Context) async throws -> Response {
         // Said before anything is read; what is to come can still be refused line by line.
         try gate.enter(1)
-        let key = try IdempotencyKey(request, principal: "", body: [])
+        let key = try IdempotencyKey(request, body: [])
         let body = ResponseBody { writer in
-            var bulk = BulkSubmission(self, request, key)
+            var bulk = BulkSubmission(self, request, context.principal, key)
             do {
                 for try await buffer in request.body {
                     try await writer.write { try await bulk.take(buffer.readableBytesView, to: &$0) }

@@ -74,8 +74,9 @@ extension GatewayRouter {
             return try await registerChild(members, parentID)
         }
         try context.principal.require(.submit)
-        var submission = try submission(SubmissionRequest(members, tools: tools), from: request)
-        submission.key = try IdempotencyKey(request, principal: context.principal.id ?? "", body: body)
+        var submission = try submission(
+            SubmissionRequest(members, tools: tools), from: request, by: context.principal)
+        submission.key = try IdempotencyKey(request, body: body)
         submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
         let (answer, isRepeated) = try await accept(submission)
         var response = Response(status: .accepted, json: answer)
@@ -86,16 +87,22 @@ extension GatewayRouter {
 
     // MARK: Accepting
 
-    func submission(_ submissionRequest: SubmissionRequest, from request: Request) throws(Problem) -> Submission {
+    func submission(
+        _ submissionRequest: SubmissionRequest, from request: Request, by principal: Principal
+    ) throws(Problem) -> Submission {
         var submissionRequest = submissionRequest
         submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
             TraceParent.init)
-        return try submissionRequest.submission()
+        var submission = try submissionRequest.submission()
+        submission.principal = principal.id
+        return submission
     }
 
     /// Accepts an envelope: when this returns it is in the database and will be sent.
-    func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> Submission {
-        let submission = try submission(submissionRequest, from: request)
+    func submit(
+        _ submissionRequest: SubmissionRequest, from request: Request, by principal: Principal
+    ) async throws -> Submission {
+        let submission = try submission(submissionRequest, from: request, by: principal)
         _ = try await accept(submission)
         return submission
     }

@@ -9,8 +9,11 @@ struct AccessTests {
     /// Every endpoint that there is, and whom it lets in; `nil`: everybody.
     private static let decisions: [(method: String, path: String, scopes: Set<Scope>?)] = [
         ("POST", "/envelopes", [.submit]),
+        ("POST", "/envelopes/bulk", [.submit]),
         ("GET", "/envelopes", [.read]),
         ("GET", "/envelopes/{id}", [.read]),
+        ("GET", "/envelopes/{id}/history", [.read]),
+        ("GET", "/envelopes/{id}/result", [.read]),
         ("GET", "/envelopes/{id}/stream", [.read]),
         ("GET", "/envelopes/{id}/active", Set(Scope.allCases)),
         ("POST", "/envelopes/{id}/cancel", [.operate]),

@@ -30,11 +30,16 @@ struct TokenPolicy: Sendable, Hashable {
             }
         }
         let names = [claims["sub"], claims["client_id"], claims["azp"]]
-        guard let name = names.lazy.compactMap({ $0?.string }).first(where: { (1...255).contains($0.utf8.count) }) else {
+        guard let name = names.lazy.compactMap({ $0?.string }).first(where: Self.isName) else {
             throw AuthFailure(.malformedToken, "the token does not say whose it is ('sub')")
         }
         let scopes = (Self.texts(claims["scope"]) + Self.texts(claims["scp"])).flatMap { $0.split(separator: " ") }
         return Principal(id: "jwt:\(issuer)#\(name)", scopes: Set(scopes.compactMap { Scope(rawValue: String($0)) }))
+    }
+
+    /// Short, and nothing in it that a database or a log would stumble over.
+    private static func isName(_ text: String) -> Bool {
+        (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
     /// One or many: both are usual.

@@ -71,9 +71,11 @@ extension MCPServer {
         let uris = try Self.texts(filter["resourceSubscriptions"], "resourceSubscriptions")
         let resources = uris.compactMap(EnvelopeResource.init).filter { !$0.isHistory }.map(\.envelopeID)
         if !resources.isEmpty { try caller.principal.require(.read) }
-        let tasks = try Self.texts(filter["taskIds"], "taskIds").filter {
+        let taskIDs = try Self.texts(filter["taskIds"], "taskIds").filter {
             EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit)
         }
+        let tasks = try await gateway.store.envelopes(taskIDs).map(TaskState.init).filter(caller.maySee)
+            .map(\.envelope.id)
         let last = try await gateway.store.lastUpdates(of: Set(resources + tasks))
         // One that isn't there yet is news when it comes.
         for id in resources { watch.addResource(id, last: last[id] ?? 0) }

@@ -62,7 +62,7 @@ extension MCPServer {
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }
-        let id = try await gateway.submit(submission, from: caller.request).id
+        let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
         return RawJSON { writer in
             writer.beginObject()
             writer.member("id", id)

@@ -98,13 +98,25 @@ extension MCPServer {
 
     /// A task that the caller may see.
     private func task(_ id: String, _ caller: Caller) async throws -> TaskState {
-        try await task(id)
+        let task = try await task(id)
+        guard caller.maySee(task) else { throw Self.unknownTask }
+        return task
     }
 
     private func task(_ id: String) async throws -> TaskState {
         guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
             let envelope = try await gateway.store.envelope(id)
-        else { throw JSONRPCError(.invalidParams, "there is no task of this id") }
+        else { throw Self.unknownTask }
         return TaskState(envelope: envelope)
+    }
+
+    private static var unknownTask: JSONRPCError { JSONRPCError(.invalidParams, "there is no task of this id") }
+}
+
+extension MCPServer.Caller {
+    /// A task is his who has submitted it; one that is nobody's is for those who may see all.
+    func maySee(_ task: TaskState) -> Bool {
+        guard let owner = task.envelope.principal else { return principal.may(.read) }
+        return principal.id == nil || owner == principal.id
     }
 }

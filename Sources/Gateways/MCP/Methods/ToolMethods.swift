@@ -76,7 +76,7 @@ extension MCPServer {
         if let trace = caller.meta.traceParent {
             submission.headers["traceparent"] = RawJSON(string: trace.description)
         }
-        let id = try await gateway.submit(submission, from: caller.request).id
+        let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
 
         let level = caller.session.map { $0.withMachine(\.logLevel) } ?? caller.meta.logLevel
         let progress = CallProgress(token: caller.meta.progressToken, logLevel: level)
