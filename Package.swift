@@ -25,6 +25,7 @@ func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: 
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
@@ -117,7 +118,11 @@ let package = Package(
             ]),
         tests(
             "Gateways",
-            ["AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Settings", "Transports", "troupe", crypto, jwt, log]),
+            [
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Transports", "troupe",
+                crypto,
+                cryptoExtras, jwt, log,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

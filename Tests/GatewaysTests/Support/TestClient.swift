@@ -195,6 +195,13 @@ final class TestSocket: @unchecked Sendable {
         }
     }
 
+    /// Whether the other end has closed, and all that it has sent is read.
+    var isClosed: Bool {
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+        return count == 0 || count < 0 && errno != EAGAIN
+    }
+
     func read(atMost limit: Int) throws -> [UInt8] {
         if buffer.isEmpty { try fill() }
         let bytes = Array(buffer.prefix(limit))

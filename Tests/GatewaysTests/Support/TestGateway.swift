@@ -10,7 +10,7 @@ import Transports
 /// A gateway on a real port.
 struct TestGateway {
     let transport: RecordingTransport
-    let client: TestClient
+    var client: TestClient
     /// To the port of sidecars.
     let inside: TestClient
     private let group: ServiceGroup
