@@ -67,7 +67,7 @@ let package = Package(
         room("Settings", ["CEpoll"]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
-        room("Telemetry", ["Envelopes", "EventLoops", "CEpoll", log]),
+        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
 
         // The framework.
@@ -107,7 +107,8 @@ let package = Package(
         tests("PostgreSQL"),
         tests("Settings"),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
-        tests("Telemetry", ["EventLoops", log]),
+        tests(
+            "Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", log], resources: [.copy("collector.py")]),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
@@ -119,9 +120,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Transports", "troupe",
-                crypto,
-                cryptoExtras, jwt, log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Telemetry", "Transports",
+                "troupe", crypto, cryptoExtras, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

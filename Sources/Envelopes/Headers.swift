@@ -51,7 +51,10 @@ extension Headers {
     }
 
     /// The W3C trace context, where it is there and well formed.
-    public var traceparent: TraceParent? { self["traceparent"]?.string.flatMap(TraceParent.init) }
+    public var traceparent: TraceParent? {
+        get { self["traceparent"]?.string.flatMap(TraceParent.init) }
+        set { self["traceparent"] = newValue.map { RawJSON(string: $0.description) } }
+    }
 
     /// How often the envelope of this id has fanned out so far. It keeps the ids of later children apart from those of
     /// earlier ones.

@@ -26,13 +26,17 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
         self.flags = flags
     }
 
-    /// A new trace, sampled.
-    public static func random() -> TraceParent {
+    /// A new trace.
+    /// - Parameter isSampled: whether somebody records it.
+    public static func random(isSampled: Bool = true) -> TraceParent {
         var generator = SystemRandomNumberGenerator()
         return TraceParent(
             traceID: generator.next().hexadecimal + (generator.next() | 1).hexadecimal,
-            spanID: (generator.next() | 1).hexadecimal, flags: 1)
+            spanID: (generator.next() | 1).hexadecimal, flags: isSampled ? 1 : 0)
     }
+
+    /// Whether its spans are recorded.
+    public var isSampled: Bool { flags & 1 == 1 }
 
     /// The next span of the same trace.
     public func child() -> TraceParent {

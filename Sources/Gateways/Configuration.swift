@@ -1,5 +1,6 @@
 internal import PostgreSQL
 public import Settings
+internal import Telemetry
 
 /// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport.
 public struct Configuration: Sendable {
@@ -24,11 +25,17 @@ public struct Configuration: Sendable {
     /// What is in the outbox for longer starts later. As long as the longest wait between tries, or for a gateway that has died.
     var outboxHorizon: Duration { max(.seconds(60), outboxGrace) }
     public var deadlineGrace = Duration.seconds(5)
+    /// How long envelopes that have ended are kept; `nil`: for ever.
+    public var retention: Duration?
     public var reportPrefetch = 500
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
     var auth = AuthSettings()
     var server = ServerSettings()
+    /// `nil` where spans are not exported.
+    var traces: TraceSettings?
+    /// As spans name it.
+    var broker = MessageSpans.Broker()
 
     public init(databaseURL: String) {
         database = PoolSettings(
@@ -62,12 +69,15 @@ public struct Configuration: Sendable {
         outboxLimit = settings.integer("GATEWAY_OUTBOX_LIMIT", default: outboxLimit, in: 1...100_000_000)
         deadlineGrace = settings.duration(
             "GATEWAY_DEADLINE_GRACE", default: deadlineGrace, in: .zero ... .seconds(3600))
+        let retention = settings.duration("GATEWAY_RETENTION", default: .zero, in: .zero ... .seconds(3650 * 86_400))
+        self.retention = retention > .zero ? retention : nil
         reportPrefetch = settings.integer("GATEWAY_REPORT_PREFETCH", default: reportPrefetch, in: 1...2000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
         mcp = MCPSettings(&settings, toolsAge: configReload)
         auth = AuthSettings(&settings, host: host)
         server = ServerSettings(&settings)
+        traces = TraceSettings(&settings, service: Self.applicationName)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

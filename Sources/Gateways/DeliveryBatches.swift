@@ -2,14 +2,23 @@ internal import Transports
 
 extension AsyncStream<Delivery> {
     /// Hands over in one batch what has come while the one before was handled, `limit` at most. Returns when the stream has ended.
-    func forEachBatch(limit: Int, _ handle: ([Delivery]) async -> Void) async {
+    /// - Parameter waiting: how many more, or fewer, have come and are not handled.
+    func forEachBatch(
+        limit: Int, waiting: @escaping @Sendable (Int) -> Void = { _ in }, _ handle: ([Delivery]) async -> Void
+    ) async {
         let queue = DeliveryQueue()
         await withDiscardingTaskGroup { group in
             group.addTask {
-                for await delivery in self { await queue.append(delivery) }
+                for await delivery in self {
+                    waiting(1)
+                    await queue.append(delivery)
+                }
                 await queue.finish()
             }
-            while let batch = await queue.next(limit: limit) { await handle(batch) }
+            while let batch = await queue.next(limit: limit) {
+                await handle(batch)
+                waiting(-batch.count)
+            }
         }
     }
 }

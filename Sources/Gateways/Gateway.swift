@@ -2,6 +2,7 @@ internal import EventLoops
 public import Logging
 internal import PostgreSQL
 public import ServiceLifecycle
+internal import Telemetry
 public import Transports
 
 /// The front door: submits envelopes, knows their state, streams their history.
@@ -40,13 +41,17 @@ public struct Gateway: Service {
             metadata: [
                 "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
                 "pool": "\(configuration.database.size)", "max_body": "\(configuration.maxBody)",
+                "traces": "\(configuration.traces == nil ? "off" : "on")",
             ])
         let loop = EventLoop(name: "gateway-db")
         defer { loop.stop() }
-        let pool = Pool(configuration.database, on: loop)
+        let metrics = GatewayMetrics()
+        var database = configuration.database
+        database.onLend = { metrics.databaseWait.observe($0.inSeconds) }
+        let pool = Pool(database, on: loop)
         do {
             try await checkSchema(pool)
-            try await serve(tools, keys, identity, pool, loop)
+            try await serve(tools, keys, identity, pool, metrics, loop)
         } catch {
             await pool.close()
             throw error
@@ -99,11 +104,15 @@ public struct Gateway: Service {
     }
 
     private func serve(
-        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?, _ pool: Pool, _ loop: EventLoop
+        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?, _ pool: Pool,
+        _ metrics: GatewayMetrics, _ loop: EventLoop
     ) async throws {
-        let metrics = GatewayMetrics()
         let auth = AuthServices(configuration.auth, keys, metrics, on: loop, logger: logger)
         try await auth.prepare()
+        let exporter = configuration.traces.map {
+            SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
+        }
+        let spans = exporter.map { MessageSpans($0.tracer, configuration.broker) }
         let store = EnvelopeStore(pool: pool)
         var listener = configuration.database.connection
         listener.applicationName += "-listener"
@@ -114,7 +123,7 @@ public struct Gateway: Service {
             store: store, transport: transport,
             settings: .init(
                 publishTimeout: configuration.publishTimeout, grace: configuration.outboxGrace,
-                interval: configuration.outboxInterval), metrics: metrics, logger: logger)
+                interval: configuration.outboxInterval), metrics: metrics, spans: spans, logger: logger)
         let gate = SubmissionGate(
             store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
@@ -126,12 +135,14 @@ public struct Gateway: Service {
         let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
+        let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
         let catalogue = LiveFile("tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(
-                queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, logger: logger),
-            catalogue: catalogue, metrics: metrics,
+                queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, spans: spans,
+                logger: logger),
+            catalogue: catalogue, metrics: metrics, tracer: spans?.tracer,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
             keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp, access: auth.access,
@@ -162,6 +173,7 @@ public struct Gateway: Service {
                 group.addTask { await cancellations.run() }
                 group.addTask { await sweep.run() }
                 group.addTask { await gate.run() }
+                group.addTask { await retention.run() }
             }
         }
         let result: Result<Void, any Error>
@@ -185,6 +197,7 @@ public struct Gateway: Service {
         await duties.value
         await listening.value
         await reloading.value
+        await exporter?.shutdown(within: .seconds(5))
         try result.get()
     }
 

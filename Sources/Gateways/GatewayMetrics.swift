@@ -9,8 +9,14 @@ struct GatewayMetrics: Sendable {
     let submitted: Counter
     let streams: Gauge
     let overdue: Counter
+    let deleted: Counter
     let cancellationsAnnounced: Counter
     let controlRequestsAnswered: Counter
+    let ingestLag: Histogram
+    let reportsWaiting: Gauge
+    let databaseWait: Histogram
+    let mcpSessions: Gauge
+    let mcpStreams: Gauge
 
     /// What tells the gateway of envelopes.
     enum Intake: String, CaseIterable {
@@ -33,10 +39,20 @@ struct GatewayMetrics: Sendable {
         streams = registry.gauge("sse_streams", "Open event streams")
         overdue = registry.counter(
             "envelopes_overdue_total", "Envelopes failed since nobody had ended them by their deadline")
+        deleted = registry.counter("envelopes_deleted_total", "Envelopes that had ended long ago, and are gone")
         cancellationsAnnounced = registry.counter(
             "cancellations_announced_total", "Cancelled envelopes that sidecars were told of, repetitions included")
         controlRequestsAnswered = registry.counter(
             "control_requests_answered_total", "Sidecars that have started and asked what is cancelled")
+        ingestLag = registry.histogram(
+            "report_ingest_lag_seconds", "From what a report tells of until it is written", buckets: Histogram.seconds)
+        reportsWaiting = registry.gauge(
+            "status_reports_waiting",
+            "Reports and notices that this gateway holds and has not written, as many as are prefetched at most")
+        databaseWait = registry.histogram(
+            "database_wait_seconds", "Until a call had its connection of the pool", buckets: Histogram.seconds)
+        mcpSessions = registry.gauge("mcp_sessions", "Open MCP sessions")
+        mcpStreams = registry.gauge("mcp_streams", "Open streams and waiting calls of MCP clients")
         // Series are there from the start: a rate over the first event is right then.
         for status in EnvelopeStatus.allCases where status.isFinal { _ = finished(status) }
         for intake in Intake.allCases { for outcome in ReportOutcome.allCases { _ = taken(intake, outcome) } }
@@ -66,6 +82,13 @@ struct GatewayMetrics: Sendable {
     func authFailures(_ reason: AuthFailure.Reason) -> Counter {
         registry.counter(
             "auth_failures_total", "Requests whose credentials did not count, by reason", ["reason": reason.rawValue])
+    }
+
+    /// - Parameter method: one that is known here; others share a name.
+    func mcpRequest(_ method: String, isError: Bool) -> Counter {
+        registry.counter(
+            "mcp_requests_total", "MCP requests answered, by whether with an error",
+            ["method": method, "outcome": isError ? "error" : "ok"])
     }
 
     func request(method: String, route: String, status: Int) -> Counter {

@@ -13,15 +13,19 @@ public enum GatewayProcess {
     /// when the database doesn't answer at start, 1 when the address can't be listened on.
     public static func run(_ settings: Settings) async -> Int32 {
         var settings = settings
-        let configuration = Configuration(&settings)
+        var configuration = Configuration(&settings)
         let broker = RabbitMQSettings(&settings, connectionName: "troupe-gateway")
+        configuration.broker = .init(
+            exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
         let level: Logger.Level = settings.choice("LOG_LEVEL", default: .info)
         guard settings.problems.isEmpty else {
             for problem in settings.problems { print(error: "\(problem)") }
             return EX_CONFIG
         }
 
-        let logger = Logger(label: "troupe-gateway") { JSONLogHandler(label: $0, level: level) }
+        let logger = Logger(label: "troupe-gateway") {
+            JSONLogHandler(label: $0, level: level, metadataProvider: RequestScope.metadataProvider)
+        }
         let loop = EventLoop(name: "gateway-amqp")
         defer { loop.stop() }
         let transport = RabbitMQTransport(broker, on: loop, logger: logger)

@@ -89,6 +89,13 @@ public actor Pool {
     private var closedError: PostgreSQLError { PostgreSQLError(.closed, "the pool was closed") }
 
     private func lend() async throws(PostgreSQLError) -> Connection {
+        let start = MonotonicTime.now
+        let connection = try await take()
+        settings.onLend?(start.duration(to: .now))
+        return connection
+    }
+
+    private func take() async throws(PostgreSQLError) -> Connection {
         if isClosed { throw closedError }
         while let connection = idle.popLast() {
             lentCount += 1

@@ -6,6 +6,8 @@ public struct PoolSettings: Sendable {
     public var waitLimit: Duration
     /// Calls that may wait at the same time; more fail at once.
     public var waiterLimit: Int
+    /// Hears how long each call has waited for its connection.
+    public var onLend: (@Sendable (Duration) -> Void)?
 
     public init(
         connection: ConnectionSettings, size: Int = 10, waitLimit: Duration = .seconds(5), waiterLimit: Int = 1000

@@ -20,12 +20,16 @@ public actor Sidecar {
     private let reporter: any Reporter
     private let metrics: SidecarMetrics
     let logger: Logger
+    /// `nil` where nothing is traced.
+    let spans: MessageSpans?
     private let queuePrefix: String
     private let onRuntimeHang: @Sendable () -> Void
     private var cancellations = Cancellations()
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
     private var lastCall: UInt64 = 0
+    /// When the turn of a traced call came: until then it waits for those before it.
+    private var turns: [Runtime.CallID: MonotonicTime] = [:]
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
@@ -33,7 +37,8 @@ public actor Sidecar {
     ///   be replaced.
     init(
         _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
-        metrics: SidecarMetrics, on loop: EventLoop, logger: Logger, onRuntimeHang: @escaping @Sendable () -> Void
+        metrics: SidecarMetrics, spans: MessageSpans?, on loop: EventLoop, logger: Logger,
+        onRuntimeHang: @escaping @Sendable () -> Void
     ) {
         policy = configuration.policy
         prefetch = configuration.prefetch
@@ -43,6 +48,7 @@ public actor Sidecar {
         self.runtime = runtime
         self.reporter = reporter
         self.metrics = metrics
+        self.spans = spans
         self.loop = loop
         self.logger = logger
         self.onRuntimeHang = onRuntimeHang
@@ -74,7 +80,8 @@ public actor Sidecar {
         metrics.arrived(delivery)
         var machine = DeliveryMachine(
             policy, body: delivery.body,
-            uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt)
+            uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt,
+            surroundings: surroundings)
         var action = machine.begin(now: arrival) { cancellations.cover($0) }
         while true {
             // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.
@@ -83,29 +90,42 @@ public actor Sidecar {
             case .call(let reports, let delay):
                 post(reports)
                 await wait(delay)
-                action = machine.called(await call(delivery, machine), now: .now)
+                let span = spanOfCall(machine)
+                let (result, began) = await call(delivery, machine, under: span)
+                action = machine.called(result, now: .now)
+                if let span, let began { record(call: span, of: machine, since: began) }
             case .send(let outgoing, let delay):
                 await wait(delay)
-                let results = await send(outgoing)
+                let results = await send(outgoing, below: machine.trace)
                 action = machine.sent(results, isLive: await transport.isLive(delivery))
             case .settle(let settlement):
                 await transport.settle(delivery, settlement)
-                return finish(machine, after: arrival.duration(to: .now))
+                return finish(delivery, machine, since: arrival)
             case .abandon:
-                return finish(machine, after: arrival.duration(to: .now))
+                return finish(delivery, machine, since: arrival)
             }
         }
     }
 
-    private func call(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<[UInt8], Runtime.Failure> {
+    /// - Returns: what came of it, and when its turn came, if it did.
+    private func call(
+        _ delivery: Delivery, _ machine: DeliveryMachine, under span: TraceParent?
+    ) async -> (Result<[UInt8], Runtime.Failure>, began: MonotonicTime?) {
         lastCall += 1
         let id = Runtime.CallID(lastCall)
         underWay[id] = machine.envelope
         defer { underWay[id] = nil }
         let start = MonotonicTime.now
         defer { metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds) }
-        return await runtime.call(delivery.body, as: id) { await self.permit(delivery, machine) }
+        let result = await runtime.call(machine.request(under: span), as: id) {
+            let permission = await self.permit(delivery, machine)
+            if span != nil, case .success = permission { await self.noteTurn(of: id) }
+            return permission
+        }
+        return (result, turns.removeValue(forKey: id))
     }
+
+    private func noteTurn(of call: Runtime.CallID) { turns[call] = .now }
 
     /// Whether the call is still wanted when its turn has come, and for how long.
     private func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
@@ -124,15 +144,15 @@ public actor Sidecar {
 
     func uncancel(_ ids: [String]) { cancellations.remove(ids) }
 
-    private func finish(_ machine: DeliveryMachine, after duration: Duration) {
-        metrics.settled(machine, after: duration)
+    private func finish(_ delivery: Delivery, _ machine: DeliveryMachine, since arrival: MonotonicTime) {
+        metrics.settled(machine, after: arrival.duration(to: .now))
+        record(delivery, machine, since: arrival)
         if case .failed(let reason) = machine.outcome {
             logger.warning(
                 "delivery failed",
-                metadata: [
-                    "envelope_id": "\(machine.envelope?.id ?? "none")", "reason": "\(reason.rawValue)",
-                    "error": "\(machine.errorCode ?? "none")",
-                ])
+                metadata: .about(machine.envelope, machine.trace).merging([
+                    "reason": "\(reason.rawValue)", "error": "\(machine.errorCode ?? "none")",
+                ]) { $1 })
         }
         if machine.runtimeHangs { onRuntimeHang() }
     }
@@ -152,11 +172,13 @@ public actor Sidecar {
     // MARK: Sending
 
     /// Sends everything at once and waits for what becomes of each.
-    private func send(_ outgoing: [DeliveryMachine.Outgoing]) async -> [Result<Void, TransportError>] {
-        if outgoing.count == 1 { return [await send(outgoing[0])] }
+    private func send(
+        _ outgoing: [DeliveryMachine.Outgoing], below trace: TraceParent?
+    ) async -> [Result<Void, TransportError>] {
+        if outgoing.count == 1 { return [await send(outgoing[0], below: trace)] }
         return await withTaskGroup(of: (Int, Result<Void, TransportError>).self) { group in
             for (index, one) in outgoing.enumerated() {
-                group.addTask { (index, await self.send(one)) }
+                group.addTask { (index, await self.send(one, below: trace)) }
             }
             var results = [Result<Void, TransportError>](repeating: .success(()), count: outgoing.count)
             for await (index, result) in group { results[index] = result }
@@ -164,13 +186,16 @@ public actor Sidecar {
         }
     }
 
-    private func send(_ outgoing: DeliveryMachine.Outgoing) async -> Result<Void, TransportError> {
+    private func send(
+        _ outgoing: DeliveryMachine.Outgoing, below trace: TraceParent?
+    ) async -> Result<Void, TransportError> {
+        let start = MonotonicTime.now
         do throws(TransportError) {
             switch outgoing {
             case .report(let report): try await reporter.deliver(report)
-            case .message(let message, _):
-                let start = MonotonicTime.now
+            case .message(let message, let envelope):
                 try await transport.publish(message, timeout: nil)
+                record(message, envelope, below: trace, since: start)
                 if case .actor(let name) = message.destination {
                     metrics.sent(
                         message, to: name, destinationQueue: queuePrefix + name, policy: policy,
@@ -179,11 +204,15 @@ public actor Sidecar {
             }
             return .success(())
         } catch {
-            if case .message(let message, _) = outgoing {
+            var metadata: Logger.Metadata = [:]
+            if case .message(let message, let envelope) = outgoing {
+                record(message, envelope, below: trace, since: start, error)
+                metadata = .about(envelope, trace)
                 metrics.failed(
                     message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
             }
-            logger.warning("not sent", metadata: ["reason": "\(error)"])
+            metadata["reason"] = "\(error)"
+            logger.warning("not sent", metadata: metadata)
             return .failure(error)
         }
     }

@@ -6,12 +6,18 @@ public import Logging
 public struct JSONLogHandler: LogHandler {
     public var logLevel: Logger.Level
     public var metadata: Logger.Metadata = [:]
+    /// Says what is known of the work that the line comes from.
+    public var metadataProvider: Logger.MetadataProvider?
     private let label: String
     private let descriptor: Int32
 
     /// - Parameter descriptor: where the lines go; 2 is standard error.
-    public init(label: String, level: Logger.Level = .info, descriptor: Int32 = 2) {
+    public init(
+        label: String, level: Logger.Level = .info, descriptor: Int32 = 2,
+        metadataProvider: Logger.MetadataProvider? = nil
+    ) {
         self.label = label
+        self.metadataProvider = metadataProvider
         self.descriptor = descriptor
         logLevel = level
     }
@@ -33,7 +39,9 @@ public struct JSONLogHandler: LogHandler {
             writer.name(name)
             writer.append(string: text)
         }
-        let metadata = metadata.merging(event.metadata ?? [:]) { $1 }
+        var metadata = metadata
+        if let metadataProvider { metadata.merge(metadataProvider.get()) { $1 } }
+        if let own = event.metadata { metadata.merge(own) { $1 } }
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
             // A name that stands twice is read by some as the first, by others as the last.
             writer.name(own.contains { $0.0 == key } ? "\(key)_" : key)

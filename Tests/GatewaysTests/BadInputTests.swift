@@ -205,9 +205,9 @@ struct BadInputTests {
                 let answer = try await client.get(path)
                 #expect(answer.status == 404, "\(path)")
             }
-            let delete = try await client.send("DELETE", "/envelopes/e")
-            #expect(delete.status == 405)
-            #expect(delete.headers["allow"] == "GET")
+            let put = try await client.send("PUT", "/envelopes/e")
+            #expect(put.status == 405)
+            #expect(put.headers["allow"] == "DELETE, GET")
             #expect(try await client.get("/envelopes?parnet=x").code == "invalid_request")
             for query in ["parent=", "parent=%00", "parent=p&limit=0", "parent=p&limit=x", "parent=p&limit=1001"] {
                 #expect(try await client.get("/envelopes?\(query)").status == 400, "\(query)")

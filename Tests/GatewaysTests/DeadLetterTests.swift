@@ -4,6 +4,8 @@ import EventLoops
 import Foundation
 import Logging
 import ServiceLifecycle
+import Synchronization
+import Telemetry
 import TestSupport
 import Testing
 import Transports
@@ -167,6 +169,29 @@ struct DeadLetterTests {
                 #expect(outcome.entries.map(\.size) == [body.utf8.count])
                 #expect(outcome.entries.map(\.body) == [kept])
             }
+        }
+    }
+
+    @Test func aReplayedOneGoesOnInItsTraceAndNamesWhoHasSentItAgain() async throws {
+        try await withWorld { world in
+            let parent = try #require(TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+            let body = #"{"id":"e","route":{"actors":["a"]},"headers":{"traceparent":"\#(parent)"},"payload":1}"#
+            try await world.bury("e", "a", "rejected", body: body)
+            let spans = Mutex<[Span]>([])
+            let desk = DeadLetterDesk(
+                queues: RabbitMQDeadLetters(world.broker), transport: world.transport, publishTimeout: .seconds(5),
+                spans: MessageSpans(Tracer { span in spans.withLock { $0.append(span) } }, .init()),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let operation = TraceParent.random()
+            try await RequestScope.$current.withValue(RequestScope(id: nil, trace: operation)) {
+                _ = try await desk.go(through: "a", DeadLetterFilter(), limit: 1, .replay)
+            }
+            let deliveries = await world.transport.deliveries(from: .actor("a"), prefetch: 1)
+            let delivery = try await within(.seconds(10), "the replayed one") { await deliveries.first { _ in true } }
+            let sent = try Envelope(parsing: try #require(delivery).body).headers.traceparent
+            let span = try #require(spans.withLock { $0 }.first)
+            #expect(span.context == sent && span.parent == parent && span.links == [operation])
+            #expect(sent?.traceID == parent.traceID && sent != parent)
         }
     }
 

@@ -21,7 +21,7 @@ def watchdog(envelope):
 
 def split(payload):
     noted("split", payload)
-    return [{"part": part} for part in range(payload["parts"])]
+    return [{**payload, "part": part} for part in range(payload["parts"])]
 
 
 def slow(payload):
@@ -34,6 +34,16 @@ def poison(payload):
     """Kills the sidecar that gave it to us, as often as it is told to."""
     noted("poison", payload)
     if not Path(payload["cure"]).exists():
-        os.kill(int(Path(os.environ["SIDECAR"]).read_text()), 9)
+        while not (sidecar := Path(os.environ["SIDECAR"]).read_text()):
+            time.sleep(0.01)  # one that has just been started: its number is being written
+        os.kill(int(sidecar), 9)
         time.sleep(600)
     return {"cured": True}
+
+
+def fragile(payload):
+    """Fails until it is mended."""
+    noted("fragile", payload)
+    if not Path(payload["cure"]).exists():
+        raise ValueError("not mended yet")
+    return {"mended": payload.get("part")}

@@ -20,7 +20,7 @@ from pipeline import Actor, Pipeline  # noqa: E402
 
 PROGRAMS = REPOSITORY / ".build" / "debug"
 RUNTIME = [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"]
-HANDLERS = {"watchdog": "envelope", "split": "payload", "slow": "payload", "poison": "payload"}
+HANDLERS = {"watchdog": "envelope", "split": "payload", "slow": "payload", "poison": "payload", "fragile": "payload"}
 FINAL = ("succeeded", "failed", "cancelled")
 LIMIT = 40
 
@@ -210,6 +210,63 @@ class Endings(unittest.TestCase):
         return subprocess.run(
             [PROGRAMS / "troupe", *arguments, "--gateway", self.pipeline.gateway_url],
             capture_output=True, text=True, check=True, timeout=LIMIT).stdout
+
+    def test_what_has_failed_is_sent_again_from_where_it_failed_or_from_the_start(self) -> None:
+        for start, calls_before in (("failed_step", 1), ("start", 2)):
+            self.calls.write_text("")
+            cure = self.folder / f"mended-{start}"
+            identity = self.submit("slow", "fragile", payload={"seconds": 0, "cure": str(cure)})
+            failed = self.ended(identity)
+            self.assertEqual((failed["status"], failed["current_actor_name"]), ("failed", "fragile"))
+            cure.touch()
+            self.assertNotIn(self.ask(f"/envelopes/{identity}/retry", {"from": start})["status"], ("failed", "cancelled"))
+            self.assertEqual(self.ended(identity)["status"], "succeeded")
+            self.assertEqual(len(self.calls_of("slow")), calls_before)
+            self.assertEqual(len(self.calls_of("fragile")), 2)
+            # It got the same both times.
+            self.assertEqual(*self.calls_of("fragile"))
+            ends = [update["status"] for update in self.history(identity) if update["status"] in FINAL]
+            self.assertEqual(ends, ["failed", "succeeded"])
+
+    def test_parts_that_have_failed_are_sent_again_one_by_one_or_with_the_whole(self) -> None:
+        cure = self.folder / "mended-parts"
+        identity = self.submit("split", "fragile", payload={"parts": 3, "cure": str(cure)})
+        family = [identity, f"{identity}-1", f"{identity}-2"]
+        for one in family:
+            self.until(lambda: self.known(one), lambda envelope: envelope and envelope["status"] == "failed")
+        cure.touch()
+        for one in family:
+            self.ask(f"/envelopes/{one}/retry", {})
+        for one, part in zip(family, range(3)):
+            self.assertEqual(self.ended(one)["result"], {"mended": part})
+        with self.assertRaises(urllib.error.HTTPError) as refusal:
+            self.ask(f"/envelopes/{identity}/retry", {"from": "start"})
+        self.assertEqual(json.load(refusal.exception)["code"], "not_retryable")
+
+    def test_a_cancelled_whole_is_sent_again_with_parts_of_its_own(self) -> None:
+        identity = self.submit("split", "slow", payload={"parts": 3, "seconds": 1})
+        self.until(lambda: self.calls_of("slow"), len)
+        self.ask(f"/envelopes/{identity}/cancel", {})
+
+        def retried():
+            try:
+                return self.ask(f"/envelopes/{identity}/retry", {"from": "start"})
+            except urllib.error.HTTPError as refusal:
+                problem = json.load(refusal)
+                self.assertEqual((problem["code"], refusal.headers["Retry-After"]), ("not_retryable", "1"), problem)
+                return None
+
+        self.until(retried, lambda envelope: envelope)  # once its message has ended
+        self.assertEqual(self.ended(identity)["status"], "succeeded")
+        for part in (f"{identity}-1.1", f"{identity}-1.2"):
+            self.until(lambda: self.known(part), lambda envelope: envelope and envelope["status"] == "succeeded")
+        self.assertEqual(self.envelope(f"{identity}-1")["status"], "cancelled")
+
+    def known(self, identity: str):
+        try:
+            return self.envelope(identity)
+        except urllib.error.HTTPError:
+            return None
 
 
 if __name__ == "__main__":

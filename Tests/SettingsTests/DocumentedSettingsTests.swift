@@ -21,7 +21,7 @@ struct DocumentedSettingsTests {
                 /(?:\.(?:text|list|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
             for match in source.matches(of: calls) { names.insert("TROUPE_\(match.1)") }
             for match in source.matches(of: /orFile: "([A-Z0-9_]+)"/) { names.insert("TROUPE_\(match.1)") }
-            for match in source.matches(of: /"(AWS_[A-Z_]+)"/) { names.insert(String(match.1)) }
+            for match in source.matches(of: /"((?:AWS|OTEL)_[A-Z_]+)"/) { names.insert(String(match.1)) }
         }
         let runtime = try text("actors/runtime/troupe_runtime.py").prefix(4000)
         for match in runtime.matches(of: /^ {4}(TROUPE_[A-Z_]+) {2}/.anchorsMatchLineEndings()) {
@@ -33,7 +33,7 @@ struct DocumentedSettingsTests {
     @Test func theTableIsTrue() throws {
         let page = try Self.text("docs/settings.md")
         var documented: Set<String> = []
-        for match in page.matches(of: /`((?:TROUPE|AWS)_[A-Z0-9_]+)`/) { documented.insert(String(match.1)) }
+        for match in page.matches(of: /`((?:TROUPE|AWS|OTEL)_[A-Z0-9_]+)`/) { documented.insert(String(match.1)) }
         let read = try Self.read()
         #expect(read.count > 60)
         #expect(read.subtracting(documented) == [], "read, but not in docs/settings.md")

@@ -42,6 +42,19 @@ struct JSONLogHandlerTests {
         #expect(lines[1]["attempt"] == "1")
     }
 
+    @Test func whatTheCallSaysStandsAboveWhatIsKnownOfTheWork() async throws {
+        let pipe = Pipe()
+        let provider = Logger.MetadataProvider { ["trace_id": "t", "envelope_id": "of the work"] }
+        let descriptor = pipe.fileHandleForWriting.fileDescriptor
+        let logger = Logger(label: "l") {
+            JSONLogHandler(label: $0, descriptor: descriptor, metadataProvider: provider)
+        }
+        logger.info("m", metadata: ["envelope_id": "e"])
+        try pipe.fileHandleForWriting.close()
+        let line = try #require(String(data: pipe.fileHandleForReading.readDataToEndOfFile(), encoding: .utf8))
+        #expect(line.contains(#""envelope_id":"e","trace_id":"t"}"#))
+    }
+
     @Test func keepsToItsLevel() async throws {
         let lines = try await lines(level: .warning) { logger in
             logger.info("no")

@@ -63,6 +63,8 @@ AFTER = [  # these start servers of their own
         *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "Tests").rglob("test_*.py")),
     ]),
     Stage("mcp clients", [PYTHON, "Tests/MCP/run.py"]),
+    Stage("rest clients", [PYTHON, "Tests/REST/run.py"]),
+    Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
     Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.4"}),

@@ -37,6 +37,7 @@ struct Endpoint: Sendable {
         var type = "application/json"
         var schema: Schema
         var example: String?
+        var isRequired = true
     }
 
     struct Answer: Sendable {
@@ -47,6 +48,8 @@ struct Endpoint: Sendable {
         var schema: Schema?
         var example: String?
         var headers: [Parameter] = []
+        /// Its `id` is an envelope's: links lead from here to all that can be done with one.
+        var hasEnvelopeID = false
     }
 
     /// Of the path, in order.

@@ -82,7 +82,7 @@ struct OpenAPIDocument: Sendable {
             writer.name("requestBody")
             writer.beginObject()
             writer.name("required")
-            writer.append(true)
+            writer.append(body.isRequired)
             writer.name("content")
             write(type: body.type, body.schema, example: body.example, to: &writer)
             writer.endObject()
@@ -150,6 +150,19 @@ struct OpenAPIDocument: Sendable {
         if let schema = answer.schema {
             writer.name("content")
             write(type: answer.type, schema, example: answer.example, to: &writer)
+        }
+        if answer.hasEnvelopeID {
+            writer.name("links")
+            writer.beginObject()
+            for endpoint in endpoints where endpoint.pathParameters == ["id"] {
+                writer.name(endpoint.name)
+                writer.beginObject()
+                writer.member("operationId", endpoint.name)
+                writer.name("parameters")
+                writer.append(#"{"id":"$response.body#/id"}"#)
+                writer.endObject()
+            }
+            writer.endObject()
         }
         writer.endObject()
     }

@@ -10,7 +10,7 @@ enum OpenAPISchemas {
         ("ProgressReport", progressReport), ("FinalReport", finalReport),
         ("Tool", tool), ("ToolCall", toolCall), ("ToolResult", toolResult),
         ("DeadLetter", deadLetter), ("DeadLetterList", deadLetterList), ("DeadLetterSelection", deadLetterSelection),
-        ("Problem", problem),
+        ("TimeSpan", timeSpan), ("Problem", problem),
     ]
 
     private static let envelopeID: Schema = #"""
@@ -33,28 +33,28 @@ enum OpenAPISchemas {
         """##
 
     /// Members that say when; at most one of each pair.
-    private static let schedule: Schema = #"""
+    private static let schedule: Schema = ##"""
         {"type":"object","properties":{
-        "delay_ms":{"type":"integer","minimum":0,"maximum":316224000000,"description":"Starts so much later; not beside not_before"},
-        "not_before":{"type":"string","format":"date-time","description":"Starts then; not beside delay_ms; at most ten years ahead"},
+        "delay_ms":{"type":["integer","null"],"minimum":0,"maximum":316224000000,"description":"Starts so much later; not beside not_before"},
+        "not_before":{"type":["string","null"],"format":"date-time","description":"Starts then; not beside delay_ms; at most ten years ahead"},
         "timeout":{"description":"Must end so long after its start: seconds, or a text like \"5m\"","oneOf":[
-        {"type":"number","exclusiveMinimum":0,"maximum":316224000},{"type":"string","pattern":"^[1-9][0-9]{0,5}(ms|s|m|h)$"}]},
-        "deadline":{"type":"string","format":"date-time","description":"Must end by then; must be after the start"}}}
-        """#
+        {"type":"number","exclusiveMinimum":0,"maximum":316224000},{"$ref":"#/components/schemas/TimeSpan"},{"type":"null"}]},
+        "deadline":{"type":["string","null"],"format":"date-time","description":"Must end by then; must be after the start"}}}
+        """##
 
     private static let submission: Schema = ##"""
         {"type":"object","required":["route","payload"],"properties":{
-        "id":{"$ref":"#/components/schemas/EnvelopeID"},
+        "id":{"anyOf":[{"$ref":"#/components/schemas/EnvelopeID"},{"type":"null"}]},
         "route":{"$ref":"#/components/schemas/Route"},
-        "headers":{"type":"object","description":"Travel with the envelope"},
+        "headers":{"type":["object","null"],"description":"Travel with the envelope"},
         "payload":{"description":"Any JSON, handed on byte for byte"}},
         "allOf":[{"$ref":"#/components/schemas/Schedule"}]}
         """##
 
     private static let toolSubmission: Schema = ##"""
         {"type":"object","required":["tool"],"properties":{
-        "id":{"$ref":"#/components/schemas/EnvelopeID"},"tool":{"type":"string","minLength":1},
-        "arguments":{"type":"object"},"headers":{"type":"object"}},
+        "id":{"anyOf":[{"$ref":"#/components/schemas/EnvelopeID"},{"type":"null"}]},"tool":{"type":"string","minLength":1},
+        "arguments":{"type":["object","null"]},"headers":{"type":["object","null"]}},
         "allOf":[{"$ref":"#/components/schemas/Schedule"}]}
         """##
 
@@ -67,7 +67,7 @@ enum OpenAPISchemas {
     private static let childRegistration: Schema = ##"""
         {"type":"object","required":["id","parent_id"],"properties":{
         "id":{"$ref":"#/components/schemas/EnvelopeID"},"parent_id":{"$ref":"#/components/schemas/EnvelopeID"},
-        "actors":{"type":"array","items":{"type":"string"}},"current":{"type":"integer","minimum":0}}}
+        "actors":{"type":["array","null"],"items":{"type":["string","null"]}},"current":{"type":["integer","null"]}}}
         """##
 
     private static let envelopeState: Schema = ##"""
@@ -128,15 +128,15 @@ enum OpenAPISchemas {
     private static let progressReport: Schema = #"""
         {"type":"object","required":["status"],"properties":{
         "status":{"enum":["received","processing","completed","retrying"]},
-        "actors":{"type":"array","items":{"type":"string"}},"current_actor_idx":{"type":"integer","minimum":0,"maximum":1000000},
-        "current_actor_name":{"type":"string"},"message":{"type":"string"}}}
+        "actors":{"type":["array","null"],"items":{"type":["string","null"]}},"current_actor_idx":{"type":["integer","null"]},
+        "current_actor_name":{"type":["string","null"]},"message":{"type":["string","null"]}}}
         """#
 
     private static let finalReport: Schema = #"""
         {"type":"object","required":["status"],"properties":{
-        "status":{"enum":["succeeded","failed","cancelled"]},"result":true,"error":{"type":"string"},"error_details":true,
-        "actors":{"type":"array","items":{"type":"string"}},"current_actor_idx":{"type":"integer","minimum":0,"maximum":1000000},
-        "current_actor_name":{"type":"string"},"message":{"type":"string"}}}
+        "status":{"enum":["succeeded","failed","cancelled"]},"result":true,"error":{"type":["string","null"]},"error_details":true,
+        "actors":{"type":["array","null"],"items":{"type":["string","null"]}},"current_actor_idx":{"type":["integer","null"]},
+        "current_actor_name":{"type":["string","null"]},"message":{"type":["string","null"]}}}
         """#
 
     private static let tool: Schema = #"""
@@ -146,7 +146,7 @@ enum OpenAPISchemas {
 
     private static let toolCall: Schema = ##"""
         {"type":"object","required":["name"],"properties":{
-        "name":{"type":"string","minLength":1},"arguments":{"type":"object"}},"allOf":[{"$ref":"#/components/schemas/Schedule"}]}
+        "name":{"type":"string","minLength":1},"arguments":{"type":["object","null"]}},"allOf":[{"$ref":"#/components/schemas/Schedule"}]}
         """##
 
     private static let toolResult: Schema = #"""
@@ -170,13 +170,19 @@ enum OpenAPISchemas {
         "more":{"type":"boolean","description":"Whether there are more than the limit let through"}}}
         """##
 
-    private static let deadLetterSelection: Schema = #"""
+    private static let deadLetterSelection: Schema = ##"""
         {"type":"object","additionalProperties":false,"properties":{
-        "actor":{"type":"string","minLength":1},"ids":{"type":"array","items":{"type":"string"},"minItems":1},
-        "type":{"type":"string","description":"A part of the reason"},
-        "older_than":{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"},"newer_than":{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"},
-        "before":{"type":"string","format":"date-time"},"limit":{"type":"integer","minimum":1,"maximum":1000},
-        "dry_run":{"type":"boolean"}}}
+        "actor":{"type":["string","null"],"minLength":1},"ids":{"type":["array","null"],"items":{"type":["string","null"]},"minItems":1},
+        "type":{"type":["string","null"],"description":"A part of the reason"},
+        "older_than":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"null"}]},
+        "newer_than":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"null"}]},
+        "before":{"type":["string","null"],"format":"date-time"},"limit":{"type":["integer","null"],"minimum":1,"maximum":1000},
+        "dry_run":{"type":["boolean","null"]}}}
+        """##
+
+    private static let timeSpan: Schema = #"""
+        {"type":"string","pattern":"^([0-9]{1,8}(\\.[0-9]{1,3})?|([0-9]{1,8}(\\.[0-9]{1,3})?(ms|s|m|h|d)){1,4})$",
+        "description":"250ms, 30s, 5m, 1h30m, 7d; a bare number is seconds"}
         """#
 
     private static let problem: Schema = #"""

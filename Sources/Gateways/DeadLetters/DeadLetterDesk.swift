@@ -1,6 +1,7 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
+internal import Telemetry
 internal import Transports
 
 /// What an operator can do with the dead letters of one actor.
@@ -8,6 +9,8 @@ struct DeadLetterDesk: Sendable {
     let queues: any DeadLetterQueues
     let transport: any Transport
     let publishTimeout: Duration
+    /// `nil` where nothing is traced.
+    var spans: MessageSpans?
     let logger: Logger
 
     enum Act: Sendable { case list, show, replay, purge }
@@ -81,6 +84,8 @@ struct DeadLetterDesk: Sendable {
     /// fails in between can be done again.
     /// - Returns: why it could not be sent.
     private func replay(_ message: DeadLetterMessage, _ actor: String) async -> String? {
+        let start = MonotonicTime.now
+        var (trace, parent): (TraceParent?, TraceParent?)
         do throws(TransportError) {
             var body = message.body
             // What is no envelope goes as it is: a newer sidecar may understand it.
@@ -90,6 +95,9 @@ struct DeadLetterDesk: Sendable {
                 if let deadline = envelope.deadline, deadline <= Timestamp.microsecondsNow() {
                     envelope.unknown.removeAll { $0.isNamed("deadline") }
                 }
+                parent = envelope.headers.traceparent
+                trace = spans?.tracer.context(below: parent)
+                if let trace { envelope.headers.traceparent = trace }
                 body = envelope.encoded()
                 try await report(reopened: envelope, at: actor)
                 // Sidecars that have heard of a cancellation would end it again.
@@ -98,6 +106,12 @@ struct DeadLetterDesk: Sendable {
                     Message(to: .control, id: "", body: reminder.encoded()), timeout: publishTimeout)
             }
             try await transport.publish(Message(to: .actor(actor), id: message.id, body: body), timeout: publishTimeout)
+            if let trace {
+                // It goes on in its own trace; the link leads to who has sent it again.
+                spans?.published(
+                    trace, below: parent, to: actor, id: message.id, bytes: body.count, since: start,
+                    links: [RequestScope.current?.trace].compactMap(\.self))
+            }
             logger.info("dead letter replayed", metadata: ["envelope_id": "\(message.id)", "actor": "\(actor)"])
             return nil
         } catch {

@@ -9,24 +9,34 @@ extension GatewayRouter {
         // Said before anything is read; what is to come can still be refused line by line.
         try gate.enter(1)
         let key = try IdempotencyKey(request, body: [])
+        // The body is written when the request's own scope is left already.
+        let scope = RequestScope.current
         let body = ResponseBody { writer in
-            var bulk = BulkSubmission(self, request, context.principal, key)
-            do {
-                for try await buffer in request.body {
-                    try await writer.write { try await bulk.take(buffer.readableBytesView, to: &$0) }
-                }
-                try await writer.write { lines in
-                    try await bulk.finish(to: &lines)
-                    bulk.writeSums(to: &lines)
-                }
-            } catch let problem as Problem {
-                try await writer.write { $0.writeLine(problem) }
-            } catch let error as PostgreSQLError {
-                try await writer.write { $0.writeLine(Problem(error)) }
+            try await RequestScope.$current.withValue(scope) {
+                try await take(request, BulkSubmission(self, request, context.principal, key), &writer)
             }
-            try await writer.finish(nil)
         }
         return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: body)
+    }
+
+    private func take(
+        _ request: Request, _ bulk: BulkSubmission, _ writer: inout any ResponseBodyWriter
+    ) async throws {
+        var bulk = bulk
+        do {
+            for try await buffer in request.body {
+                try await writer.write { try await bulk.take(buffer.readableBytesView, to: &$0) }
+            }
+            try await writer.write { lines in
+                try await bulk.finish(to: &lines)
+                bulk.writeSums(to: &lines)
+            }
+        } catch let problem as Problem {
+            try await writer.write { $0.writeLine(problem) }
+        } catch let error as PostgreSQLError {
+            try await writer.write { $0.writeLine(Problem(error)) }
+        }
+        try await writer.finish(nil)
     }
 }
 

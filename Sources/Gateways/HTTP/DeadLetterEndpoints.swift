@@ -47,7 +47,7 @@ extension GatewayRouter {
         ]
     }
 
-    private static let age: Schema = #"{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|h)$"}"#
+    private static let age = Schema.named("TimeSpan")
 
     /// `GET /dead-letters?actor=&type=&older_than=&newer_than=&before=&limit=`
     func listDeadLetters(_ request: Request, _ context: Context) async throws -> Response {
@@ -130,7 +130,10 @@ struct DeadLetterSelection {
                 .invalidRequest, "'\(member.name ?? "")' is none of: \(known.joined(separator: ", "))",
                 at: "/\(member.name ?? "")")
         }
-        if let actor = try members.string("actor") { actors = [actor] }
+        if let actor = try members.string("actor") {
+            guard !actor.isEmpty else { throw Problem(.invalidRequest, "'actor' must not be empty", at: "/actor") }
+            actors = [actor]
+        }
         if let ids = members["ids"], ids.kind != .null {
             let texts = ids.elements.compactMap(\.string)
             guard ids.kind == .array, texts.count == ids.elements.count, !texts.isEmpty else {

@@ -91,4 +91,44 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .internalError: "Something went wrong in the gateway"
         }
     }
+
+    /// What the caller can do.
+    var advice: String {
+        switch self {
+        case .invalidJSON: "Send valid JSON in UTF-8; `detail` says where it breaks"
+        case .nestingTooDeep: "Flatten it; the limit is `TROUPE_GATEWAY_MAX_NESTING`"
+        case .bodyTooLarge: "Send a reference instead; the limit is `TROUPE_GATEWAY_MAX_BODY`"
+        case .invalidRequest: "`detail` names the member, header or query parameter; `pointer` points to it in the body"
+        case .invalidID: "Choose another id, or none: the gateway makes one"
+        case .invalidRoute: "`pointer` points to the actor; `happy-end` and `error-end` are reserved"
+        case .invalidDeadline: "Give a time with a zone that lies behind the start"
+        case .invalidReport: "For sidecars: docs/protocol.md has what a report needs"
+        case .invalidArguments: "`errors` points to each wrong argument; `GET /tools` has the schema"
+        case .invalidCursor: "Begin the list anew, without `cursor`"
+        case .duplicateID: "It has been submitted already; ask again with an Idempotency-Key to get the first answer"
+        case .alreadyEnded: "Nothing: `GET /envelopes/{id}` tells how it ended"
+        case .keyReused: "Take a new key for a new request"
+        case .notEnded: "Wait for its end, or cancel it"
+        case .noResult: "`detail` has the error; `POST /envelopes/{id}/retry` sends it again"
+        case .notRetryable: "`detail` says why, and what would do; after `Retry-After` where there is one"
+        case .unknownEnvelope: "Look at the id; envelopes that ended long ago may have been deleted"
+        case .unknownTool: "`GET /tools` lists the tools"
+        case .notFound: "`/openapi.json` lists the paths"
+        case .methodNotAllowed: "The header `Allow` lists the methods"
+        case .overloaded: "Ask again after `Retry-After`"
+        case .headTooLarge: "Send fewer or smaller headers (`TROUPE_GATEWAY_MAX_HEAD`)"
+        case .misdirected:
+            "Report to the gateway's internal port (`TROUPE_GATEWAY_INTERNAL_PORT`), ask all else at the other"
+        case .unauthenticated: "Send an API key or a token; docs/security.md says how"
+        case .insufficientScope: "Use a key or token with the scope that `WWW-Authenticate` names"
+        case .forbiddenOrigin: "Let the page or the name in: `TROUPE_GATEWAY_ORIGINS`, `TROUPE_GATEWAY_HOSTS`"
+        case .rateLimited: "Ask again after `Retry-After` seconds, and less often"
+        case .tooManyStreams: "Close a stream, or ask again after `Retry-After` seconds"
+        case .streamsExhausted: "Ask again after `Retry-After` seconds, or at another gateway"
+        case .authUnavailable: "Ask again after `Retry-After` seconds: the issuer of tokens is away"
+        case .databaseUnavailable:
+            "Ask again after `Retry-After`; with an Idempotency-Key that is safe for submissions, too"
+        case .internalError: "Look into the gateway's log"
+        }
+    }
 }

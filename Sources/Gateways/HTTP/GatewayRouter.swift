@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import PostgreSQL
+internal import Telemetry
 internal import Transports
 
 /// All that the endpoints share, and which endpoints there are.
@@ -17,6 +18,8 @@ struct GatewayRouter: Sendable {
     let desk: DeadLetterDesk
     let catalogue: LiveFile<ToolCatalogue>
     let metrics: GatewayMetrics
+    /// `nil` where nothing is traced.
+    let tracer: Tracer?
     let reading: RequestReading
     let outboxGrace: Duration
     let outboxHorizon: Duration
@@ -47,7 +50,7 @@ struct GatewayRouter: Sendable {
         let router = Router(context: Context.self)
         router.add(middleware: CrossOriginMiddleware(origins: access.origins))
         if let resource = access.resource { router.add(middleware: ChallengeMiddleware(resource: resource)) }
-        router.add(middleware: RequestMiddleware(metrics: metrics, logger: logger))
+        router.add(middleware: RequestMiddleware(metrics: metrics, tracer: tracer, logger: logger))
         for (path, endpoints) in Dictionary(grouping: endpoints(), by: \.path) {
             add(path, endpoints, access, to: router)
         }

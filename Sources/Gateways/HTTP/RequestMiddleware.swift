@@ -10,9 +10,25 @@ struct RequestMiddleware: RouterMiddleware {
     typealias Context = GatewayContext
 
     let metrics: GatewayMetrics
+    let tracer: Tracer?
     let logger: Logger
 
     func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let caller = CallerTrace(request.headers).parent
+        let span =
+            ServerSpan.isFor(request, route: context.endpointPath) ? ServerSpan(tracer, below: caller) : nil
+        let scope = RequestScope(id: request.headers[.requestID], trace: span?.context ?? caller)
+        return try await RequestScope.$current.withValue(scope) {
+            var response = try await answer(request, context: context, next: next)
+            response.headers[.requestID] = scope.id
+            span?.end(request, route: context.endpointPath ?? "none", status: response.status.code)
+            return response
+        }
+    }
+
+    private func answer(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let start = MonotonicTime.now

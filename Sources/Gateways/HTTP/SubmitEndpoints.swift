@@ -1,6 +1,7 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
+internal import Logging
 internal import Telemetry
 
 extension GatewayRouter {
@@ -22,7 +23,9 @@ extension GatewayRouter {
                     example:
                         #"{"route":{"actors":["resize","caption"]},"payload":{"url":"https://example.com/cat.png"}}"#),
                 answers: [
-                    .init(status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location]),
+                    .init(
+                        status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location],
+                        hasEnvelopeID: true),
                     .init(status: .created, text: "A child is registered", schema: .named("Accepted")),
                 ], errors: Self.submissionErrors, listeners: [.outside, .inside], handler: postEnvelope),
             Endpoint(
@@ -39,7 +42,7 @@ extension GatewayRouter {
                     example: """
                         {"route":{"actors":["caption"]},"payload":{"url":"https://example.com/1.png"}}
                         {"tool":"caption","arguments":{"url":"https://example.com/2.png"}}
-                        """),
+                        """, isRequired: false),
                 answers: [
                     .init(
                         status: .ok, text: "A line each, and the sums", type: "application/x-ndjson",
@@ -91,8 +94,10 @@ extension GatewayRouter {
         _ submissionRequest: SubmissionRequest, from request: Request, by principal: Principal
     ) throws(Problem) -> Submission {
         var submissionRequest = submissionRequest
-        submissionRequest.traceParent = HTTPField.Name("traceparent").flatMap { request.headers[$0] }.flatMap(
-            TraceParent.init)
+        if submissionRequest.trace == nil {
+            submissionRequest.trace = CallerTrace(request.headers)
+            if let scope = RequestScope.current { submissionRequest.trace?.parent = scope.trace }
+        }
         var submission = try submissionRequest.submission()
         submission.principal = principal.id
         return submission
@@ -122,6 +127,7 @@ extension GatewayRouter {
         for (submission, outcome) in zip(submissions, outcomes) {
             guard case .accepted(let rowID) = outcome else { continue }
             metrics.submitted.increment()
+            logger.debug("envelope accepted", metadata: ["envelope_id": "\(submission.id)"])
             if let start = submission.schedule.notBefore {
                 outbox.expectMessage(at: start)
             } else {
@@ -144,7 +150,7 @@ extension GatewayRouter {
         }
         let route = try childRoute(members)
         let child = FanOutChild(id: id, parentID: parentID, actors: route.actors, actorIndex: route.current)
-        _ = try await reportWriter.write([.child(child)])
+        _ = try await reportWriter.write([ReadReport(.child(child))])
         return Response(status: .created) { writer in
             writer.beginObject()
             writer.member("status", "created")

@@ -12,7 +12,9 @@ struct MCPServer: Sendable {
 
     init(gateway: GatewayRouter) {
         self.gateway = gateway
-        sessions = SessionTable(limit: gateway.mcp.sessionLimit, idleLimit: gateway.mcp.sessionIdleLimit)
+        sessions = SessionTable(
+            limit: gateway.mcp.sessionLimit, idleLimit: gateway.mcp.sessionIdleLimit,
+            gauge: gateway.metrics.mcpSessions)
     }
 
     /// Who asks, and how.
@@ -56,13 +58,21 @@ struct MCPServer: Sendable {
         "resources/read", "resources/subscribe", "prompts/get", "completion/complete",
     ]
 
+    /// What the metrics name; anything else is a client's.
+    static let methods: Set = [
+        "tools/list", "tools/call", "resources/list", "resources/templates/list", "resources/read",
+        "resources/subscribe", "resources/unsubscribe", "prompts/list", "prompts/get", "completion/complete", "ping",
+        "logging/setLevel", "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
+        "server/discover", "subscriptions/listen",
+    ]
+
     /// - Throws: `JSONRPCError`, `Problem`, `PostgreSQLError`.
     func answer(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         let params = request.params
         if Self.readingMethods.contains(request.method) { try caller.principal.require(.read) }
         switch request.method {
         case "tools/list": return try .result(listTools(params, caller))
-        case "tools/call": return try await callTool(request, caller)
+        case "tools/call": return try await callToolTraced(request, caller)
         case "resources/list": return try await .result(listResources(params, caller))
         case "resources/templates/list": return try .result(listResourceTemplates(params))
         case "resources/read": return try await .result(readResource(params, caller))

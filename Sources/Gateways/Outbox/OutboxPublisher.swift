@@ -15,6 +15,8 @@ final class OutboxPublisher: Sendable {
     private let transport: any Transport
     private let settings: Settings
     private let metrics: GatewayMetrics
+    /// `nil` where nothing is traced.
+    private let spans: MessageSpans?
     private let logger: Logger
     private let deletions: OutboxDeletions
     private let alarm = Alarm()
@@ -39,12 +41,14 @@ final class OutboxPublisher: Sendable {
     private static let freshBytesLimit = 64 << 20
 
     init(
-        store: EnvelopeStore, transport: any Transport, settings: Settings, metrics: GatewayMetrics, logger: Logger
+        store: EnvelopeStore, transport: any Transport, settings: Settings, metrics: GatewayMetrics,
+        spans: MessageSpans?, logger: Logger
     ) {
         self.store = store
         self.transport = transport
         self.settings = settings
         self.metrics = metrics
+        self.spans = spans
         self.logger = logger
         deletions = OutboxDeletions(store: store, logger: logger)
         (fresh, freshContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1024))
@@ -123,13 +127,16 @@ final class OutboxPublisher: Sendable {
     // MARK: One message
 
     private func publish(_ message: OutboxMessage) async {
+        let (body, span) = traced(message.body)
         do throws(TransportError) {
             try await transport.publish(
-                Message(to: .actor(message.actor), id: message.envelopeID, body: message.body),
+                Message(to: .actor(message.actor), id: message.envelopeID, body: body),
                 timeout: settings.publishTimeout)
         } catch {
+            span?.end(spans, message, error: error.code.rawValue)
             return await handleFailure(of: message, error)
         }
+        span?.end(spans, message)
         metrics.published.increment()
         await deletions.delete(message.rowID)
     }
@@ -142,7 +149,9 @@ final class OutboxPublisher: Sendable {
                 "envelope_id": "\(message.envelopeID)", "actor": "\(message.actor)",
                 "attempt": "\(message.attempts + 1)",
                 "error": "\(error)",
-            ])
+            ].merging(Logger.Metadata(try? Envelope(parsing: message.body, limits: .ofBroker).headers.traceparent)) {
+                $1
+            })
         do throws(PostgreSQLError) {
             if error.code == .unroutable && message.attempts + 1 >= settings.unroutableLimit {
                 try await giveUp(message)
@@ -168,5 +177,29 @@ final class OutboxPublisher: Sendable {
         _ = try await store.apply([change])
         try await store.deleteMessages([message.rowID])
         metrics.finished(.failed).increment()
+    }
+
+    // MARK: Traces
+
+    /// A try to publish, below the span that stands in the outbox.
+    private struct PublishSpan {
+        let context: TraceParent
+        let parent: TraceParent?
+        let start = MonotonicTime.now
+
+        func end(_ spans: MessageSpans?, _ message: OutboxMessage, error: String? = nil) {
+            spans?.published(
+                context, below: parent, to: message.actor, id: message.envelopeID, bytes: message.body.count,
+                since: start, error: error)
+        }
+    }
+
+    /// The message with the span of this try as the parent of what comes after it.
+    private func traced(_ body: [UInt8]) -> ([UInt8], PublishSpan?) {
+        guard let spans, var envelope = try? Envelope(parsing: body, limits: .ofBroker) else { return (body, nil) }
+        let parent = envelope.headers.traceparent
+        guard let context = spans.tracer.context(below: parent) else { return (body, nil) }
+        envelope.headers.traceparent = context
+        return (envelope.encoded(), PublishSpan(context: context, parent: parent))
     }
 }

@@ -16,5 +16,6 @@ extension ReadReport {
         report.message = "Gone to the dead letters of actor '\(actor)': \(reason)"
         report.error = "dead_letter: \(reason) at actor '\(actor)'"
         try self.init(report)
+        time = delivery.deadLetter?.time.map { Int64($0) * 1_000_000 }
     }
 }

@@ -56,7 +56,8 @@ struct ReportIngest: Sendable {
     /// Returns when the transport stops consuming, or when the task is cancelled: what isn't written then stays with the broker.
     func run() async {
         let deliveries = await transport.deliveries(from: source, prefetch: prefetch)
-        await deliveries.forEachBatch(limit: Self.batchLimit, write)
+        let waiting = writer.metrics.reportsWaiting
+        await deliveries.forEachBatch(limit: Self.batchLimit, waiting: { waiting.add($0) }, write)
     }
 
     private func write(_ batch: [Delivery]) async {
@@ -83,7 +84,11 @@ struct ReportIngest: Sendable {
         await note(actors: Set(batch.compactMap(\.deadLetter?.actor)))
         guard !readable.isEmpty else { return }
         if await writeUntilDone(readable.map(\.report)) {
-            for (delivery, _) in readable { await transport.settle(delivery, .acknowledge) }
+            let now = Timestamp.microsecondsNow()
+            for (delivery, report) in readable {
+                if let time = report.time { writer.metrics.ingestLag.observe(max(0, Double(now - time) / 1e6)) }
+                await transport.settle(delivery, .acknowledge)
+            }
         } else {
             for (delivery, _) in readable { await transport.settle(delivery, .requeue) }
         }

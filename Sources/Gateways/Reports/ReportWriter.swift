@@ -4,9 +4,17 @@ internal import PostgreSQL
 internal import Telemetry
 
 /// A report sorted by what it asks for.
-enum ReadReport: Sendable {
-    case child(FanOutChild)
-    case change(EnvelopeChange)
+struct ReadReport: Sendable {
+    enum Content: Sendable {
+        case child(FanOutChild)
+        case change(EnvelopeChange)
+    }
+
+    var content: Content
+    /// When that was which it tells of, in microseconds since 1970; `nil` where it does not say.
+    var time: Int64?
+
+    init(_ content: Content) { self.content = content }
 
     init(_ report: StatusReport) throws(StatusReportError) {
         guard !report.envelopeID.isEmpty, report.envelopeID.utf8.count <= 1000 else {
@@ -16,14 +24,15 @@ enum ReadReport: Sendable {
             guard let child = FanOutChild(report) else {
                 throw StatusReportError("a report of kind 'created' needs 'parent_id'")
             }
-            self = .child(child)
+            content = .child(child)
         } else {
-            self = .change(try EnvelopeChange(report))
+            content = .change(try EnvelopeChange(report))
         }
+        time = Timestamp.microseconds(parsing: report.timestamp)
     }
 
     var envelopeID: String {
-        switch self {
+        switch content {
         case .child(let child): child.id
         case .change(let change): change.envelopeID
         }
@@ -48,7 +57,7 @@ struct ReportWriter: Sendable {
         var children: [FanOutChild] = []
         var changes: [EnvelopeChange] = []
         for report in reports {
-            switch report {
+            switch report.content {
             case .child(let child): children.append(child)
             case .change(let change): changes.append(change)
             }

@@ -10,8 +10,8 @@ struct SubmissionRequest: Sendable {
     /// Top-level members that travel on.
     var unknown: [RawJSON.Member] = []
     var schedule: Schedule
-    /// Of the HTTP request.
-    var traceParent: TraceParent?
+    /// Of the caller; `nil`: as the HTTP request says.
+    var trace: CallerTrace?
 
     private static let routeLimit = 1000
 
@@ -23,22 +23,15 @@ struct SubmissionRequest: Sendable {
         }
         let id = id ?? EnvelopeID.random()
         var headers = headers
-        if headers.traceparent == nil {
-            headers["traceparent"] = RawJSON(string: (traceParent ?? TraceParent.random()).description)
-        }
+        (trace ?? CallerTrace([])).write(to: &headers)
         headers.submittedAt = Timestamp.now()
-        var writer = JSONWriter(capacity: 512)
-        writer.beginObject()
-        writer.member("id", id)
-        writer.name("route")
-        routeWithMetadata(jobID: id).write(to: &writer)
-        writer.name("headers")
-        writer.append(headers.json ?? .emptyObject)
-        writer.member("deadline", schedule.deadlineText)
-        for member in unknown { writer.append(member) }
-        writer.name("payload")
+        var envelope = Envelope(
+            id: id, route: routeWithMetadata(jobID: id), headers: headers, payload: payload, unknown: unknown)
+        if let deadline = schedule.deadlineText {
+            envelope.unknown.insert(.init(name: "deadline", value: RawJSON(string: deadline)), at: 0)
+        }
         return Submission(
-            id: id, actors: route.actors, tool: tool, payload: payload, messageHead: writer.bytes, schedule: schedule)
+            id: id, actors: route.actors, tool: tool, payload: payload, messageHead: envelope.head, schedule: schedule)
     }
 
     private func checkRoute() throws(Problem) {

@@ -73,6 +73,12 @@ public struct DeliveryMachine: Sendable {
     public private(set) var outcome: Outcome?
     /// The handler's error code, where there was one.
     public private(set) var errorCode: String?
+    /// Why the last call did not end well: the type of the handler's error, or a word.
+    private(set) var callError: String?
+    /// The context of the delivery's span; `nil` where it is not traced.
+    private(set) var trace: TraceParent?
+    /// As it stands in the message, where the delivery is traced.
+    private(set) var traceParent: TraceParent?
     /// The runtime hangs: when the delivery is settled, its process must be replaced.
     public private(set) var runtimeHangs = false
 
@@ -102,6 +108,7 @@ public struct DeliveryMachine: Sendable {
             return refuse(error)
         }
         self.envelope = envelope
+        beginTrace(of: envelope)
         attempt = envelope.headers.attempt(at: policy.actorName)
         if !policy.isEndActor { deadline = envelope.deadline }
         if !policy.isEndActor && envelope.route.currentActor != policy.actorName {
@@ -120,6 +127,12 @@ public struct DeliveryMachine: Sendable {
         return .call(reports: startReports(of: envelope), after: .zero)
     }
 
+    private mutating func beginTrace(of envelope: Envelope) {
+        guard let span = surroundings.span else { return }
+        traceParent = envelope.headers.traceparent
+        trace = span(traceParent)
+    }
+
     /// How long a handler may still work on the envelope; `nil` where it has no deadline. What has ended is closed
     /// whenever it is.
     public var timeLeft: Duration? {
@@ -129,6 +142,7 @@ public struct DeliveryMachine: Sendable {
     /// The runtime has answered, or the call has failed.
     public mutating func called(_ result: Result<[UInt8], Runtime.Failure>, now: MonotonicTime) -> Action {
         guard let envelope else { return .abandon }
+        callError = if case .failure(let failure) = result { failure.type } else { nil }
         switch result {
         case .failure(.draining):
             return .settle(.requeue)
@@ -158,6 +172,7 @@ public struct DeliveryMachine: Sendable {
                 case .results(let results): return try route(results, of: envelope, now: now)
                 }
             } catch {
+                callError = error.type
                 if policy.isEndActor {
                     // A full disk is no fault of the envelope: it waits for as long as it takes.
                     if error.type == "StorageError" { return callAgain() }
@@ -256,6 +271,7 @@ public struct DeliveryMachine: Sendable {
                     Timestamp.text(seconds: Int64($0), microseconds: 0)
                 } ?? surroundings.timestamp(.zero)
         }
+        if let trace { envelope.headers.traceparent = surroundings.span?(trace) ?? trace }
         return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded(), delay: delay), envelope)
     }
 
@@ -303,6 +319,7 @@ public struct DeliveryMachine: Sendable {
             id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.makeID(),
             route: Route(actors: [policy.actorName]),
             headers: json["headers"].flatMap { try? Headers($0) } ?? Headers(), payload: json)
+        beginTrace(of: envelope)
         return send([errorEnvelope(for: envelope, .init(code: "msg_parsing_error", message: error.message))])
     }
 

@@ -10,15 +10,20 @@ public struct DeliverySurroundings: Sendable {
     public var wallClock: @Sendable () -> Int64
     /// 0..<1.
     public var random: @Sendable () -> Double
+    /// The context of a new span; `nil` below one that is not sampled. Without it nothing is traced, and `traceparent`
+    /// travels on as it is.
+    public var span: (@Sendable (_ parent: TraceParent?) -> TraceParent?)?
 
     public init(
         makeID: @escaping @Sendable () -> String, timestamp: @escaping @Sendable (Duration) -> String,
-        wallClock: @escaping @Sendable () -> Int64 = Timestamp.microsecondsNow, random: @escaping @Sendable () -> Double
+        wallClock: @escaping @Sendable () -> Int64 = Timestamp.microsecondsNow,
+        random: @escaping @Sendable () -> Double, span: (@Sendable (TraceParent?) -> TraceParent?)? = nil
     ) {
         self.makeID = makeID
         self.timestamp = timestamp
         self.wallClock = wallClock
         self.random = random
+        self.span = span
     }
 
     public static let real = DeliverySurroundings(

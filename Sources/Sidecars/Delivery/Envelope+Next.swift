@@ -58,7 +58,8 @@ extension Headers {
     /// fan-out.
     fileprivate func keeping(headers earlier: Headers) -> Headers {
         var kept = self
-        for name in ["traceparent", "tracestate", "troupe-submitted-at", Headers.fanOut] where kept[name] == nil {
+        for name in ["traceparent", "tracestate", "baggage", "troupe-submitted-at", Headers.fanOut]
+        where kept[name] == nil {
             kept[name] = earlier[name]
         }
         // Said by who has joined the outermost fan-out.

@@ -1,6 +1,7 @@
 internal import Envelopes
 public import Logging
 public import Settings
+public import Telemetry
 public import Transports
 
 /// Everything a sidecar is told, read once at start. `docs/settings.md` lists it; a test holds the two together.
@@ -29,6 +30,8 @@ public struct SidecarConfiguration: Sendable {
     public var probeAddress: String?
     public var metricsNamespace: String
     public var customMetrics: [CustomMetric]
+    /// `nil` where spans are not exported.
+    public var traces: TraceSettings?
     public var logLevel: Logger.Level
 
     /// - Throws: `SettingsError` with every problem at once.
@@ -72,6 +75,7 @@ public struct SidecarConfiguration: Sendable {
         probeAddress = metricsEnabled ? settings.text("METRICS_ADDR", default: ":8080") : nil
         metricsNamespace = settings.text("METRICS_NAMESPACE", default: "troupe_actor")
         customMetrics = CustomMetric.list(&settings)
+        traces = TraceSettings(&settings, service: name)
         logLevel = Self.logLevel(&settings)
         if !settings.problems.isEmpty { throw SettingsError(problems: settings.problems) }
     }

@@ -37,14 +37,17 @@ public enum SidecarProcess {
             queue: configuration.broker.queuePrefix + configuration.policy.actorName)
         for metric in configuration.customMetrics { metric.register(in: metrics.registry) }
         let reporter = await reporter(configuration, transport, on: loop, logger: logger)
+        let exporter = configuration.traces.map {
+            SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
+        }
 
         let (endings, ending) = AsyncStream<Int32>.makeStream()
         let process = configuration.runtimeCommand.map {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
         }
         let sidecar = Sidecar(
-            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics, on: loop,
-            logger: logger
+            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics,
+            spans: exporter.map { MessageSpans($0.tracer, configuration.namesAtBroker) }, on: loop, logger: logger
         ) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
@@ -81,6 +84,7 @@ public enum SidecarProcess {
         }
         await drain(serving, transport, runtime, grace: configuration.shutdownGrace, on: loop)
         await process?.stop()
+        await exporter?.shutdown(within: .seconds(5))
         await probes.close()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code
@@ -168,7 +172,12 @@ extension SidecarConfiguration {
             "broker": "\(broker.address)", "queue": "\(broker.queuePrefix)\(policy.actorName)",
             "prefetch": "\(prefetch)", "concurrency": "\(concurrency)", "socket": "\(socketPath)",
             "end_actor": "\(policy.isEndActor)", "probes": "\(probeAddress ?? "off")",
+            "traces": "\(traces == nil ? "off" : "on")",
         ]
+    }
+
+    fileprivate var namesAtBroker: MessageSpans.Broker {
+        .init(exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
     }
 }
 

@@ -30,6 +30,8 @@ public struct RabbitMQSettings: Sendable {
 
     /// Host and port, fit for logs.
     public var address: String { endpoint.address }
+    public var host: String { endpoint.host }
+    public var port: Int { endpoint.port }
 
     /// Reads `TROUPE_RABBITMQ_*` and `TROUPE_QUEUE_*`; mistakes go to `settings.problems`.
     public init(_ settings: inout Settings, connectionName: String) {

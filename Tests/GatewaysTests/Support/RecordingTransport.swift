@@ -49,6 +49,14 @@ final class RecordingTransport: Transport {
         }
     }
 
+    /// Ids whose cancellation was taken back.
+    var uncancelled: [String] {
+        state.withLock { $0.published }.flatMap { message -> [String] in
+            guard case .uncancel(let ids) = try? ControlMessage.parsing(message.body) else { return [] }
+            return ids
+        }
+    }
+
     var acknowledgedCount: Int { state.withLock { $0.settled.values.count { $0 == .acknowledge } } }
 
     var requeuedCount: Int { state.withLock { $0.settled.values.count { $0 == .requeue } } }

@@ -26,7 +26,8 @@ final class DeliveryUnderWay {
         let (chance, clock) = (sidecar.world.chance, sidecar.world.timeline.wallClock)
         let surroundings = DeliverySurroundings(
             makeID: { "made-up" }, timestamp: { _ in "1970-01-01T00:00:00.000000Z" },
-            wallClock: { clock.microseconds.load(ordering: .relaxed) }, random: { chance.fraction() })
+            wallClock: { clock.microseconds.load(ordering: .relaxed) }, random: { chance.fraction() },
+            span: sidecar.world.span)
         machine = DeliveryMachine(
             sidecar.policy, body: delivery.message.body, uncountedDeliveries: delivery.uncountedDeliveries,
             publishedAt: delivery.message.publishedAt, surroundings: surroundings)

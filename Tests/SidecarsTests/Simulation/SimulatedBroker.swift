@@ -88,6 +88,7 @@ final class SimulatedBroker {
             priorDeliveries: priorDeliveries)
         switch message.destination {
         case .actor(let name):
+            world.inspectTrace(of: message)
             if message.delay > .zero {
                 delayed += 1
                 let error = Double(world.chance.number(90...110)) / 100

@@ -15,6 +15,8 @@ final class Simulation {
         queues: Self.actors, countsDeliveries: chance.happens(0.5), in: self)
     /// Whether a sidecar ends when its runtime hangs, or has it started anew.
     private(set) lazy var exitsOnTimeout = chance.happens(0.5)
+    /// Whether the sidecars export spans.
+    private(set) lazy var exportsSpans = chance.happens(0.5)
     /// Ids that the gateway has told everybody.
     private(set) var cancelled: [String] = []
     var gateway = SimulatedGateway()
@@ -86,7 +88,8 @@ final class Simulation {
     /// As a gateway's outbox does, which sends again what it is not sure of.
     private func submit(_ submission: Scenario.Submission) {
         gateway.submit(submission.id)
-        let message = Message(to: .actor(submission.actor), id: submission.id, body: Array(submission.body.utf8))
+        let body = exportsSpans ? traced(submission) : submission.body
+        let message = Message(to: .actor(submission.actor), id: submission.id, body: Array(body.utf8))
         for _ in 0..<(strikes(.confirmLost) ? 2 : 1) {
             timeline.after(chance.milliseconds(0...2000)) { self.publish(message) }
         }
@@ -109,6 +112,41 @@ final class Simulation {
         note("gateway: cancel \(id)")
         cancelled.append(id)
         for sidecar in sidecarsInOrder { sidecar.after(latency()) { sidecar.cancel([id]) } }
+    }
+
+    // MARK: Traces
+
+    /// As the gateway sends it: each envelope in a trace of its own.
+    private func traced(_ submission: Scenario.Submission) -> String {
+        let context = "00-\(Self.trace(of: submission.id))-00000000000000ff-01"
+        let header = #","headers":{"traceparent":"\#(context)"},"payload":"#
+        return submission.body.replacing(#","payload":"#, with: header)
+    }
+
+    private static func trace(of id: String) -> String {
+        let number = id.drop { $0 == "e" }.prefix { $0 != "-" }
+        return String(repeating: "0", count: 32 - number.count) + number
+    }
+
+    /// For the sidecars.
+    var span: (@Sendable (TraceParent?) -> TraceParent?)? {
+        guard exportsSpans else { return nil }
+        return { [chance] parent in
+            let id = UInt64(chance.number(1...(1 << 52))).hexadecimal
+            return TraceParent("00-\(parent?.traceID ?? Self.trace(of: "e99"))-\(id)-01")
+        }
+    }
+
+    /// Whatever happens to it, an envelope and its children stay in their trace, each message below a span of its own.
+    func inspectTrace(of message: Message) {
+        guard exportsSpans, message.priorDeliveries == 0,
+            scenario.submissions.contains(where: { $0.body.contains(#","payload":"#) && message.id.hasPrefix($0.id) }),
+            let envelope = try? Envelope(parsing: message.body)
+        else { return }
+        let context = envelope.headers.traceparent
+        if context?.traceID != Self.trace(of: message.id) {
+            violation("\(message.id) has left its trace: \(context?.description ?? "no traceparent")")
+        }
     }
 
     // MARK: Faults

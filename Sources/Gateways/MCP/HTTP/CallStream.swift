@@ -38,7 +38,11 @@ extension MCPServer {
         _ write: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
     ) -> Response {
         let body = ResponseBody { writer in
-            defer { withExtendedLifetime(slot) {} }
+            gateway.metrics.mcpStreams.add(1)
+            defer {
+                gateway.metrics.mcpStreams.add(-1)
+                withExtendedLifetime(slot) {}
+            }
             do {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in try await write(&writer) }
             } catch is CancellationError {

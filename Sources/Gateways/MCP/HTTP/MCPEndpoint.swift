@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import PostgreSQL
+internal import Telemetry
 
 /// `/mcp`
 extension MCPServer {
@@ -138,7 +139,9 @@ extension MCPServer {
 
     private func respond(to call: JSONRPCRequest, _ caller: Caller) async throws -> Response {
         do {
-            switch try await answer(call, caller) {
+            let reply = try await answer(call, caller)
+            count(call, isError: false)
+            switch reply {
             case .result(let result): return Response(json: JSONRPC.response(call.id, result.json(caller.version)))
             case .call(let toolCall): return stream(toolCall, caller)
             case .listen(let watch):
@@ -151,11 +154,17 @@ extension MCPServer {
         } catch let refusal as Refusal {
             throw refusal
         } catch {
+            count(call, isError: true)
             // In a session an error is an answer like any other; without one the status tells of it, too.
             var refusal = self.refusal(for: error, call.method)
             if caller.session != nil, ![.forbidden, .tooManyRequests].contains(refusal.status) { refusal.status = .ok }
             return refusal.response(call.id)
         }
+    }
+
+    private func count(_ call: JSONRPCRequest, isError: Bool) {
+        let method = Self.methods.contains(call.method) ? call.method : "other"
+        gateway.metrics.mcpRequest(method, isError: isError).increment()
     }
 
     private func refusal(for error: any Error, _ method: String) -> Refusal {

@@ -59,9 +59,7 @@ extension MCPServer {
             return RawJSON.Member(name: "route", value: route)
         }
         var submission = try SubmissionRequest(members, tools: gateway.tools)
-        if let trace = caller.meta.traceParent {
-            submission.headers["traceparent"] = RawJSON(string: trace.description)
-        }
+        submission.trace = caller.trace
         let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
         return RawJSON { writer in
             writer.beginObject()

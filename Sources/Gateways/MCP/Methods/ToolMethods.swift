@@ -73,9 +73,7 @@ extension MCPServer {
         }
         var submission = SubmissionRequest(
             tool, payload: payload, schedule: try Schedule(timeoutSeconds: tool.timeoutSeconds))
-        if let trace = caller.meta.traceParent {
-            submission.headers["traceparent"] = RawJSON(string: trace.description)
-        }
+        submission.trace = caller.trace
         let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
 
         let level = caller.session.map { $0.withMachine(\.logLevel) } ?? caller.meta.logLevel

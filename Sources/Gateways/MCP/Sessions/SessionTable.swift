@@ -1,16 +1,20 @@
 internal import Envelopes
 internal import EventLoops
 internal import Synchronization
+internal import Telemetry
 
 /// The sessions of this gateway. Bounded in number, and each in the time that nobody uses it.
 final class SessionTable: Sendable {
     private let sessions = Mutex<[String: Session]>([:])
     private let limit: Int
     private let idleLimit: Duration
+    private let gauge: Gauge?
 
-    init(limit: Int, idleLimit: Duration) {
+    /// - Parameter gauge: shows how many there are.
+    init(limit: Int, idleLimit: Duration, gauge: Gauge? = nil) {
         self.limit = limit
         self.idleLimit = idleLimit
+        self.gauge = gauge
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -36,6 +40,7 @@ final class SessionTable: Sendable {
             }
             guard sessions.count < limit else { return (false, ended) }
             sessions[session.id] = session
+            gauge?.set(sessions.count)
             return (true, ended)
         }
         for session in ended { session.close() }
@@ -56,7 +61,11 @@ final class SessionTable: Sendable {
 
     /// - Returns: whether there was such a session.
     func close(_ id: String) -> Bool {
-        guard let session = sessions.withLock({ $0.removeValue(forKey: id) }) else { return false }
+        let removed = sessions.withLock { sessions in
+            defer { gauge?.set(sessions.count) }
+            return sessions.removeValue(forKey: id)
+        }
+        guard let session = removed else { return false }
         session.close()
         return true
     }

@@ -8,7 +8,8 @@ struct RequestMeta: Sendable, Hashable {
     var logLevel: LogLevel?
     /// Whether a call may be answered with a task.
     var knowsTasks = false
-    var traceParent: TraceParent?
+    /// The trace that the caller is in.
+    var trace = CallerTrace([])
 
     /// - Parameter params: of a request.
     init(_ params: RawJSON) throws(JSONRPCError) {
@@ -28,7 +29,7 @@ struct RequestMeta: Sendable, Hashable {
             logLevel = try LogLevel(json: level, name: Key.logLevel)
         }
         knowsTasks = members[Key.clientCapabilities]?["extensions"]?[Key.tasks] != nil
-        traceParent = members["traceparent"]?.string.flatMap(TraceParent.init)
+        trace = CallerTrace(members)
     }
 
     enum Key {
