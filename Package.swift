@@ -120,8 +120,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Telemetry", "Transports",
-                "troupe", crypto, cryptoExtras, jwt, log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Sidecars", "Telemetry",
+                "Transports", "troupe", crypto, cryptoExtras, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -136,7 +136,8 @@ public struct Gateway: Service {
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
-        let catalogue = LiveFile("tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
+        let catalogue = LiveFile(
+            "tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations, hub: hub,
             desk: DeadLetterDesk(

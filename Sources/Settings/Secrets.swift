@@ -8,7 +8,8 @@ extension Settings {
             problem("TROUPE_\(name)", "stands beside TROUPE_\(fileName): only one of them can be meant")
         }
         guard let text = Self.contents(of: path) else {
-            problem("TROUPE_\(fileName)", "'\(path)' cannot be read, or is no text of at most \(Self.secretLimit) bytes")
+            problem(
+                "TROUPE_\(fileName)", "'\(path)' cannot be read, or is no text of at most \(Self.secretLimit) bytes")
             return nil
         }
         guard !text.isEmpty else {

@@ -58,7 +58,8 @@ struct GatewayClient: Sendable {
         do throws(HTTPError) {
             response = try await client.send(
                 HTTPRequest(
-                    method, url + path, headers: headers, body: body.map { Array($0.bytes) }, timeout: .seconds(300), maximumResponseBytes: 256 << 20))
+                    method, url + path, headers: headers, body: body.map { Array($0.bytes) }, timeout: .seconds(300),
+                    maximumResponseBytes: 256 << 20))
         } catch {
             throw GatewayFailure(
                 "no answer from the gateway at \(url): \(error.message). Is it running? See --gateway.", exitCode: 69)

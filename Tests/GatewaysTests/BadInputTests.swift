@@ -157,12 +157,14 @@ struct BadInputTests {
         try await withGateway {
             $0.maxBody = 4096
         } _: { gateway, _ in
-            let head = "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 104857600\r\n\r\n"
+            let head =
+                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 104857600\r\n\r\n"
             let announced = try await gateway.client.send(raw: Array(head.utf8))
             #expect(announced.status == 413)
             #expect(announced.code == "body_too_large")
             var chunked = Array(
-                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    .utf8)
             for _ in 0..<5 {
                 chunked += Array("400\r\n".utf8) + Array(repeating: UInt8(ascii: " "), count: 1024) + Array("\r\n".utf8)
             }

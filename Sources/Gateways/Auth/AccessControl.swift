@@ -44,7 +44,9 @@ struct AccessControl: Sendable {
     /// - Parameter context: learns who asks.
     /// - Throws: `Problem`.
     func admit(_ request: Request, to endpoint: Endpoint, _ context: inout GatewayContext) async throws {
-        if listener != .all, !endpoint.listeners.contains(listener) { throw Problem.misdirected(to: endpoint.listeners) }
+        if listener != .all, !endpoint.listeners.contains(listener) {
+            throw Problem.misdirected(to: endpoint.listeners)
+        }
         context.listener = listener
         let access = access(to: endpoint)
         // What is open tells nothing worth hiding, and probes call by any name.

@@ -83,7 +83,8 @@ struct AuthSettings: Sendable {
             keys = .url(place)
             if !isSecure(place) {
                 settings.problem(
-                    "TROUPE_JWKS", "must begin with https:// (http:// for loopback): who changes the keys can be anybody")
+                    "TROUPE_JWKS",
+                    "must begin with https:// (http:// for loopback): who changes the keys can be anybody")
             }
         }
         return Tokens(

@@ -18,7 +18,8 @@ struct OriginCheck: Sendable, Hashable {
         }
         if let host, !isAllowed(host: host) {
             return Problem(
-                .forbiddenOrigin, "this gateway is not called by this Host; TROUPE_GATEWAY_HOSTS names those that it has")
+                .forbiddenOrigin,
+                "this gateway is not called by this Host; TROUPE_GATEWAY_HOSTS names those that it has")
         }
         return nil
     }

@@ -8,7 +8,8 @@ struct CrossOriginMiddleware: RouterMiddleware {
     let origins: OriginCheck
 
     private static let requestHeaders = [
-        "Accept", "Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "MCP-Protocol-Version", "Mcp-Method",
+        "Accept", "Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "MCP-Protocol-Version",
+        "Mcp-Method",
         "Mcp-Name", "Mcp-Session-Id", "X-API-Key", "traceparent", "tracestate",
     ].joined(separator: ", ")
 

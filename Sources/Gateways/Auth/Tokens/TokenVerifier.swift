@@ -10,7 +10,8 @@ struct TokenVerifier: Sendable {
         var keys = await source.current
         if keys?.candidates(token.header).isEmpty ?? true { keys = await source.afterUnknownKey() }
         guard let keys else {
-            throw AuthFailure(.noSigningKeys, "the keys that tokens are checked with can't be had just now; try again soon")
+            throw AuthFailure(
+                .noSigningKeys, "the keys that tokens are checked with can't be had just now; try again soon")
         }
         let candidates = keys.candidates(token.header)
         guard !candidates.isEmpty else {

@@ -18,7 +18,9 @@ extension MCPServer {
         let page = Array(names.prefix(Self.pageSize))
         let isMore = names.count > page.count
         let version = caller.version
-        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: caller.principal.id == nil)) { writer in
+        return MCPResult(
+            cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: caller.principal.id == nil)
+        ) { writer in
             writer.name("tools")
             writer.beginArray()
             for name in page {
