@@ -25,8 +25,11 @@ func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: 
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -48,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         // C libraries, nothing else in them.
@@ -75,8 +79,8 @@ let package = Package(
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto, hummingbird, lifecycle,
-                yams, log,
+                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
+                hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
 
         .executableTarget(
@@ -116,7 +120,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "PostgreSQL", "Settings", "Telemetry", "Transports", "troupe", log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Sidecars", "Telemetry",
+                "Transports", "troupe", crypto, cryptoExtras, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -32,6 +32,8 @@ public struct Configuration: Sendable {
     public var partialLimit = 20_000
     public var drainTimeout = Duration.seconds(20)
     var mcp = MCPSettings()
+    var auth = AuthSettings()
+    var server = ServerSettings()
     /// `nil` where spans are not exported.
     var traces: TraceSettings?
     /// As spans name it.
@@ -75,7 +77,9 @@ public struct Configuration: Sendable {
         partialLimit = settings.integer("GATEWAY_PARTIAL_LIMIT", default: partialLimit, in: 0...1_000_000)
         drainTimeout = settings.duration(
             "GATEWAY_DRAIN_TIMEOUT", default: drainTimeout, in: .milliseconds(100)...(.seconds(3600)))
-        mcp = MCPSettings(&settings, host: host, toolsAge: configReload)
+        mcp = MCPSettings(&settings, toolsAge: configReload)
+        auth = AuthSettings(&settings, host: host)
+        server = ServerSettings(&settings)
         traces = TraceSettings(&settings, service: Self.applicationName)
         mcp.retention = self.retention
         if publishTimeout >= outboxGrace {

@@ -14,15 +14,15 @@ public struct Gateway: Service {
     private let deadLetters: any DeadLetterQueues
     private let queues: any QueueObserver
     let logger: Logger
-    let onRunning: @Sendable (Int) async -> Void
+    let onRunning: @Sendable (GatewayPorts) async -> Void
 
     /// - Parameters:
     ///   - transport: shut down by the caller, after `run` has returned.
-    ///   - onRunning: called with the port once requests are answered.
+    ///   - onRunning: called with the ports once requests are answered.
     public init(
         configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues,
         queues: any QueueObserver, logger: Logger,
-        onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+        onRunning: @escaping @Sendable (GatewayPorts) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.transport = transport
@@ -37,6 +37,8 @@ public struct Gateway: Service {
     /// - Throws: `GatewayStartError`.
     public func run() async throws {
         let tools = try readTools()
+        let keys = try readKeys()
+        let identity = try readIdentity()
         logger.info(
             "starting",
             metadata: [
@@ -52,7 +54,7 @@ public struct Gateway: Service {
         let pool = Pool(database, on: loop)
         do {
             try await checkSchema(pool)
-            try await serve(tools, pool, metrics, loop)
+            try await serve(tools, keys, identity, pool, metrics, loop)
         } catch {
             await pool.close()
             throw error
@@ -62,10 +64,27 @@ public struct Gateway: Service {
 
     private func readTools() throws(GatewayStartError) -> ToolCatalogue {
         guard let path = configuration.configPath else { return ToolCatalogue() }
-        do throws(ToolFileErrors) {
+        do throws(FileErrors) {
             return try ToolCatalogue.read(path)
         } catch {
             throw GatewayStartError(.configuration, "TROUPE_CONFIG_PATH:\n\(error)")
+        }
+    }
+
+    private func readKeys() throws(GatewayStartError) -> APIKeyTable? {
+        guard let path = configuration.auth.keysPath else { return nil }
+        do throws(FileErrors) {
+            return try APIKeyFileReader.read(path)
+        } catch {
+            throw GatewayStartError(.configuration, "TROUPE_API_KEYS_FILE:\n\(error)")
+        }
+    }
+
+    private func readIdentity() throws(GatewayStartError) -> TLSFiles.Identity? {
+        do throws(FileErrors) {
+            return try configuration.server.tls?.read()
+        } catch {
+            throw GatewayStartError(.configuration, "TROUPE_GATEWAY_TLS_CERT, TROUPE_GATEWAY_TLS_KEY:\n\(error)")
         }
     }
 
@@ -88,8 +107,11 @@ public struct Gateway: Service {
     }
 
     private func serve(
-        _ tools: ToolCatalogue, _ pool: Pool, _ metrics: GatewayMetrics, _ loop: EventLoop
+        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?, _ pool: Pool,
+        _ metrics: GatewayMetrics, _ loop: EventLoop
     ) async throws {
+        let auth = AuthServices(configuration.auth, keys, metrics, on: loop, logger: logger)
+        try await auth.prepare()
         let exporter = configuration.traces.map {
             SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
         }
@@ -120,7 +142,8 @@ public struct Gateway: Service {
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
-        let catalogue = LiveToolCatalogue(tools, path: configuration.configPath, logger: logger)
+        let catalogue = LiveFile(
+            "tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations,
             pauses: pauses, queues: queues, board: ActorBoard(store: store, queues: queues), hub: hub,
@@ -130,11 +153,21 @@ public struct Gateway: Service {
             catalogue: catalogue, metrics: metrics, tracer: spans?.tracer,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
-            keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp,
+            keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp, access: auth.access,
             logger: logger)
 
+        let liveIdentity = identity.map { identity in
+            LiveFile("certificates", identity, logger: logger, read: configuration.server.tls?.reader)
+        }
+
         let listening = Task { await hub.run() }
-        let reloading = Task { await catalogue.run(interval: configuration.configReload) { hub.wakeAll() } }
+        let reloading = Task {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await catalogue.run(interval: configuration.configReload) { hub.wakeAll() } }
+                group.addTask { await auth.run(reload: configuration.configReload) }
+                group.addTask { await liveIdentity?.run(interval: configuration.configReload) }
+            }
+        }
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await outbox.run() }
@@ -155,7 +188,7 @@ public struct Gateway: Service {
         let result: Result<Void, any Error>
         do {
             try await withGracefulShutdownHandler {
-                try await runServer(router)
+                try await runServer(router, liveIdentity)
             } onGracefulShutdown: {
                 // The server waits for open connections: streams would keep it for ever.
                 hub.finish()

@@ -58,6 +58,7 @@ struct GatewayMetrics: Sendable {
         // Series are there from the start: a rate over the first event is right then.
         for status in EnvelopeStatus.allCases where status.isFinal { _ = finished(status) }
         for intake in Intake.allCases { for outcome in ReportOutcome.allCases { _ = taken(intake, outcome) } }
+        for reason in AuthFailure.Reason.allCases { _ = authFailures(reason) }
         for code in [TransportError.Code.unroutable, .refused, .connectionLost, .timeout] { _ = publishFailures(code) }
     }
 
@@ -78,6 +79,11 @@ struct GatewayMetrics: Sendable {
             case .deadLetters: "Notices of dead letters, by what became of them"
             }
         return registry.counter("\(intake.rawValue)_total", help, ["outcome": outcome.rawValue])
+    }
+
+    func authFailures(_ reason: AuthFailure.Reason) -> Counter {
+        registry.counter(
+            "auth_failures_total", "Requests whose credentials did not count, by reason", ["reason": reason.rawValue])
     }
 
     /// - Parameter method: one that is known here; others share a name.

@@ -25,6 +25,11 @@ public struct Settings {
     /// A setting that is not ours and has one name only (`AWS_REGION`).
     public func foreign(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// What stands between commas, without white space; empty when it isn't set.
+    public func list(_ name: String) -> [String] {
+        (text(name) ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { !$0.isEmpty }
+    }
+
     public mutating func required(_ name: String, _ hint: String) -> String {
         if let value = text(name) { return value }
         problem("TROUPE_\(name)", "is required: \(hint)")

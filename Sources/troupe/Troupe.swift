@@ -6,7 +6,9 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
-        subcommands: [ActorCommand.self, CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self]
+        subcommands: [
+            ActorCommand.self, CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self, KeyCommand.self,
+        ]
     )
 
     static func main() async {

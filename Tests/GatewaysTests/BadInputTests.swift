@@ -157,12 +157,14 @@ struct BadInputTests {
         try await withGateway {
             $0.maxBody = 4096
         } _: { gateway, _ in
-            let head = "POST /envelopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 104857600\r\n\r\n"
+            let head =
+                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 104857600\r\n\r\n"
             let announced = try await gateway.client.send(raw: Array(head.utf8))
             #expect(announced.status == 413)
             #expect(announced.code == "body_too_large")
             var chunked = Array(
-                "POST /envelopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    .utf8)
             for _ in 0..<5 {
                 chunked += Array("400\r\n".utf8) + Array(repeating: UInt8(ascii: " "), count: 1024) + Array("\r\n".utf8)
             }
@@ -175,10 +177,10 @@ struct BadInputTests {
     func brokenRequests() async throws {
         try await withGateway { gateway, _ in
             let requests = [
-                "garbage\r\n\r\n", "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-                "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"route\"",
+                "garbage\r\n\r\n", "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+                "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"route\"",
                 "GET /envelopes/\0 HTTP/1.1\r\n\r\n",
-                "GET /" + String(repeating: "x", count: 200_000) + " HTTP/1.1\r\nHost: x\r\n\r\n",
+                "GET /" + String(repeating: "x", count: 200_000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "GET /health HTTP/1.1\r\n" + (0..<5000).map { "h\($0): x\r\n" }.joined() + "\r\n", "",
             ]
             for request in requests {

@@ -60,7 +60,7 @@ struct DeadLetterTests {
         try await withDatabase { database in
             var configuration = Configuration(databaseURL: database.url)
             configuration.port = 0
-            let (ports, port) = AsyncStream<Int>.makeStream()
+            let (ports, port) = AsyncStream<GatewayPorts>.makeStream()
             let gateway = Gateway(
                 configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
                 queues: RabbitMQQueues(broker), logger: logger
@@ -68,8 +68,8 @@ struct DeadLetterTests {
             let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
             let running = Task { try await group.run() }
             for actor in ["a", "happy-end"] { await transport.declare(.actor(actor)) }
-            for await number in ports {
-                try await body(World(transport: transport, broker: broker, database: database, port: number))
+            for await ports in ports {
+                try await body(World(transport: transport, broker: broker, database: database, port: ports.main))
                 break
             }
             await group.triggerGracefulShutdown()

@@ -174,7 +174,7 @@ struct EndpointTests {
                 let socket = try TestSocket(port: port)
                 socket.send(
                     Array(
-                        "POST /envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n"
+                        "POST /envelopes HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n"
                             .utf8))
                 return (socket, try socket.readHead().0)
             }

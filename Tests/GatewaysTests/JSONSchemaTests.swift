@@ -131,19 +131,19 @@ struct JSONSchemaTests {
         }
         #expect(problem?.message == "arguments/n/1: must be of type number, is string")
         #expect(problem?.places == [.init(pointer: "/n/1", message: "must be of type number, is string")])
-        #expect(throws: ToolFileErrors.self) {
+        #expect(throws: FileErrors.self) {
             _ = try ToolCatalogue.parse("tools: [{name: a, route: [a], parameters: {}, inputSchema: {type: object}}]")
         }
         for properties in [
             "a: {type: number, x-mcp-header: A}", "a: {type: string, x-mcp-header: 'A B'}",
             "a: {type: string, x-mcp-header: A}, b: {type: string, x-mcp-header: a}",
         ] {
-            #expect(throws: ToolFileErrors.self) {
+            #expect(throws: FileErrors.self) {
                 _ = try ToolCatalogue.parse(
                     "tools: [{name: a, route: [a], inputSchema: {type: object, properties: {\(properties)}}}]")
             }
         }
-        #expect(throws: ToolFileErrors.self) {
+        #expect(throws: FileErrors.self) {
             _ = try ToolCatalogue.parse("tools: [{name: a, route: [a], inputSchema: {type: array}}]")
         }
     }

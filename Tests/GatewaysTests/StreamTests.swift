@@ -205,7 +205,7 @@ struct StreamTests {
                 #expect(try await gateway.client.post("/envelopes/e/progress", body).status == 200)
             }
             let lazy = try TestSocket(port: gateway.client.port)
-            lazy.send(Array("GET /envelopes/e/stream HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+            lazy.send(Array("GET /envelopes/e/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
             try await Task.sleep(for: .milliseconds(300))
             let stream = try await gateway.client.events("/envelopes/e/stream")
             try await finish(gateway)

@@ -90,7 +90,7 @@ struct ToolCatalogueTests {
 
     @Test("all mistakes are reported at once, with their lines")
     func mistakes() throws {
-        let error = #expect(throws: ToolFileErrors.self) {
+        let error = #expect(throws: FileErrors.self) {
             try ToolCatalogue.parse(
                 """
                 defaults: {progress: maybe, speed: 1}
@@ -207,7 +207,7 @@ struct ToolCatalogueTests {
 
     @Test("mistakes in prompts and resources are reported with their lines")
     func promptMistakes() throws {
-        let error = #expect(throws: ToolFileErrors.self) {
+        let error = #expect(throws: FileErrors.self) {
             try ToolCatalogue.parse(
                 """
                 prompts:
@@ -276,7 +276,7 @@ struct ToolCatalogueTests {
             "tools: [1]", "{a: 1, a: 2}",
         ])
     func broken(text: String) {
-        #expect(throws: ToolFileErrors.self) { try ToolCatalogue.parse(text) }
+        #expect(throws: FileErrors.self) { try ToolCatalogue.parse(text) }
     }
 
     @Test("a folder's files are read in order; duplicates across files are found")
@@ -290,10 +290,10 @@ struct ToolCatalogueTests {
         #expect(try ToolCatalogue.read(folder.path).tools.map(\.name) == ["a", "b"])
         try Data("tools: [{name: a, route: [x]}]".utf8).write(to: folder.appending(path: "3.yaml"))
         try Data([0x74, 0xFF, 0xFE]).write(to: folder.appending(path: "4.yaml"))
-        let error = #expect(throws: ToolFileErrors.self) { try ToolCatalogue.read(folder.path) }
+        let error = #expect(throws: FileErrors.self) { try ToolCatalogue.read(folder.path) }
         #expect(
             error?.description.contains("3.yaml:1: tool 'a' is defined already, at \(folder.path)/1.yaml:1") == true)
         #expect(error?.description.contains("4.yaml: is not UTF-8") == true)
-        #expect(throws: ToolFileErrors.self) { try ToolCatalogue.read("/nowhere/tools.yaml") }
+        #expect(throws: FileErrors.self) { try ToolCatalogue.read("/nowhere/tools.yaml") }
     }
 }

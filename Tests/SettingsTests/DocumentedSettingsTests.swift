@@ -18,8 +18,9 @@ struct DocumentedSettingsTests {
         for case let file as URL in files?.allObjects ?? [] where file.pathExtension == "swift" {
             let source = try String(contentsOf: file, encoding: .utf8)
             let calls =
-                /(?:\.(?:text|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
+                /(?:\.(?:text|list|required|integer|flag|choice|duration)|secret|prefix)\(\s*(?:&settings, )?"([A-Z0-9_]+)"/
             for match in source.matches(of: calls) { names.insert("TROUPE_\(match.1)") }
+            for match in source.matches(of: /orFile: "([A-Z0-9_]+)"/) { names.insert("TROUPE_\(match.1)") }
             for match in source.matches(of: /"((?:AWS|OTEL)_[A-Z_]+)"/) { names.insert(String(match.1)) }
         }
         let runtime = try text("actors/runtime/troupe_runtime.py").prefix(4000)

@@ -20,6 +20,8 @@ struct Endpoint: Sendable {
     var answers: [Answer]
     /// What the caller can do something about. Others (401, 403, 429, 503, ...) can come from everywhere.
     var errors: [ErrorCode] = []
+    /// Which ports serve it where sidecars have one of their own.
+    var listeners: Set<Listener> = [.outside]
     var handler: Handler
 
     struct Parameter: Sendable {

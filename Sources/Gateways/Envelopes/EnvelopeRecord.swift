@@ -26,6 +26,8 @@ struct EnvelopeRecord: Sendable {
     /// From 1; `nil` where no actor has said.
     var attempt: Int?
     var nextAttemptAt: Int64?
+    /// Who has submitted it; `nil` where nobody was asked.
+    var principal: String?
     /// Absent in lists.
     var payload: [UInt8]?
     var result: [UInt8]?
@@ -34,7 +36,7 @@ struct EnvelopeRecord: Sendable {
     static let columns = """
         id, parent_id, status, route_actors, route_current, error, timeout_sec, deadline, created_at, updated_at, \
         progress_percent, current_actor_idx, current_actor_name, message, actors_completed, total_actors, attempt, next_attempt_at, not_before, \
-        tool
+        tool, principal
         """
 
     /// - Parameter row: `columns`, then `payload` and `result` if `withBodies`.
@@ -59,9 +61,10 @@ struct EnvelopeRecord: Sendable {
         nextAttemptAt = try row.optionalMicroseconds(17)
         notBefore = try row.optionalMicroseconds(18)
         tool = try row.optionalString(19)
+        principal = try row.optionalString(20)
         if withBodies {
-            payload = try row.optionalBytes(20)
-            result = try row.optionalBytes(21)
+            payload = try row.optionalBytes(21)
+            result = try row.optionalBytes(22)
         }
     }
 

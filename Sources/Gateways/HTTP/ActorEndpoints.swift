@@ -74,7 +74,7 @@ extension GatewayRouter {
         if let reason, reason.utf8.count > Self.reasonLimit {
             throw Problem(.invalidRequest, "'reason' is longer than \(Self.reasonLimit) bytes", at: "/reason")
         }
-        guard try await store.pause(name, by: nil, reason: reason) else { throw unknownActor(name) }
+        guard try await store.pause(name, by: context.principal.id, reason: reason) else { throw unknownActor(name) }
         logger.notice("actor paused", metadata: ["actor": "\(name)"])
         return try await announced(name)
     }

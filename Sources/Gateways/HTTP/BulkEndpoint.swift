@@ -8,17 +8,21 @@ extension GatewayRouter {
     func postEnvelopes(_ request: Request, _ context: Context) async throws -> Response {
         // Said before anything is read; what is to come can still be refused line by line.
         try gate.enter(1)
-        let key = try IdempotencyKey(request, principal: "", body: [])
+        let key = try IdempotencyKey(request, body: [])
         // The body is written when the request's own scope is left already.
         let scope = RequestScope.current
         let body = ResponseBody { writer in
-            try await RequestScope.$current.withValue(scope) { try await take(request, key, &writer) }
+            try await RequestScope.$current.withValue(scope) {
+                try await take(request, BulkSubmission(self, request, context.principal, key), &writer)
+            }
         }
         return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: body)
     }
 
-    private func take(_ request: Request, _ key: IdempotencyKey?, _ writer: inout any ResponseBodyWriter) async throws {
-        var bulk = BulkSubmission(self, request, key)
+    private func take(
+        _ request: Request, _ bulk: BulkSubmission, _ writer: inout any ResponseBodyWriter
+    ) async throws {
+        var bulk = bulk
         do {
             for try await buffer in request.body {
                 try await writer.write { try await bulk.take(buffer.readableBytesView, to: &$0) }

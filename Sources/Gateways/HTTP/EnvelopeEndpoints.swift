@@ -52,12 +52,12 @@ extension GatewayRouter {
                 ], answers: [.init(status: .ok, text: "Any JSON", schema: "true")],
                 errors: [.unknownEnvelope, .notEnded, .noResult, .invalidRequest], handler: getResult),
             Endpoint(
-                method: .get, path: "/envelopes/{id}/active", name: "isActive", access: .scope(.read),
+                method: .get, path: "/envelopes/{id}/active", name: "isActive", access: .known,
                 summary: "Whether it is worth while to work on an envelope",
                 answers: [
                     .init(status: .ok, text: "It is", schema: Self.activity),
                     .init(status: .gone, text: "It has ended, is past its deadline, or unknown", schema: Self.activity),
-                ], handler: isActive),
+                ], listeners: [.outside, .inside], handler: isActive),
         ]
     }
 

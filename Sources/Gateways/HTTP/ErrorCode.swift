@@ -23,6 +23,15 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case unknownTool = "unknown_tool"
     case notFound = "not_found"
     case methodNotAllowed = "method_not_allowed"
+    case headTooLarge = "head_too_large"
+    case misdirected
+    case unauthenticated
+    case insufficientScope = "insufficient_scope"
+    case forbiddenOrigin = "forbidden_origin"
+    case rateLimited = "rate_limited"
+    case tooManyStreams = "too_many_streams"
+    case streamsExhausted = "streams_exhausted"
+    case authUnavailable = "auth_unavailable"
     case overloaded
     case databaseUnavailable = "database_unavailable"
     case internalError = "internal_error"
@@ -36,7 +45,12 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .duplicateID, .alreadyEnded, .keyReused, .notEnded, .noResult, .notRetryable: .conflict
         case .unknownActor, .unknownEnvelope, .unknownTool, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .overloaded, .databaseUnavailable: .serviceUnavailable
+        case .headTooLarge: .requestHeaderFieldsTooLarge
+        case .misdirected: .misdirectedRequest
+        case .unauthenticated: .unauthorized
+        case .insufficientScope, .forbiddenOrigin: .forbidden
+        case .rateLimited, .tooManyStreams: .tooManyRequests
+        case .overloaded, .databaseUnavailable, .streamsExhausted, .authUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }
@@ -65,6 +79,15 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unknownTool: "There is no such tool"
         case .notFound: "There is nothing at this path"
         case .methodNotAllowed: "This path doesn't know the method"
+        case .headTooLarge: "The request's head is too large"
+        case .misdirected: "This is served on another port"
+        case .unauthenticated: "Credentials are missing or don't count"
+        case .insufficientScope: "The credentials don't allow this"
+        case .forbiddenOrigin: "The page or name that this comes from is not let in"
+        case .rateLimited: "Too many requests"
+        case .tooManyStreams: "Too many open streams of this caller"
+        case .streamsExhausted: "Too many open streams"
+        case .authUnavailable: "Tokens can't be checked just now"
         case .overloaded: "The gateway takes no more work just now"
         case .databaseUnavailable: "The database is away"
         case .internalError: "Something went wrong in the gateway"
@@ -96,6 +119,16 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .notFound: "`/openapi.json` lists the paths"
         case .methodNotAllowed: "The header `Allow` lists the methods"
         case .overloaded: "Ask again after `Retry-After`"
+        case .headTooLarge: "Send fewer or smaller headers (`TROUPE_GATEWAY_MAX_HEAD`)"
+        case .misdirected:
+            "Report to the gateway's internal port (`TROUPE_GATEWAY_INTERNAL_PORT`), ask all else at the other"
+        case .unauthenticated: "Send an API key or a token; docs/security.md says how"
+        case .insufficientScope: "Use a key or token with the scope that `WWW-Authenticate` names"
+        case .forbiddenOrigin: "Let the page or the name in: `TROUPE_GATEWAY_ORIGINS`, `TROUPE_GATEWAY_HOSTS`"
+        case .rateLimited: "Ask again after `Retry-After` seconds, and less often"
+        case .tooManyStreams: "Close a stream, or ask again after `Retry-After` seconds"
+        case .streamsExhausted: "Ask again after `Retry-After` seconds, or at another gateway"
+        case .authUnavailable: "Ask again after `Retry-After` seconds: the issuer of tokens is away"
         case .databaseUnavailable:
             "Ask again after `Retry-After`; with an Idempotency-Key that is safe for submissions, too"
         case .internalError: "Look into the gateway's log"

@@ -7,7 +7,7 @@ internal import Transports
 
 /// All that the endpoints share, and which endpoints there are.
 struct GatewayRouter: Sendable {
-    typealias Context = BasicRequestContext
+    typealias Context = GatewayContext
 
     let store: EnvelopeStore
     let transport: any Transport
@@ -19,7 +19,7 @@ struct GatewayRouter: Sendable {
     let board: ActorBoard
     let hub: UpdateHub
     let desk: DeadLetterDesk
-    let catalogue: LiveToolCatalogue
+    let catalogue: LiveFile<ToolCatalogue>
     let metrics: GatewayMetrics
     /// `nil` where nothing is traced.
     let tracer: Tracer?
@@ -28,6 +28,7 @@ struct GatewayRouter: Sendable {
     let outboxHorizon: Duration
     let keepAliveInterval: Duration
     let mcp: MCPSettings
+    let access: AccessControl
     let logger: Logger
 
     var tools: ToolCatalogue { catalogue.current }
@@ -43,23 +44,32 @@ struct GatewayRouter: Sendable {
     func endpoints() -> [Endpoint] {
         let endpoints =
             submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + actorEndpoints
-            + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints + healthEndpoints
+            + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints + resourceEndpoints
+            + healthEndpoints
         return endpoints + [OpenAPIDocument.endpoint(describing: endpoints)]
     }
 
-    func router() -> Router<Context> {
+    /// - Parameter access: of the port that it is for.
+    func router(_ access: AccessControl) -> Router<Context> {
         let router = Router(context: Context.self)
+        router.add(middleware: CrossOriginMiddleware(origins: access.origins))
+        if let resource = access.resource { router.add(middleware: ChallengeMiddleware(resource: resource)) }
         router.add(middleware: RequestMiddleware(metrics: metrics, tracer: tracer, logger: logger))
-        let endpoints = endpoints()
-        for (path, ofPath) in Dictionary(grouping: endpoints, by: \.path) {
-            add(path, ofPath, to: router)
+        for (path, endpoints) in Dictionary(grouping: endpoints(), by: \.path) {
+            add(path, endpoints, access, to: router)
         }
         return router
     }
 
     /// Adds the endpoints of a path, and 405 for every other method.
-    private func add(_ path: String, _ endpoints: [Endpoint], to router: Router<Context>) {
-        for endpoint in endpoints { router.on(endpoint.routerPath, method: endpoint.method, use: endpoint.handler) }
+    private func add(_ path: String, _ endpoints: [Endpoint], _ access: AccessControl, to router: Router<Context>) {
+        for endpoint in endpoints {
+            router.on(endpoint.routerPath, method: endpoint.method) { request, context in
+                var context = context
+                try await access.admit(request, to: endpoint, &context)
+                return try await endpoint.handler(request, context)
+            }
+        }
         let allowed = endpoints.map(\.method.rawValue).sorted().joined(separator: ", ")
         let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .delete, .patch, .options]
         for method in all where !endpoints.contains(where: { $0.method == method }) {

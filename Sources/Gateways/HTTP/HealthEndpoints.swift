@@ -9,7 +9,7 @@ extension GatewayRouter {
         func healthEndpoint(_ method: HTTPRequest.Method, _ path: String, _ name: String) -> Endpoint {
             Endpoint(
                 method: method, path: path, name: name, access: .open, summary: "Whether the process answers",
-                answers: [Self.text(.ok, "It does", method)], handler: health)
+                answers: [Self.text(.ok, "It does", method)], listeners: [.outside, .inside], handler: health)
         }
         func readinessEndpoint(_ method: HTTPRequest.Method, _ name: String) -> Endpoint {
             Endpoint(
@@ -17,16 +17,16 @@ extension GatewayRouter {
                 summary: "Whether the database and the broker can be reached",
                 answers: [
                     Self.text(.ok, "They can", method), Self.text(.serviceUnavailable, "The reasons why not", method),
-                ], handler: readiness)
+                ], listeners: [.outside, .inside], handler: readiness)
         }
         return [
             healthEndpoint(.get, "/health", "getHealth"), healthEndpoint(.head, "/health", "headHealth"),
             healthEndpoint(.get, "/healthz", "getHealthz"), healthEndpoint(.head, "/healthz", "headHealthz"),
             readinessEndpoint(.get, "getReadiness"), readinessEndpoint(.head, "headReadiness"),
             Endpoint(
-                method: .get, path: "/metrics", name: "getMetrics", access: .open,
+                method: .get, path: "/metrics", name: "getMetrics", access: .scope(.read),
                 summary: "Metrics, as Prometheus reads them", answers: [Self.text(.ok, "Prometheus text", .get)],
-                handler: metricsText),
+                listeners: [.outside, .inside], handler: metricsText),
         ]
     }
 

@@ -44,6 +44,15 @@ struct Problem: Error, Sendable, Hashable {
         }
     }
 
+    /// - Parameter listeners: that serve what was asked for.
+    static func misdirected(to listeners: Set<Listener>) -> Problem {
+        Problem(
+            .misdirected,
+            listeners.contains(.inside)
+                ? "what sidecars tell is taken on the gateway's TROUPE_GATEWAY_INTERNAL_PORT"
+                : "this port is for sidecars and monitoring; all else is on the gateway's TROUPE_GATEWAY_PORT")
+    }
+
     static let mediaType = "application/problem+json"
 
     func write(to writer: inout JSONWriter) {
@@ -68,10 +77,14 @@ struct Problem: Error, Sendable, Hashable {
         writer.endObject()
     }
 
-    var response: Response {
+    var json: [UInt8] {
         var writer = JSONWriter()
         write(to: &writer)
-        var response = Response(status: code.status, json: writer.bytes)
+        return writer.bytes
+    }
+
+    var response: Response {
+        var response = Response(status: code.status, json: json)
         response.headers[.contentType] = Self.mediaType
         for field in headers { response.headers[field.name] = field.value }
         return response

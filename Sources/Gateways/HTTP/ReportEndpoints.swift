@@ -12,11 +12,13 @@ extension GatewayRouter {
             Endpoint(
                 method: .post, path: "/envelopes/{id}/progress", name: "reportProgress", access: .scope(.internal),
                 summary: "Report a step of an envelope", body: .init(schema: .named("ProgressReport")),
-                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, handler: postProgress),
+                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, listeners: [.inside],
+                handler: postProgress),
             Endpoint(
                 method: .post, path: "/envelopes/{id}/final", name: "reportEnd", access: .scope(.internal),
                 summary: "Report the end of an envelope", body: .init(schema: .named("FinalReport")),
-                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, handler: postFinal),
+                answers: [.init(status: .ok, text: "Taken", schema: status)], errors: errors, listeners: [.inside],
+                handler: postFinal),
         ]
     }
 

@@ -7,7 +7,7 @@ internal import Telemetry
 
 /// Around every request: turns errors into problem documents, counts, and logs what went wrong on our side.
 struct RequestMiddleware: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = GatewayContext
 
     let metrics: GatewayMetrics
     let tracer: Tracer?

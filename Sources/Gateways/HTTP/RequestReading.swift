@@ -51,7 +51,7 @@ struct RequestReading: Sendable {
     var limits: JSONLimits { JSONLimits(size: bodyLimit, nesting: nestingLimit) }
 
     /// The `{id}` of the path, decoded. One that no envelope can have leads to the same 404 as any unknown one.
-    func envelopeID(_ context: BasicRequestContext) throws(Problem) -> String {
+    func envelopeID(_ context: GatewayContext) throws(Problem) -> String {
         guard let id = context.parameters.get("id").flatMap(percentDecoded), !id.utf8.contains(0), id.utf8.count <= 1000
         else {
             throw Problem(.unknownEnvelope, "no envelope can have this id")

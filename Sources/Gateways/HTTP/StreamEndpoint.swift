@@ -28,9 +28,9 @@ extension GatewayRouter {
         let id = try reading.envelopeID(context)
         let lastID = try lastEventID(request)
         guard try await store.exists(id) else { throw unknownEnvelope(id) }
+        let slot = try access.streams.slot(for: context.principal)
         let body = ResponseBody { writer in
-            metrics.streams.add(1)
-            defer { metrics.streams.add(-1) }
+            defer { withExtendedLifetime(slot) {} }
             do {
                 // Cancels the work when the client hangs up, also while nothing is written.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in

@@ -10,11 +10,11 @@ extension GatewayRouter {
             name: "Location", place: .header, schema: #"{"type":"string"}"#, text: "Where the envelope's state is")
         return [
             Endpoint(
-                method: .post, path: "/envelopes", name: "submitEnvelope", access: .scope(.submit),
+                method: .post, path: "/envelopes", name: "submitEnvelope", access: .known,
                 summary: "Submit an envelope along a route",
                 details: """
                     When the answer comes it is in the database and will be sent. With `parent_id` it registers the child of a \
-                    fan-out instead, as sidecars do, and sends nothing.
+                    fan-out instead, as sidecars do, and sends nothing. Needs the scope `submit`; with `parent_id`, `internal`.
                     """,
                 parameters: [Self.idempotencyKey],
                 body: .init(
@@ -27,7 +27,7 @@ extension GatewayRouter {
                         status: .accepted, text: "Accepted", schema: .named("Accepted"), headers: [location],
                         hasEnvelopeID: true),
                     .init(status: .created, text: "A child is registered", schema: .named("Accepted")),
-                ], errors: Self.submissionErrors, handler: postEnvelope),
+                ], errors: Self.submissionErrors, listeners: [.outside, .inside], handler: postEnvelope),
             Endpoint(
                 method: .post, path: "/envelopes/bulk", name: "submitEnvelopes", access: .scope(.submit),
                 summary: "Submit many envelopes, one a line",
@@ -71,9 +71,15 @@ extension GatewayRouter {
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let body = try await reading.bytes(of: request)
         let members = try reading.members(of: body)
-        if let parentID = try members.string("parent_id") { return try await registerChild(members, parentID) }
-        var submission = try submission(SubmissionRequest(members, tools: tools), from: request)
-        submission.key = try IdempotencyKey(request, principal: "", body: body)
+        if let parentID = try members.string("parent_id") {
+            if context.listener == .outside { throw Problem.misdirected(to: [.inside]) }
+            try context.principal.require(.internal)
+            return try await registerChild(members, parentID)
+        }
+        try context.principal.require(.submit)
+        var submission = try submission(
+            SubmissionRequest(members, tools: tools), from: request, by: context.principal)
+        submission.key = try IdempotencyKey(request, body: body)
         submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
         let (answer, isRepeated) = try await accept(submission)
         var response = Response(status: .accepted, json: answer)
@@ -84,18 +90,24 @@ extension GatewayRouter {
 
     // MARK: Accepting
 
-    func submission(_ submissionRequest: SubmissionRequest, from request: Request) throws(Problem) -> Submission {
+    func submission(
+        _ submissionRequest: SubmissionRequest, from request: Request, by principal: Principal
+    ) throws(Problem) -> Submission {
         var submissionRequest = submissionRequest
         if submissionRequest.trace == nil {
             submissionRequest.trace = CallerTrace(request.headers)
             if let scope = RequestScope.current { submissionRequest.trace?.parent = scope.trace }
         }
-        return try submissionRequest.submission()
+        var submission = try submissionRequest.submission()
+        submission.principal = principal.id
+        return submission
     }
 
     /// Accepts an envelope: when this returns it is in the database and will be sent.
-    func submit(_ submissionRequest: SubmissionRequest, from request: Request) async throws -> Submission {
-        let submission = try submission(submissionRequest, from: request)
+    func submit(
+        _ submissionRequest: SubmissionRequest, from request: Request, by principal: Principal
+    ) async throws -> Submission {
+        let submission = try submission(submissionRequest, from: request, by: principal)
         _ = try await accept(submission)
         return submission
     }

@@ -6,7 +6,7 @@ extension GatewayRouter {
     var toolEndpoints: [Endpoint] {
         [
             Endpoint(
-                method: .get, path: "/tools", name: "listTools", access: .scope(.read),
+                method: .get, path: "/tools", name: "listTools", access: .known,
                 summary: "The tools, as MCP lists them",
                 answers: [
                     .init(
@@ -54,8 +54,8 @@ extension GatewayRouter {
             guard error.code == .invalidArguments else { throw error }
             return Response(json: toolResult(error.detail, isError: true))
         }
-        var submission = try submission(submissionRequest, from: request)
-        submission.key = try IdempotencyKey(request, principal: "", body: body)
+        var submission = try submission(submissionRequest, from: request, by: context.principal)
+        submission.key = try IdempotencyKey(request, body: body)
         submission.answer = answer(to: submission)
         let (answer, isRepeated) = try await accept(submission)
         var response = Response(json: answer)

@@ -24,6 +24,7 @@ struct MCPServer: Sendable {
         var session: Session?
         var meta: RequestMeta
         var request: Request
+        var principal: Principal
     }
 
     enum Reply: Sendable {
@@ -44,11 +45,18 @@ struct MCPServer: Sendable {
         var limit: Duration
         /// What the caller gets when that is over: a task, or words.
         var becomesTask = false
+        /// Of the connection that waits.
+        var slot: StreamSlot
         /// For a task's result: which task.
         var relatedTask: String?
         /// Of the session; 0 outside of one.
         var number = 0
     }
+
+    /// Those that tell of envelopes, whoever has submitted them.
+    private static let readingMethods: Set = [
+        "resources/read", "resources/subscribe", "prompts/get", "completion/complete",
+    ]
 
     /// What the metrics name; anything else is a client's.
     static let methods: Set = [
@@ -61,10 +69,11 @@ struct MCPServer: Sendable {
     /// - Throws: `JSONRPCError`, `Problem`, `PostgreSQLError`.
     func answer(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         let params = request.params
+        if Self.readingMethods.contains(request.method) { try caller.principal.require(.read) }
         switch request.method {
         case "tools/list": return try .result(listTools(params, caller))
         case "tools/call": return try await callToolTraced(request, caller)
-        case "resources/list": return try await .result(listResources(params))
+        case "resources/list": return try await .result(listResources(params, caller))
         case "resources/templates/list": return try .result(listResourceTemplates(params))
         case "resources/read": return try await .result(readResource(params, caller))
         case "prompts/list": return try .result(listPrompts(params))
@@ -100,7 +109,7 @@ struct MCPServer: Sendable {
         switch request.method {
         case "tasks/get": return try await .result(getTask(request.params, caller))
         case "tasks/cancel": return try await .result(cancelTask(request.params, caller))
-        case "tasks/update": return try await .result(updateTask(request.params))
+        case "tasks/update": return try await .result(updateTask(request.params, caller))
         default: throw JSONRPCError.unknownMethod(request.method)
         }
     }

@@ -9,7 +9,6 @@ struct MCPSettings: Sendable {
     var taskAfter = Duration.seconds(5)
     var sessionLimit = 1000
     var sessionIdleLimit = Duration.seconds(3600)
-    var origins = OriginCheck(allowed: [], isLoopback: true)
     /// How long a list of tools may be kept.
     var toolsAge = Duration.seconds(5)
     /// How long envelopes are kept after their end; `nil` for ever.
@@ -17,7 +16,7 @@ struct MCPSettings: Sendable {
 
     init() {}
 
-    init(_ settings: inout Settings, host: String, toolsAge: Duration) {
+    init(_ settings: inout Settings, toolsAge: Duration) {
         hasOwnTools = settings.flag("MCP_OWN_TOOLS", default: hasOwnTools)
         callTimeout = settings.duration(
             "MCP_CALL_TIMEOUT", default: callTimeout, in: .milliseconds(100)...(.seconds(86_400)))
@@ -25,14 +24,6 @@ struct MCPSettings: Sendable {
         sessionLimit = settings.integer("MCP_SESSIONS", default: sessionLimit, in: 1...100_000)
         sessionIdleLimit = settings.duration(
             "MCP_SESSION_IDLE", default: sessionIdleLimit, in: .seconds(1)...(.seconds(7 * 86_400)))
-        let allowed = (settings.text("MCP_ALLOWED_ORIGINS") ?? "").split(separator: ",").map {
-            String($0.filter { !$0.isWhitespace }).lowercased()
-        }
-        for origin in allowed where origin != "*" && !origin.contains("://") {
-            settings.problem(
-                "TROUPE_MCP_ALLOWED_ORIGINS", "'\(origin)' is no origin: expected like https://example.com, or *")
-        }
-        origins = OriginCheck(allowed: allowed, isLoopback: OriginCheck.isLoopback(host))
         self.toolsAge = toolsAge
     }
 }

@@ -6,6 +6,8 @@ internal import PostgreSQL
 struct Submission: Sendable {
     var id: String
     var actors: [String]
+    /// Who has submitted it; `nil` where nobody is asked.
+    var principal: String?
     /// The tool that was called.
     var tool: String?
     var payload: RawJSON
@@ -71,7 +73,7 @@ extension EnvelopeStore {
                 .texts(schedules.map { $0.startMessage ?? Self.sendingMessage }),
                 .texts(submissions.map { String(decoding: $0.messageHead, as: UTF8.self) }),
                 .double(Double(grace.nanosecondsClamped / 1_000_000)),
-                .texts(submissions.map { $0.key?.principal }), .texts(submissions.map { $0.key?.text }),
+                .texts(submissions.map(\.principal)), .texts(submissions.map { $0.key?.text }),
                 .texts(submissions.map { $0.key?.digest }), .jsons(submissions.map(\.answer.bytes)),
             ])
         return try rows.map { (row) throws(PostgreSQLError) in
@@ -90,11 +92,11 @@ extension EnvelopeStore {
                     id, actor_list, tool, payload, timeout_sec, deadline, not_before, message, head, principal, key, digest, answer,
                     position)
         ), known AS MATERIALIZED (
-            SELECT g.id, k.digest, k.answer FROM given g JOIN idempotency_keys k ON k.principal = g.principal AND k.key = g.key
+            SELECT g.id, k.digest, k.answer FROM given g JOIN idempotency_keys k ON k.principal = COALESCE(g.principal, '') AND k.key = g.key
         ), envelope AS (
             INSERT INTO envelopes (
-                id, route_actors, tool, payload, timeout_sec, deadline, not_before, current_actor_name, message, total_actors)
-            SELECT id, actors, tool, payload, timeout_sec, deadline, not_before, actors[1], message, cardinality(actors)
+                id, route_actors, tool, principal, payload, timeout_sec, deadline, not_before, current_actor_name, message, total_actors)
+            SELECT id, actors, tool, principal, payload, timeout_sec, deadline, not_before, actors[1], message, cardinality(actors)
             FROM given WHERE id NOT IN (SELECT id FROM known) ORDER BY id
             ON CONFLICT (id) DO NOTHING
             RETURNING id
@@ -107,7 +109,7 @@ extension EnvelopeStore {
             FROM accepted ORDER BY position
         ), keyed AS (
             INSERT INTO idempotency_keys (principal, key, digest, answer)
-            SELECT principal, key, digest, answer FROM accepted WHERE key IS NOT NULL
+            SELECT COALESCE(principal, ''), key, digest, answer FROM accepted WHERE key IS NOT NULL
         ), sent AS (
             INSERT INTO outbox (envelope_id, actor, due_at)
             SELECT id, actors[1], COALESCE(not_before, now() + $10 * interval '1 millisecond') FROM accepted ORDER BY position

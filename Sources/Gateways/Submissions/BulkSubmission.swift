@@ -7,6 +7,7 @@ internal import PostgreSQL
 struct BulkSubmission {
     private let gateway: GatewayRouter
     private let request: Request
+    private let principal: Principal
     private let key: IdempotencyKey?
     private var splitter: LineSplitter
     private var accepted = 0
@@ -16,9 +17,10 @@ struct BulkSubmission {
     private static let lineLimit = 200
     private static let byteLimit = 4 << 20
 
-    init(_ gateway: GatewayRouter, _ request: Request, _ key: IdempotencyKey?) {
+    init(_ gateway: GatewayRouter, _ request: Request, _ principal: Principal, _ key: IdempotencyKey?) {
         self.gateway = gateway
         self.request = request
+        self.principal = principal
         self.key = key
         splitter = LineSplitter(limit: gateway.reading.bodyLimit)
     }
@@ -74,7 +76,7 @@ struct BulkSubmission {
                 throw Problem(.invalidRequest, "children can't be registered in bulk", at: "/parent_id")
             }
             var submission = try gateway.submission(
-                SubmissionRequest(members, tools: gateway.tools), from: request)
+                SubmissionRequest(members, tools: gateway.tools), from: request, by: principal)
             submission.key = key?.line(line.number, bytes)
             submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
             return Entry(line: line.number, submission: .success(submission))

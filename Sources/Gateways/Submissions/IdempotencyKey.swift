@@ -4,20 +4,18 @@ internal import HTTPTypes
 internal import Hummingbird
 
 /// A caller's name for a request, so that asking again does nothing again (draft-ietf-httpapi-idempotency-key-header).
+/// It is good for one principal: two may choose the same.
 struct IdempotencyKey: Sendable, Hashable {
-    /// Whose it is: two callers may choose the same.
-    var principal: String
     var text: String
     /// SHA-256 of what was asked, in hexadecimal.
     var digest: String
 
     /// `nil` where the request has none.
-    init?(_ request: Request, principal: String, body: [UInt8]) throws(Problem) {
+    init?(_ request: Request, body: [UInt8]) throws(Problem) {
         guard let text = request.headers[.idempotencyKey] else { return nil }
         guard (1...200).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw Problem(.invalidRequest, "'Idempotency-Key' must have 1 to 200 visible characters of ASCII")
         }
-        self.principal = principal
         self.text = text
         digest = Self.digest(of: body, at: request.uri.path)
     }

@@ -30,33 +30,31 @@ struct ToolCatalogue: Sendable, Hashable {
 
     /// Reads a YAML file, or all `.yaml` and `.yml` files of a folder in the order of their names.
     /// - Throws: all mistakes of all files at once.
-    static func read(_ path: String) throws(ToolFileErrors) -> ToolCatalogue {
+    static func read(_ path: String) throws(FileErrors) -> ToolCatalogue {
         var reader = ToolFileReader()
         for file in try files(at: path) {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                reader.problems.append(ToolFileProblem(file: file, line: nil, message: "cannot be read"))
-                continue
-            }
-            guard let text = String(validating: data, as: UTF8.self) else {
-                reader.problems.append(ToolFileProblem(file: file, line: nil, message: "is not UTF-8"))
-                continue
-            }
-            reader.read(text, file: file)
+            do throws(FileErrors) {
+                reader.read(try String(file: file), file: file)
+            } catch { reader.problems += error.problems }
         }
         return try reader.finish()
     }
 
+    static func reader(_ path: String) -> LiveFile<ToolCatalogue>.Reader {
+        { () throws(FileErrors) in try read(path) }
+    }
+
     /// Reads one text; for tests and for what comes from elsewhere than files.
-    static func parse(_ text: String, file: String = "tools.yaml") throws(ToolFileErrors) -> ToolCatalogue {
+    static func parse(_ text: String, file: String = "tools.yaml") throws(FileErrors) -> ToolCatalogue {
         var reader = ToolFileReader()
         reader.read(text, file: file)
         return try reader.finish()
     }
 
-    private static func files(at path: String) throws(ToolFileErrors) -> [String] {
+    private static func files(at path: String) throws(FileErrors) -> [String] {
         var isFolder = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw ToolFileErrors([ToolFileProblem(file: path, line: nil, message: "there is no such file or folder")])
+            throw FileErrors(path, "there is no such file or folder")
         }
         guard isFolder else { return [path] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
@@ -65,23 +63,4 @@ struct ToolCatalogue: Sendable, Hashable {
             "\(path)/\($0)"
         }
     }
-}
-
-/// A mistake in a tool file.
-struct ToolFileProblem: Sendable, Hashable, CustomStringConvertible {
-    var file: String
-    /// From 1.
-    var line: Int?
-    var message: String
-
-    var description: String { "\(file)\(line.map { ":\($0)" } ?? ""): \(message)" }
-}
-
-/// Every mistake that was found.
-public struct ToolFileErrors: Error, CustomStringConvertible {
-    let problems: [ToolFileProblem]
-
-    init(_ problems: [ToolFileProblem]) { self.problems = problems }
-
-    public var description: String { problems.map(\.description).joined(separator: "\n") }
 }

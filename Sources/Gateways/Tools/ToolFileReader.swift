@@ -12,7 +12,7 @@ internal import Yams
 ///
 /// Defaults and named routes hold for the file they stand in.
 struct ToolFileReader {
-    var problems: [ToolFileProblem] = []
+    var problems: [FileProblem] = []
     private var tools: [Tool] = []
     var prompts: [Prompt] = []
     var resources: [Resource] = []
@@ -25,7 +25,8 @@ struct ToolFileReader {
         do {
             root = try Yams.compose(yaml: text)
         } catch {
-            return report(yamlError: error)
+            problems.append(FileProblem(yaml: error, file: file))
+            return
         }
         guard let root else { return report(nil, "holds nothing") }
         guard let mapping = root.mapping else { return report(root, "must be a mapping with 'tools'") }
@@ -40,8 +41,8 @@ struct ToolFileReader {
         for node in list(mapping["resources"], "'resources'") { readResource(node) }
     }
 
-    func finish() throws(ToolFileErrors) -> ToolCatalogue {
-        guard problems.isEmpty else { throw ToolFileErrors(problems) }
+    func finish() throws(FileErrors) -> ToolCatalogue {
+        guard problems.isEmpty else { throw FileErrors(problems) }
         return ToolCatalogue(tools, prompts: prompts, resources: resources)
     }
 
@@ -291,7 +292,7 @@ struct ToolFileReader {
         do throws(YAMLValue.Problem) {
             return try YAMLValue.json(node)
         } catch {
-            problems.append(ToolFileProblem(file: file, line: error.line, message: "\(label): \(error.message)"))
+            problems.append(FileProblem(file: file, line: error.line, message: "\(label): \(error.message)"))
             return nil
         }
     }
@@ -316,19 +317,6 @@ struct ToolFileReader {
     }
 
     mutating func report(_ node: Node?, _ message: String) {
-        problems.append(ToolFileProblem(file: file, line: node?.mark?.line, message: message))
-    }
-
-    private mutating func report(yamlError error: any Error) {
-        switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            problems.append(ToolFileProblem(file: file, line: mark.line, message: "is not YAML: \(problem)"))
-        case .duplicatedKeysInMapping(let keys, let context):
-            let names = keys.map { "'\($0)'" }.joined(separator: ", ")
-            problems.append(
-                ToolFileProblem(file: file, line: context.mark.line, message: "the same key twice: \(names)"))
-        default: problems.append(ToolFileProblem(file: file, line: nil, message: "is not YAML: \(error)"))
-        }
+        problems.append(FileProblem(file: file, line: node?.mark?.line, message: message))
     }
 }

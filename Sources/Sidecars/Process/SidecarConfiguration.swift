@@ -29,6 +29,8 @@ public struct SidecarConfiguration: Sendable {
     public var takesEvents: Bool {
         reports == .broker && gatewayURL == nil && !policy.isEndActor && eventLimits.eventsPerCall > 0
     }
+    /// What the gateway knows this sidecar by.
+    public var gatewayKey: String?
     /// `nil` when probes and metrics are off.
     public var probeAddress: String?
     public var metricsNamespace: String
@@ -76,6 +78,7 @@ public struct SidecarConfiguration: Sendable {
         eventLimits = EventLimits(
             eventBytes: settings.integer("EVENT_MAX_BYTES", default: 64 << 10, in: 1024...(256 << 10)),
             eventsPerCall: settings.integer("EVENTS_PER_CALL", default: 10_000, in: 0...1_000_000))
+        gatewayKey = settings.secret("GATEWAY_API_KEY", orFile: "GATEWAY_API_KEY_FILE")
         let metricsEnabled = settings.flag("METRICS_ENABLED", default: true)
         probeAddress = metricsEnabled ? settings.text("METRICS_ADDR", default: ":8080") : nil
         metricsNamespace = settings.text("METRICS_NAMESPACE", default: "troupe_actor")

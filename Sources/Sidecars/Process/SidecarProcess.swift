@@ -120,7 +120,8 @@ public enum SidecarProcess {
         _ configuration: SidecarConfiguration, _ transport: RabbitMQTransport, on loop: EventLoop, logger: Logger
     ) async -> any Reporter {
         if let gateway = configuration.gatewayURL {
-            let reporter = HTTPReporter(to: gateway, with: HTTPClient(on: loop), on: loop, logger: logger)
+            let reporter = HTTPReporter(
+                to: gateway, key: configuration.gatewayKey, with: HTTPClient(on: loop), on: loop, logger: logger)
             Task(executorPreference: loop) { await reporter.run() }
             return reporter
         }

@@ -54,13 +54,19 @@ public actor HTTPReporter: Reporter {
 
     private let client: HTTPClient
     private let gateway: String
+    private let headers: HTTPHeaders
     private let logger: Logger
     private let progress: AsyncStream<StatusReport>.Continuation
     private let queue: AsyncStream<StatusReport>
 
-    /// - Parameter gateway: its URL, without a path.
-    init(to gateway: String, with client: HTTPClient, on loop: EventLoop, logger: Logger) {
+    /// - Parameters:
+    ///   - gateway: its URL, without a path.
+    ///   - key: an API key with the scope `internal`, where the gateway asks for one.
+    init(to gateway: String, key: String? = nil, with client: HTTPClient, on loop: EventLoop, logger: Logger) {
         self.gateway = gateway.hasSuffix("/") ? String(gateway.dropLast()) : gateway
+        var headers: HTTPHeaders = ["Content-Type": "application/json"]
+        if let key { headers["Authorization"] = "Bearer \(key)" }
+        self.headers = headers
         self.client = client
         self.loop = loop
         self.logger = logger
@@ -120,7 +126,7 @@ public actor HTTPReporter: Reporter {
         let path = report.kind == .created ? "/envelopes" : "/envelopes/\(id)/\(report.kind.rawValue)"
         let body = report.kind == .created ? creation(of: report) : report.encoded()
         return HTTPRequest(
-            .post, gateway + path, headers: ["Content-Type": "application/json"], body: body, timeout: .seconds(10))
+            .post, gateway + path, headers: headers, body: body, timeout: .seconds(10))
     }
 
     private func creation(of report: StatusReport) -> [UInt8] {

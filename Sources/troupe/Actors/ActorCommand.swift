@@ -26,7 +26,7 @@ struct ActorList: AsyncParsableCommand {
     @Flag(help: "The gateway's answer as it is, for programs.") var json = false
 
     func run() async throws {
-        let answer = try await gateway.client.send(.get, "/actors")
+        let answer = try await gateway.client().send(.get, "/actors")
         if json { return Output.line(answer.description) }
         let actors = answer["actors"]?.elements ?? []
         if actors.isEmpty {
@@ -50,7 +50,7 @@ struct ActorPauseCommand: AsyncParsableCommand {
     func run() async throws {
         let body = RawJSON(
             object: reason.map { [RawJSON.Member(name: "reason", value: RawJSON(string: $0))] } ?? [])
-        let answer = try await gateway.client.send(.post, "/actors/\(name.percentEncoded())/pause", body)
+        let answer = try await gateway.client().send(.post, "/actors/\(name.percentEncoded())/pause", body)
         Output.line(json ? answer.description : "\(name) is paused")
     }
 }
@@ -64,7 +64,7 @@ struct ActorResume: AsyncParsableCommand {
     @Flag(help: "The gateway's answer as it is, for programs.") var json = false
 
     func run() async throws {
-        let answer = try await gateway.client.send(.post, "/actors/\(name.percentEncoded())/resume", .emptyObject)
+        let answer = try await gateway.client().send(.post, "/actors/\(name.percentEncoded())/resume", .emptyObject)
         Output.line(json ? answer.description : "\(name) is resumed")
     }
 }

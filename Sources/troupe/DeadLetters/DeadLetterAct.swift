@@ -15,7 +15,7 @@ struct DeadLetterAct {
     ) async throws {
         // What is sent again and dies again comes back with a later time: without an end to look to, this would never end.
         let start = Timestamp.now()
-        let client = gateway.client
+        let client = try gateway.client()
         var doneCount = 0
         while true {
             let answer = try await client.send(

@@ -58,7 +58,7 @@ struct DeadLetterList: AsyncParsableCommand {
     func run() async throws {
         let query = (selection.members + [("limit", String(limit))])
             .map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
-        let answer = try await gateway.client.send(.get, "/dead-letters?\(query)")
+        let answer = try await gateway.client().send(.get, "/dead-letters?\(query)")
         DeadLetterReport(answer).show(selection.output, empty: "no dead letters")
     }
 }
@@ -72,7 +72,7 @@ struct DeadLetterShow: AsyncParsableCommand {
     @Argument(help: "The envelope's id.") var id: String
 
     func run() async throws {
-        let answer = try await gateway.client.send(
+        let answer = try await gateway.client().send(
             .get, "/dead-letters/\(actor.percentEncoded())/\(id.percentEncoded())")
         Output.line(answer.description)
     }

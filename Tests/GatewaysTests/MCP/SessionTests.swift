@@ -162,24 +162,26 @@ struct SessionTests {
         let table = SessionTable(limit: 2, idleLimit: .seconds(60))
         let start = MonotonicTime.now
         func after(_ seconds: Int) -> MonotonicTime { start.advanced(by: .seconds(seconds)) }
-        let first = try #require(table.open(.june2025, ToolCatalogue(), now: start))
-        let second = try #require(table.open(.june2025, ToolCatalogue(), now: start))
+        let first = try #require(table.open(.june2025, of: "me", ToolCatalogue(), now: start))
+        let second = try #require(table.open(.june2025, of: "me", ToolCatalogue(), now: start))
         #expect(first.id.count == 32 && first.id != second.id)
         first.use(at: after(1))
         second.use(at: after(2))
-        let third = try #require(table.open(.june2025, ToolCatalogue(), now: after(3)))
-        #expect(table.find(first.id, now: after(3)) == nil)
-        #expect(table.find(second.id, now: after(3)) === second)
+        let third = try #require(table.open(.june2025, of: "me", ToolCatalogue(), now: after(3)))
+        #expect(table.find(first.id, of: "me", now: after(3)) == nil)
+        #expect(table.find(second.id, of: "me", now: after(3)) === second)
+        #expect(table.find(second.id, of: "somebody else", now: after(3)) == nil)
+        #expect(table.find(second.id, of: nil, now: after(3)) == nil)
 
         let wake = AsyncStream.makeStream(of: Void.self).continuation
         let holds = [second.hold(0, wake), third.hold(0, wake)]
-        #expect(table.open(.june2025, ToolCatalogue(), now: after(1000)) == nil)
-        #expect(table.find(second.id, now: after(1000)) === second)
+        #expect(table.open(.june2025, of: "me", ToolCatalogue(), now: after(1000)) == nil)
+        #expect(table.find(second.id, of: "me", now: after(1000)) === second)
         second.release(holds[0])
         third.release(holds[1])
         second.use(at: after(1001))
         third.use(at: after(1002))
-        #expect(table.find(second.id, now: after(1062)) == nil, "too old")
+        #expect(table.find(second.id, of: "me", now: after(1062)) == nil, "too old")
         #expect(table.count == 1)
         #expect(table.close(third.id))
         #expect(!table.close(third.id))
@@ -188,7 +190,7 @@ struct SessionTests {
 
     @Test("a stream's place has one holder, and the last one it is")
     func holds() {
-        let session = Session(id: "s", version: .june2025, ToolCatalogue())
+        let session = Session(id: "s", owner: nil, version: .june2025, ToolCatalogue())
         let (_, wake) = AsyncStream.makeStream(of: Void.self)
         let first = session.hold(3, wake)
         #expect(session.isHeld(first))

@@ -6,6 +6,10 @@ import Synchronization
 /// A client on plain sockets: it can send what no well-behaved client would.
 struct TestClient: Sendable {
     let port: Int
+    /// Sent with every request.
+    var headers: [String: String] = [:]
+
+    func with(_ headers: [String: String]) -> TestClient { TestClient(port: port, headers: headers) }
 
     struct Answer: Sendable {
         var status: Int
@@ -29,9 +33,10 @@ struct TestClient: Sendable {
     func send(_ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8]? = nil) async throws
         -> Answer
     {
-        var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        var head = "\(method) \(path) HTTP/1.1\r\nConnection: close\r\n"
+        if headers["Host"] == nil { head += "Host: localhost\r\n" }
         if let body { head += "Content-Length: \(body.count)\r\n" }
-        for (name, value) in headers { head += "\(name): \(value)\r\n" }
+        for (name, value) in self.headers.merging(headers, uniquingKeysWith: { $1 }) { head += "\(name): \(value)\r\n" }
         return try await send(raw: Array((head + "\r\n").utf8) + (body ?? []), isHead: method == "HEAD")
     }
 
@@ -71,7 +76,7 @@ struct TestClient: Sendable {
         return try await BlockingThread.run {
             Result {
                 let socket = try TestSocket(port: port)
-                var sent = headers
+                var sent = self.headers.merging(headers) { $1 }
                 if sent["Accept"] == nil { sent["Accept"] = "text/event-stream" }
                 sent["Last-Event-ID"] = lastEventID
                 if let body { sent["Content-Length"] = String(body.utf8.count) }
@@ -188,6 +193,13 @@ final class TestSocket: @unchecked Sendable {
             if isOpen { Glibc.close(descriptor) }
             isOpen = false
         }
+    }
+
+    /// Whether the other end has closed, and all that it has sent is read.
+    var isClosed: Bool {
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+        return count == 0 || count < 0 && errno != EAGAIN
     }
 
     func read(atMost limit: Int) throws -> [UInt8] {

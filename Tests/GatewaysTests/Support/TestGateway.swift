@@ -11,12 +11,15 @@ import Transports
 struct TestGateway {
     let transport: RecordingTransport
     let queues: RecordingQueues
-    let client: TestClient
+    var client: TestClient
+    /// To the port of sidecars.
+    let inside: TestClient
     private let group: ServiceGroup
     private let task: Task<Void, any Error>
 
     static func start(
         _ databaseURL: String, transport: RecordingTransport = RecordingTransport(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout Configuration) -> Void = { _ in }
     ) async throws -> TestGateway {
         var configuration = Configuration(databaseURL: databaseURL)
@@ -25,8 +28,7 @@ struct TestGateway {
         configuration.outboxInterval = .milliseconds(50)
         configure(&configuration)
         let queues = RecordingQueues()
-        let (ports, port) = AsyncStream<Int>.makeStream()
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let (ports, port) = AsyncStream<GatewayPorts>.makeStream()
         let gateway = Gateway(
             configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), queues: queues,
             logger: logger
@@ -36,9 +38,10 @@ struct TestGateway {
             defer { port.finish() }
             try await group.run()
         }
-        for await number in ports {
+        for await ports in ports {
             return TestGateway(
-                transport: transport, queues: queues, client: TestClient(port: number), group: group, task: task)
+                transport: transport, queues: queues, client: TestClient(port: ports.main),
+                inside: TestClient(port: ports.inside ?? ports.main), group: group, task: task)
         }
         try await task.value
         throw CancellationError()
@@ -52,10 +55,11 @@ struct TestGateway {
 
 /// A gateway on a database of its own.
 func withGateway(
+    logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
     configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, TestDatabase) async throws -> Void
 ) async throws {
     try await withDatabase { database in
-        let gateway = try await TestGateway.start(database.url, configure: configure)
+        let gateway = try await TestGateway.start(database.url, logger: logger, configure: configure)
         do {
             try await body(gateway, database)
         } catch {

@@ -12,18 +12,21 @@ internal import Telemetry
 extension MCPServer {
     func stream(_ call: ToolCall, _ caller: Caller) -> Response {
         let isEventStream = caller.request.accepts("text/event-stream")
-        return response(caller.request, isEventStream: isEventStream) { writer in
+        return response(caller.request, call.slot, isEventStream: isEventStream) { writer in
             let stream = CallStream(server: self, call: call, version: caller.version, session: caller.session)
             try await stream.run(after: 0, isEventStream: isEventStream, to: &writer)
         }
     }
 
     /// Goes on with the answer to a call whose connection was lost.
-    func resume(_ call: SessionMachine.Call, _ session: Session, after lastID: Int64, _ request: Request) -> Response {
+    func resume(
+        _ call: SessionMachine.Call, _ session: Session, after lastID: Int64, _ request: Request, _ slot: StreamSlot
+    ) -> Response {
         let toolCall = ToolCall(
             requestID: call.requestID, envelopeID: call.envelopeID, tool: gateway.tools[call.tool],
-            progress: call.progress, limit: settings.callTimeout, number: call.number)
-        return response(request, isEventStream: true) { writer in
+            progress: call.progress, limit: settings.callTimeout, slot: slot,
+            number: call.number)
+        return response(request, slot, isEventStream: true) { writer in
             let stream = CallStream(server: self, call: toolCall, version: session.version, session: session)
             try await stream.run(after: lastID, isEventStream: true, to: &writer)
         }
@@ -31,15 +34,14 @@ extension MCPServer {
 
     /// - Parameter write: is cancelled when the client hangs up, also while nothing is written.
     func response(
-        _ request: Request, isEventStream: Bool,
+        _ request: Request, _ slot: StreamSlot, isEventStream: Bool,
         _ write: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
     ) -> Response {
         let body = ResponseBody { writer in
-            gateway.metrics.streams.add(1)
             gateway.metrics.mcpStreams.add(1)
             defer {
-                gateway.metrics.streams.add(-1)
                 gateway.metrics.mcpStreams.add(-1)
+                withExtendedLifetime(slot) {}
             }
             do {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in try await write(&writer) }

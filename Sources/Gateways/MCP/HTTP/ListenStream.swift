@@ -8,8 +8,10 @@ internal import PostgreSQL
 extension MCPServer {
     /// A session's own stream.
     /// - Parameter place: the message after which it goes on.
-    func listen(_ session: Session, after place: Int64?, _ request: Request) -> Response {
-        response(request, isEventStream: true) { writer in
+    func listen(
+        _ session: Session, after place: Int64?, _ request: Request, _ slot: StreamSlot
+    ) -> Response {
+        response(request, slot, isEventStream: true) { writer in
             let wakeUps = gateway.hub.wakeUps(for: [])
             let hold = session.hold(0, wakeUps.wake)
             defer { session.release(hold) }
@@ -39,8 +41,8 @@ extension MCPServer {
     }
 
     /// `subscriptions/listen`
-    func listen(_ watch: ChangeWatch, _ id: RawJSON, _ request: Request) -> Response {
-        response(request, isEventStream: true) { writer in
+    func listen(_ watch: ChangeWatch, _ id: RawJSON, _ request: Request, _ slot: StreamSlot) -> Response {
+        response(request, slot, isEventStream: true) { writer in
             let meta = RawJSON.Member(name: RequestMeta.Key.subscriptionID, value: id)
             let wakeUps = gateway.hub.wakeUps(for: watch.envelopeIDs)
             try await writer.write(.message(Self.acknowledgement(watch, meta), id: nil))
@@ -66,11 +68,13 @@ extension MCPServer {
         }
         let lists = ChangeWatch.List.allCases.filter { filter["\($0.rawValue)ListChanged"]?.boolean == true }
         let uris = try Self.texts(filter["resourceSubscriptions"], "resourceSubscriptions")
+        if !uris.isEmpty { try caller.principal.require(.read) }
         let tasks = try Self.texts(filter["taskIds"], "taskIds")
         if !tasks.isEmpty { try caller.requireTasks() }
         var watch = ChangeWatch(lists: Set(lists), gateway.tools)
         let envelopes = uris.compactMap(EnvelopeResource.init).filter { !$0.isHistory }.map(\.envelopeID)
-        let taskIDs = tasks.filter { EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit) }
+        let acceptable = tasks.filter { EnvelopeID.isAcceptable($0, lengthLimit: EnvelopeID.childLengthLimit) }
+        let taskIDs = try await gateway.store.results(of: acceptable).filter(caller.maySee).map(\.id)
         let last = try await gateway.store.lastChanges(of: Set(envelopes + taskIDs))
         // One that isn't there yet is news when it comes.
         for id in envelopes { watch.add(.envelope(id, last: last[id] ?? 0)) }

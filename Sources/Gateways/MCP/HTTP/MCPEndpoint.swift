@@ -13,7 +13,6 @@ extension MCPServer {
     func post(_ request: Request, _ context: Context) async throws -> Response {
         var id: RawJSON?
         do {
-            try checkOrigin(request)
             try checkContentType(request)
             var request = request
             let json = try await takeBody(of: &request)
@@ -21,7 +20,8 @@ extension MCPServer {
             id = json["id"].flatMap { $0.kind == .string || $0.kind == .number ? $0 : nil }
             let message = try JSONRPCMessage(json)
             return isStateless(message, json, request)
-                ? try await postStateless(message, request) : try await postInSession(message, request)
+                ? try await postStateless(message, request, context.principal)
+                : try await postInSession(message, request, context.principal)
         } catch let refusal as Refusal {
             return refusal.response(id)
         } catch {
@@ -32,32 +32,31 @@ extension MCPServer {
     /// `GET`: a session's own stream, or one that goes on.
     func get(_ request: Request, _ context: Context) async throws -> Response {
         try await withRefusals {
-            try checkOrigin(request)
             try checkMethodExists(request)
-            let session = try session(of: request)
+            let session = try session(of: request, context.principal)
             guard request.accepts("text/event-stream") else {
                 throw Refusal(.notAcceptable, "'Accept' must contain text/event-stream")
             }
+            let slot = try gateway.access.streams.slot(for: context.principal)
             guard let text = request.headers[.lastEventID], !text.isEmpty else {
-                return listen(session, after: nil, request)
+                return listen(session, after: nil, request, slot)
             }
             guard let eventID = SessionMachine.EventID(text) else {
                 throw Refusal(.badRequest, "'Last-Event-ID' is none that this server has given")
             }
-            if eventID.stream == 0 { return listen(session, after: eventID.place, request) }
+            if eventID.stream == 0 { return listen(session, after: eventID.place, request, slot) }
             guard let call = session.withMachine({ $0.calls[eventID.stream] }) else {
                 throw Refusal(.badRequest, "the stream of this 'Last-Event-ID' can't be resumed any more")
             }
-            return resume(call, session, after: eventID.place, request)
+            return resume(call, session, after: eventID.place, request, slot)
         }
     }
 
     /// `DELETE`: ends a session.
     func delete(_ request: Request, _ context: Context) async throws -> Response {
         try await withRefusals {
-            try checkOrigin(request)
             try checkMethodExists(request)
-            _ = sessions.close(try session(of: request).id)
+            _ = sessions.close(try session(of: request, context.principal).id)
             return Response(status: .noContent)
         }
     }
@@ -72,7 +71,9 @@ extension MCPServer {
         return ProtocolVersion(rawValue: version)?.isStateless ?? true
     }
 
-    private func postStateless(_ message: JSONRPCMessage, _ request: Request) async throws -> Response {
+    private func postStateless(
+        _ message: JSONRPCMessage, _ request: Request, _ principal: Principal
+    ) async throws -> Response {
         let headers = RoutingHeaders(request.headers)
         switch message {
         case .response: throw JSONRPCError(.invalidRequest, "there are no responses to send in this protocol version")
@@ -82,14 +83,20 @@ extension MCPServer {
         case .request(let call):
             try request.checkAccept()
             try headers.check(call)
-            let caller = Caller(version: .july2026, session: nil, meta: try RequestMeta(call.params), request: request)
+            let caller = Caller(
+                version: .july2026, session: nil, meta: try RequestMeta(call.params), request: request,
+                principal: principal)
             return try await respond(to: call, caller)
         }
     }
 
-    private func postInSession(_ message: JSONRPCMessage, _ request: Request) async throws -> Response {
-        if case .request(let call) = message, call.method == "initialize" { return try initialize(call, request) }
-        let session = try session(of: request)
+    private func postInSession(
+        _ message: JSONRPCMessage, _ request: Request, _ principal: Principal
+    ) async throws -> Response {
+        if case .request(let call) = message, call.method == "initialize" {
+            return try initialize(call, request, principal)
+        }
+        let session = try session(of: request, principal)
         switch message {
         case .response: return Response(status: .accepted)
         case .notification(let method, let params):
@@ -98,12 +105,13 @@ extension MCPServer {
         case .request(let call):
             try request.checkAccept()
             let caller = Caller(
-                version: session.version, session: session, meta: try RequestMeta(call.params), request: request)
+                version: session.version, session: session, meta: try RequestMeta(call.params), request: request,
+                principal: principal)
             return try await respond(to: call, caller)
         }
     }
 
-    private func initialize(_ call: JSONRPCRequest, _ request: Request) throws -> Response {
+    private func initialize(_ call: JSONRPCRequest, _ request: Request, _ principal: Principal) throws -> Response {
         try request.checkAccept()
         guard let requested = call.params["protocolVersion"]?.string else {
             throw JSONRPCError(.invalidParams, "'protocolVersion' must be a string")
@@ -111,7 +119,7 @@ extension MCPServer {
         let versions = ProtocolVersion.withSessions
         // One that isn't spoken here is answered with the latest that is; the client decides whether it can live with that.
         let version = versions.first { $0.rawValue == requested } ?? .november2025
-        guard let session = sessions.open(version, gateway.tools) else {
+        guard let session = sessions.open(version, of: principal.id, gateway.tools) else {
             var refusal = Refusal(.serviceUnavailable, "too many sessions are in use; try again later")
             refusal.headers[.retryAfter] = "30"
             throw refusal
@@ -140,7 +148,8 @@ extension MCPServer {
                 guard caller.request.accepts("text/event-stream") else {
                     throw Refusal(.notAcceptable, "'Accept' must contain text/event-stream")
                 }
-                return listen(watch, call.id, caller.request)
+                let slot = try gateway.access.streams.slot(for: caller.principal)
+                return listen(watch, call.id, caller.request, slot)
             }
         } catch let refusal as Refusal {
             throw refusal
@@ -148,7 +157,7 @@ extension MCPServer {
             count(call, isError: true)
             // In a session an error is an answer like any other; without one the status tells of it, too.
             var refusal = self.refusal(for: error, call.method)
-            if caller.session != nil { refusal.status = .ok }
+            if caller.session != nil, ![.forbidden, .tooManyRequests].contains(refusal.status) { refusal.status = .ok }
             return refusal.response(call.id)
         }
     }

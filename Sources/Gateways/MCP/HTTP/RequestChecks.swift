@@ -5,12 +5,6 @@ internal import NIOCore
 
 /// What a request must be before its message counts.
 extension MCPServer {
-    func checkOrigin(_ request: Request) throws(Refusal) {
-        let problem = settings.origins.problem(
-            origin: request.headers[.origin], host: request.head.authority ?? request.headers[.host])
-        if let problem { throw Refusal(.forbidden, problem) }
-    }
-
     func checkContentType(_ request: Request) throws(Refusal) {
         let type = request.headers[.contentType]?.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
         guard type == "application/json" else {
@@ -28,7 +22,7 @@ extension MCPServer {
         throw refusal
     }
 
-    func session(of request: Request) throws(Refusal) -> Session {
+    func session(of request: Request, _ principal: Principal) throws(Refusal) -> Session {
         if let version = request.headers[.mcpProtocolVersion] {
             guard ProtocolVersion(rawValue: version)?.isStateless == false else {
                 throw Refusal(.badRequest, "this 'MCP-Protocol-Version' is none that has sessions here")
@@ -37,7 +31,7 @@ extension MCPServer {
         guard let id = request.headers[.mcpSessionID] else {
             throw Refusal(.badRequest, "the header 'Mcp-Session-Id' is missing: 'initialize' opens a session")
         }
-        guard let session = sessions.find(id) else {
+        guard let session = sessions.find(id, of: principal.id) else {
             throw Refusal(.notFound, "there is no such session any more: 'initialize' opens another")
         }
         return session

@@ -24,6 +24,14 @@ enum OwnTool: String, Sendable, CaseIterable {
         }
     }
 
+    var scope: Scope {
+        switch self {
+        case .submit: .submit
+        case .status, .list, .listActors: .read
+        case .cancel, .retry, .listDeadLetters, .replayDeadLetters: .operate
+        }
+    }
+
     private var isReadOnly: Bool {
         switch self {
         case .status, .list, .listActors, .listDeadLetters: true

@@ -64,7 +64,7 @@ extension MCPServer {
         }
         var submission = try SubmissionRequest(members, tools: gateway.tools)
         submission.trace = caller.trace
-        let id = try await gateway.submit(submission, from: caller.request).id
+        let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
         return RawJSON { writer in
             writer.beginObject()
             writer.member("id", id)

@@ -6,14 +6,16 @@ extension MCPServer {
     private static let pageSize = 50
     private static let historyLimit = 1000
 
-    /// The files' documents first, then envelopes, the newest first.
-    func listResources(_ params: RawJSON) async throws -> MCPResult {
-        let documents = gateway.tools.resources.filter { !$0.isTemplate }
+    /// The files' documents first, then envelopes, the newest first. Empty for who may not read them: clients list without being
+    /// asked to.
+    func listResources(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
+        let mayRead = caller.principal.may(.read)
+        let documents = mayRead ? gateway.tools.resources.filter { !$0.isTemplate } : []
         let place = try? EnvelopePlace(params)
         var (page, next): (ArraySlice<Resource>, String?) = ([], nil)
         if place == nil { (page, next) = try Cursor.page(of: documents, params, size: Self.pageSize, key: \.key) }
         var envelopes: [EnvelopeRecord] = []
-        if next == nil {
+        if next == nil, mayRead {
             let limit = Self.pageSize - page.count
             if limit > 0 {
                 envelopes = try await gateway.store.envelopes(after: place, limit: limit)

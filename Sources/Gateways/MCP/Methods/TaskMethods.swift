@@ -45,15 +45,16 @@ extension MCPServer {
 
     /// `tasks/get`
     func getTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
-        let task = try await task(taskID(params))
+        let task = try await task(taskID(params), caller)
         return MCPResult { task.write(to: &$0, caller.version) }
     }
 
     /// `tasks/result`: when the task has ended, what the call would have returned.
     func taskResult(_ request: JSONRPCRequest, _ caller: Caller, _ session: Session) async throws -> Reply {
-        let task = try await task(taskID(request.params))
+        let task = try await task(taskID(request.params), caller)
         let id = task.envelope.id
         if task.envelope.status.isFinal { return .result(task.toolResult.result(caller.version, relatedTask: id)) }
+        let slot = try gateway.access.streams.slot(for: caller.principal)
         let progress = CallProgress(token: nil, logLevel: nil)
         let number = session.withMachine { machine in
             machine.begin(request.id, envelopeID: id, tool: task.tool?.name ?? "", progress: progress).number
@@ -61,7 +62,7 @@ extension MCPServer {
         return .call(
             ToolCall(
                 requestID: request.id, envelopeID: id, tool: task.tool, progress: progress, limit: settings.callTimeout,
-                relatedTask: id, number: number))
+                slot: slot, relatedTask: id, number: number))
     }
 
     /// `tasks/list`: those that this session has called, the latest first.
@@ -91,20 +92,20 @@ extension MCPServer {
     /// `tasks/cancel`
     func cancelTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
         let id = try taskID(params)
-        let earlier = try await task(id)
+        let earlier = try await task(id, caller)
         if !caller.version.isStateless, earlier.envelope.status.isFinal {
             throw JSONRPCError(
                 .invalidParams, "the task has ended already: \(earlier.status(caller.version))")
         }
         try await gateway.cancel(id)
         if caller.version.isStateless { return .empty }
-        let task = try await task(id)
+        let task = try await task(id, caller)
         return MCPResult { task.write(to: &$0, caller.version) }
     }
 
     /// `tasks/update`: no task of ours asks its client for anything, so answers to questions are answers to none.
-    func updateTask(_ params: RawJSON) async throws -> MCPResult {
-        _ = try await task(taskID(params))
+    func updateTask(_ params: RawJSON, _ caller: Caller) async throws -> MCPResult {
+        _ = try await task(taskID(params), caller)
         return .empty
     }
 
@@ -115,10 +116,17 @@ extension MCPServer {
         return id
     }
 
+    /// A task that the caller may see.
+    private func task(_ id: String, _ caller: Caller) async throws -> TaskState {
+        let task = try await task(id)
+        guard caller.maySee(task.envelope) else { throw Self.unknownTask }
+        return task
+    }
+
     private func task(_ id: String) async throws -> TaskState {
         guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
             let envelope = try await gateway.store.envelope(id)
-        else { throw JSONRPCError(.invalidParams, "there is no task of this id") }
+        else { throw Self.unknownTask }
         return state(of: envelope)
     }
 
@@ -133,5 +141,15 @@ extension MCPServer {
     private func state(of envelope: EnvelopeRecord) -> TaskState {
         TaskState(
             envelope: envelope, tool: envelope.tool.flatMap { gateway.tools[$0] }, retention: settings.retention)
+    }
+
+    private static var unknownTask: JSONRPCError { JSONRPCError(.invalidParams, "there is no task of this id") }
+}
+
+extension MCPServer.Caller {
+    /// A task is his who has submitted it; one that is nobody's is for those who may see all.
+    func maySee(_ envelope: EnvelopeRecord) -> Bool {
+        guard let owner = envelope.principal else { return principal.may(.read) }
+        return principal.id == nil || owner == principal.id
     }
 }

@@ -7,11 +7,15 @@ extension MCPServer {
 
     func listTools(_ params: RawJSON, _ caller: Caller) throws(JSONRPCError) -> MCPResult {
         let catalogue = gateway.tools
-        let own = settings.hasOwnTools ? OwnTool.allCases.filter { catalogue[$0.rawValue] == nil } : []
-        let names = catalogue.tools.map(\.name) + own.map(\.rawValue)
+        let own = OwnTool.allCases.filter { tool in
+            settings.hasOwnTools && catalogue[tool.rawValue] == nil && caller.principal.may(tool.scope)
+        }
+        let names = (caller.principal.may(.submit) ? catalogue.tools.map(\.name) : []) + own.map(\.rawValue)
         let (page, next) = try Cursor.page(of: names, params, size: Self.pageSize) { $0 }
         let version = caller.version
-        return MCPResult(cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: true)) { writer in
+        return MCPResult(
+            cache: .init(milliseconds: settings.toolsAge.milliseconds, isPublic: caller.principal.id == nil)
+        ) { writer in
             writer.name("tools")
             writer.beginArray()
             for name in page {
@@ -39,6 +43,7 @@ extension MCPServer {
         guard settings.hasOwnTools, let own = OwnTool(rawValue: name) else {
             throw JSONRPCError(.invalidParams, "there is no tool '\(name.prefix(128))'")
         }
+        try caller.principal.require(own.scope)
         if caller.asksForTask(params) {
             throw JSONRPCError(.methodNotFound, "the tool '\(name)' answers at once and is no task")
         }
@@ -48,6 +53,9 @@ extension MCPServer {
     private func call(
         _ tool: Tool, _ arguments: RawJSON, _ request: JSONRPCRequest, _ caller: Caller
     ) async throws -> Reply {
+        try caller.principal.require(.submit)
+        // Before anything happens: who can't wait for the answer shall not have begun.
+        let slot = try gateway.access.streams.slot(for: caller.principal)
         if caller.version.isStateless, let schema = tool.inputSchema?.json {
             try RoutingHeaders(caller.request.headers).check(arguments, of: MirroredArgument.all(in: schema))
         }
@@ -64,7 +72,7 @@ extension MCPServer {
         var submission = SubmissionRequest(
             tool, payload: payload, schedule: try Schedule(timeoutSeconds: tool.timeoutSeconds))
         submission.trace = caller.trace
-        let id = try await gateway.submit(submission, from: caller.request).id
+        let id = try await gateway.submit(submission, from: caller.request, by: caller.principal).id
 
         let level = caller.session.map { $0.withMachine(\.logLevel) } ?? caller.meta.logLevel
         let progress = CallProgress(token: caller.meta.progressToken, logLevel: level)
@@ -80,7 +88,8 @@ extension MCPServer {
         return .call(
             ToolCall(
                 requestID: request.id, envelopeID: id, tool: tool, progress: progress,
-                limit: becomesTask ? patience : settings.callTimeout, becomesTask: becomesTask, number: number ?? 0))
+                limit: becomesTask ? patience : settings.callTimeout, becomesTask: becomesTask, slot: slot,
+                number: number ?? 0))
     }
 
     /// Clients of versions that have no tasks wait for every tool.

@@ -5,6 +5,8 @@ internal import Synchronization
 /// A client's session: the machine, and whom to wake when it changes.
 final class Session: Sendable {
     let id: String
+    /// Whose it is: a principal's id.
+    let owner: String?
     let version: ProtocolVersion
     private let state: Mutex<State>
 
@@ -17,8 +19,9 @@ final class Session: Sendable {
         var lastUsed = MonotonicTime.now
     }
 
-    init(id: String, version: ProtocolVersion, _ catalogue: ToolCatalogue) {
+    init(id: String, owner: String?, version: ProtocolVersion, _ catalogue: ToolCatalogue) {
         self.id = id
+        self.owner = owner
         self.version = version
         state = Mutex(State(machine: SessionMachine(catalogue)))
     }

@@ -20,8 +20,10 @@ final class SessionTable: Sendable {
     var count: Int { sessions.withLock { $0.count } }
 
     /// - Returns: `nil` when there are too many, all of them in use.
-    func open(_ version: ProtocolVersion, _ catalogue: ToolCatalogue, now: MonotonicTime = .now) -> Session? {
-        let session = Session(id: Self.randomID(), version: version, catalogue)
+    func open(
+        _ version: ProtocolVersion, of owner: String?, _ catalogue: ToolCatalogue, now: MonotonicTime = .now
+    ) -> Session? {
+        let session = Session(id: Self.randomID(), owner: owner, version: version, catalogue)
         let (isOpen, ended) = sessions.withLock { sessions in
             var ended: [Session] = []
             if sessions.count >= limit {
@@ -45,9 +47,10 @@ final class SessionTable: Sendable {
         return isOpen ? session : nil
     }
 
-    /// `nil` when there is none, or none any more.
-    func find(_ id: String, now: MonotonicTime = .now) -> Session? {
-        guard let session = sessions.withLock({ $0[id] }) else { return nil }
+    /// `nil` when there is none, or none any more, or it is somebody else's.
+    /// - Parameter owner: the principal's id.
+    func find(_ id: String, of owner: String?, now: MonotonicTime = .now) -> Session? {
+        guard let session = sessions.withLock({ $0[id] }), session.owner == owner else { return nil }
         guard session.idleTime(at: now) <= idleLimit else {
             _ = close(id)
             return nil

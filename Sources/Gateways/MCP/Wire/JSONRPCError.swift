@@ -31,7 +31,8 @@ struct JSONRPCError: Error, Sendable, Hashable {
         switch problem.code {
         case .databaseUnavailable, .internalError: self.init(.internalError, problem.detail)
         case .invalidJSON, .nestingTooDeep: self.init(.parseError, problem.detail)
-        case .bodyTooLarge: self.init(.invalidRequest, problem.detail)
+        case .bodyTooLarge, .insufficientScope, .tooManyStreams, .streamsExhausted:
+            self.init(.invalidRequest, problem.detail)
         default: self.init(.invalidParams, problem.detail)
         }
         data = RawJSON { writer in

@@ -1,0 +1,17 @@
+internal import Hummingbird
+internal import NIOCore
+
+/// What is known of a request beside itself.
+struct GatewayContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The other end's address, without its port.
+    let peer: String
+    /// Filled in when the request is let in.
+    var principal = Principal.anybody
+    var listener = Listener.all
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        peer = source.channel.remoteAddress?.ipAddress ?? "unknown"
+    }
+}
