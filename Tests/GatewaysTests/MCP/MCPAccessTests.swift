@@ -102,6 +102,13 @@ struct MCPAccessTests {
         }
     }
 
+    /// One that says that it knows tasks.
+    private func taskClient(_ client: TestClient) -> MCPTestClient {
+        var client = MCPTestClient.stateless(client)
+        client.knowsTasks = true
+        return client
+    }
+
     @Test("a task is its caller's: for others there is none, with all its names")
     func tasks() async throws {
         try await withCallers { gateway, keys, alice, bob in
@@ -141,12 +148,5 @@ extension TestGateway {
         var gateway = self
         gateway.client = client.with(keys.headers(.internal))
         return gateway
-    }
-
-    /// One that says that it knows tasks.
-    private func taskClient(_ client: TestClient) -> MCPTestClient {
-        var client = MCPTestClient.stateless(client)
-        client.knowsTasks = true
-        return client
     }
 }
