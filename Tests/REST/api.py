@@ -12,7 +12,7 @@ import openapi_spec_validator
 GATEWAY = os.environ["GATEWAY_URL"]
 
 # Streams do not end; /mcp has a protocol of its own, JSON Lines are no JSON, and both have tests of their own.
-NOT_HERE = ["streamEnvelope", "submitEnvelopes", "sendMCPMessage", "listenMCP", "endMCPSession"]
+NOT_HERE = ["streamEnvelope", "streamEnvelopes", "submitEnvelopes", "sendMCPMessage", "listenMCP", "endMCPSession"]
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
           "response_schema_conformance", "negative_data_rejection"]
 

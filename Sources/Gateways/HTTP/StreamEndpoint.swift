@@ -5,36 +5,84 @@ internal import Telemetry
 
 extension GatewayRouter {
     var streamEndpoints: [Endpoint] {
-        [
+        let last = Endpoint.Parameter(
+            name: "Last-Event-ID", place: .header, schema: #"{"type":"string","pattern":"^[0-9]{1,18}$"}"#,
+            text: "Goes on behind that event, on any gateway")
+        let events = Endpoint.Answer(
+            status: .ok, text: "Server-sent events; the data of each is an Update", type: "text/event-stream",
+            schema: #"{"type":"string"}"#)
+        let name: Schema = #"{"type":"string","minLength":1}"#
+        return [
             Endpoint(
                 method: .get, path: "/envelopes/{id}/stream", name: "streamEnvelope", access: .scope(.read),
                 summary: "Watch an envelope: its history, then what happens, until its end",
                 parameters: [
                     .init(
-                        name: "Last-Event-ID", place: .header, schema: #"{"type":"string","pattern":"^[0-9]{1,18}$"}"#,
-                        text: "Goes on behind that event, on any gateway")
-                ],
-                answers: [
+                        name: "children", schema: #"{"type":"boolean","default":false}"#,
+                        text: "And all that comes out of it, until all of it has ended"),
+                    last,
+                ], answers: [events], errors: [.unknownEnvelope, .invalidRequest, .tooManyStreams, .streamsExhausted],
+                handler: streamEnvelope),
+            Endpoint(
+                method: .get, path: "/stream", name: "streamEnvelopes", access: .scope(.read),
+                summary: "Watch many envelopes from now on",
+                parameters: [
+                    .init(name: "status", schema: .named("Status"), text: "Updates to that status"),
+                    .init(name: "actor", schema: name, text: "Updates from that actor"),
+                    .init(name: "tool", schema: name, text: "Envelopes submitted by that tool"),
+                    .init(name: "parent", schema: name, text: "Children of that envelope"),
                     .init(
-                        status: .ok, text: "Server-sent events; the data of each is an Update",
-                        type: "text/event-stream",
-                        schema: #"{"type":"string"}"#)
-                ], errors: [.unknownEnvelope, .invalidRequest], handler: streamEnvelope)
+                        name: "partials", schema: #"{"type":"boolean","default":false}"#,
+                        text: "With what handlers tell while they work"),
+                    last,
+                ], answers: [events], errors: [.invalidRequest, .tooManyStreams, .streamsExhausted],
+                handler: streamEnvelopes),
         ]
     }
 
-    /// `GET /envelopes/{id}/stream`
+    /// `GET /envelopes/{id}/stream?children=`
     func streamEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)
-        let lastID = try lastEventID(request)
+        let lastID = try lastEventID(request) ?? 0
+        let withChildren = try QueryParameters(request, known: ["children"]).flag("children")
         guard try await store.exists(id) else { throw unknownEnvelope(id) }
+        return try eventStream(request, context) { writer in
+            if withChildren {
+                try await sendUpdates(.family(of: id), after: lastID, to: &writer)
+            } else {
+                try await sendUpdates(of: id, after: lastID, to: &writer)
+            }
+        }
+    }
+
+    /// `GET /stream?status=&actor=&tool=&parent=&partials=`
+    func streamEnvelopes(_ request: Request, _ context: Context) async throws -> Response {
+        let query = try QueryParameters(request, known: ["status", "actor", "tool", "parent", "partials"])
+        var filter = UpdateFilter()
+        filter.status = try query.choice("status")
+        filter.actor = try query.text("actor")
+        filter.tool = try query.text("tool")
+        filter.parentID = try query.text("parent")
+        filter.hasPartials = try query.flag("partials")
+        // Known before the answer's head goes out: what happens from then on is told.
+        var lastID = try lastEventID(request)
+        if lastID == nil { lastID = try await store.lastUpdateNumber() }
+        return try eventStream(request, context) { [filter, lastID] writer in
+            try await sendUpdates(.filter(filter), after: lastID ?? 0, to: &writer)
+        }
+    }
+
+    private func eventStream(
+        _ request: Request, _ context: Context,
+        _ send: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
+    ) throws -> Response {
         let slot = try access.streams.slot(for: context.principal)
         let body = ResponseBody { writer in
             defer { withExtendedLifetime(slot) {} }
             do {
                 // Cancels the work when the client hangs up, also while nothing is written.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await sendUpdates(of: id, after: lastID, to: &writer)
+                    try await send(&writer)
                 }
             } catch is CancellationError {
                 return
@@ -44,8 +92,8 @@ extension GatewayRouter {
         return Response(status: .ok, headers: .eventStream, body: body)
     }
 
-    private func lastEventID(_ request: Request) throws(Problem) -> Int64 {
-        guard let text = request.headers[.lastEventID], !text.isEmpty else { return 0 }
+    private func lastEventID(_ request: Request) throws(Problem) -> Int64? {
+        guard let text = request.headers[.lastEventID], !text.isEmpty else { return nil }
         guard let id = ServerSentEvent.parse(lastEventID: text) else {
             throw Problem(.invalidRequest, "'Last-Event-ID' is none that this gateway has given")
         }
@@ -57,6 +105,18 @@ extension GatewayRouter {
             switch event {
             case .update(let update): try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update)))
             case .silence: try await writer.write(ByteBuffer(bytes: ServerSentEvent.keepAlive))
+            }
+        }
+    }
+
+    private func sendUpdates(
+        _ scope: ManyFollower.Scope, after lastID: Int64, to writer: inout any ResponseBodyWriter
+    ) async throws {
+        let follower = ManyFollower(store: store, hub: hub, quietLimit: follower.quietLimit)
+        try await follower.follow(scope, after: lastID) { event in
+            switch event {
+            case .update(let update): try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update)))
+            case .silence(let last): try await writer.write(ByteBuffer(bytes: ServerSentEvent.keepAlive(upTo: last)))
             }
         }
     }

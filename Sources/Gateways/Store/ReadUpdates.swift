@@ -19,13 +19,9 @@ extension EnvelopeStore {
     ) async throws(PostgreSQLError) -> UpdatePage? {
         let rows = try await query(
             """
-            SELECT e.status IN \(EnvelopeStatus.finalList), u.id, u.status, u.message, u.progress_percent, u.actor, u.actors,
-                   u.current_actor_idx, u.envelope_state, u.attempt, u.next_attempt_at, u.error, u.timestamp,
-                   COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
-                       SELECT FROM envelope_updates l WHERE l.envelope_id = e.id AND l.id > u.id) THEN e.result END),
-                   u.partial_type, u.partial_call, u.reported_at
+            SELECT e.status IN \(EnvelopeStatus.finalList), \(EnvelopeUpdate.columns)
             FROM envelopes e LEFT JOIN LATERAL (
-                SELECT * FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
+                SELECT u.*, e.result AS final_result FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
                     \(withPartials ? "" : "AND u.partial_type IS NULL") ORDER BY u.id LIMIT $3
             ) u ON true
             WHERE e.id = $1
@@ -41,8 +37,18 @@ extension EnvelopeStore {
 }
 
 extension EnvelopeUpdate {
-    /// - Parameter row: an update's columns from the second on.
-    fileprivate init(_ row: Row, envelopeID: String) throws(PostgreSQLError) {
+    /// Of a table `u` that has the envelope's result as `final_result`, beside an update's own columns.
+    static let columns = """
+        u.id, u.status, u.message, u.progress_percent, u.actor, u.actors, u.current_actor_idx, u.envelope_state, u.attempt,
+        u.next_attempt_at, u.error, u.timestamp,
+        COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
+            SELECT FROM envelope_updates l WHERE l.envelope_id = u.envelope_id AND l.id > u.id) THEN u.final_result END),
+        u.partial_type, u.partial_call, u.reported_at
+        """
+    static let columnCount = 16
+
+    /// - Parameter row: `columns`, from the second place on.
+    init(_ row: Row, envelopeID: String) throws(PostgreSQLError) {
         self.init(
             id: Int64(try row.integer(1)), envelopeID: envelopeID,
             status: EnvelopeStatus(rawValue: try row.string(2)) ?? .unknown, message: try row.string(3),

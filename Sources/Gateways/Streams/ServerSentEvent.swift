@@ -2,6 +2,9 @@
 enum ServerSentEvent {
     static let keepAlive: [UInt8] = Array(": keepalive\n\n".utf8)
 
+    /// Lets a client go on from here after a break, though there was nothing to tell: an event without data is none.
+    static func keepAlive(upTo id: Int64) -> [UInt8] { Array("id: \(id)\n: keepalive\n\n".utf8) }
+
     static func update(_ update: EnvelopeUpdate) -> [UInt8] {
         let name = update.partial == nil ? "update" : "partial"
         return Array("id: \(update.id)\nevent: \(name)\ndata: ".utf8) + update.json + Array("\n\n".utf8)

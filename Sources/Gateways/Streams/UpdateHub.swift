@@ -25,6 +25,8 @@ final class UpdateHub: Sendable {
         /// By envelope: who follows it.
         var followers: [String: Set<UInt64>] = [:]
         var followed: [UInt64: Set<String>] = [:]
+        /// Who follows everything.
+        var followersOfAll: Set<UInt64> = []
         var lastNumber: UInt64 = 0
         var isListening = false
         var isFinished = false
@@ -62,12 +64,21 @@ final class UpdateHub: Sendable {
 
     /// Wake-ups for envelopes, joined while nobody waits for them. They end with the hub, and leave it when their stream is dropped.
     func wakeUps(for envelopeIDs: Set<String>) -> WakeUps {
+        wakeUps { $0.follow(envelopeIDs, $1) }
+    }
+
+    /// The same for whatever moves.
+    func wakeUpsForAll() -> WakeUps {
+        wakeUps { $0.followersOfAll.insert($1) }
+    }
+
+    private func wakeUps(_ follow: (inout State, UInt64) -> Void) -> WakeUps {
         let (stream, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let number = state.withLock { state -> UInt64? in
             guard !state.isFinished else { return nil }
             state.lastNumber += 1
             state.wakes[state.lastNumber] = wake
-            state.follow(envelopeIDs, state.lastNumber)
+            follow(&state, state.lastNumber)
             return state.lastNumber
         }
         if let number {
@@ -97,6 +108,7 @@ final class UpdateHub: Sendable {
     private func leave(_ number: UInt64) {
         state.withLock { state in
             state.wakes[number] = nil
+            state.followersOfAll.remove(number)
             state.follow([], number)
         }
     }
@@ -105,7 +117,7 @@ final class UpdateHub: Sendable {
         switch event {
         case .notification(let notification):
             let wakes = state.withLock { state in
-                (state.followers[notification.payload] ?? []).compactMap { state.wakes[$0] }
+                (state.followers[notification.payload] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
             }
             for wake in wakes { wake.yield() }
         case .listening:

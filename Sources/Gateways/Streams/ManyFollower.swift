@@ -1,0 +1,98 @@
+internal import EventLoops
+internal import PostgreSQL
+
+/// Reads the updates of many envelopes as they come.
+struct ManyFollower: Sendable {
+    let store: EnvelopeStore
+    let hub: UpdateHub
+    /// After how much silence somebody on the way may take the connection for dead.
+    let quietLimit: Duration
+
+    enum Scope: Sendable {
+        /// Goes on for ever.
+        case filter(UpdateFilter)
+        /// An envelope with its descendants, until all of them have ended.
+        case family(of: String)
+    }
+
+    enum Event: Sendable {
+        case update(EnvelopeUpdate)
+        /// Nothing to tell up to this update.
+        case silence(upTo: Int64)
+    }
+
+    private static let pageSize = 200
+    private static let familyLimit = 10_000
+    /// Between looks: the notifications of a busy system come without a pause.
+    private static let pause = Duration.milliseconds(50)
+    /// While somebody is still writing.
+    private static let writersPause = Duration.milliseconds(10)
+
+    /// Returns when all is told, or the gateway stops.
+    func follow(_ scope: Scope, after last: Int64, send: (Event) async throws -> Void) async throws {
+        // Woken before anything is read, so that nothing falls between.
+        let wakeUps =
+            switch scope {
+            case .filter: hub.wakeUpsForAll()
+            case .family(let id): hub.wakeUps(for: [id])
+            }
+        var iterator = wakeUps.stream.makeAsyncIterator()
+        var reading = SettledReading(after: last)
+        var lastSent = MonotonicTime.now
+        while true {
+            let isOver = try await tell(scope, &reading, wakeUps) { update in
+                try await send(.update(update))
+                lastSent = .now
+            }
+            if isOver { return }
+            if lastSent.duration(to: .now) >= quietLimit {
+                try await send(.silence(upTo: reading.last))
+                lastSent = .now
+            }
+            if await iterator.next() == nil { return }
+            try await Task.sleep(for: Self.pause)
+            reading.woken()
+        }
+    }
+
+    /// Sends all that is sure by now.
+    /// - Returns: whether nothing more can come.
+    private func tell(
+        _ scope: Scope, _ reading: inout SettledReading, _ wakeUps: WakeUps,
+        _ send: (EnvelopeUpdate) async throws -> Void
+    ) async throws -> Bool {
+        do {
+            // Before the updates: of a family that has ended, the ends are among them.
+            let (filter, hasEnded) = try await filter(scope, wakeUps)
+            while true {
+                switch reading.next {
+                case .look: reading.looked(lastGiven: try await store.lastUpdateNumber())
+                case .read(let after, let upTo):
+                    let (updates, page) = try await store.updates(
+                        filter, after: after, upTo: upTo, limit: Self.pageSize)
+                    guard reading.read(page) else {
+                        try await Task.sleep(for: Self.writersPause)
+                        continue
+                    }
+                    for update in updates { try await send(update) }
+                case .wait: return hasEnded
+                }
+            }
+        } catch let error as PostgreSQLError where error.isRetryable {
+            // The stream outlives a database that is away: the hub wakes it again.
+            return false
+        }
+    }
+
+    private func filter(
+        _ scope: Scope, _ wakeUps: WakeUps
+    ) async throws(PostgreSQLError) -> (filter: UpdateFilter, hasEnded: Bool) {
+        switch scope {
+        case .filter(let filter): return (filter, false)
+        case .family(let id):
+            let family = try await store.family(of: id, limit: Self.familyLimit)
+            hub.change(wakeUps, to: Set(family.ids + [id]))
+            return (UpdateFilter(envelopeIDs: family.ids, hasPartials: true), family.hasEnded)
+        }
+    }
+}

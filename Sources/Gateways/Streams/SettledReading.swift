@@ -1,0 +1,57 @@
+/// Reads the updates of many envelopes in the order of their numbers, without a gap. Pure: what was read in, what is sure out.
+///
+/// Numbers are given before they are committed: 6 may be there to read while 5 is still on its way, and who went on behind 6 would
+/// never see 5. So a reading goes up to a number that had been given before it began, and counts once all transactions of that time
+/// have ended (each takes its transaction's number before it takes an update's).
+struct SettledReading: Sendable, Hashable {
+    /// All up to this one have been read.
+    private(set) var last: Int64
+    /// How far the reading under way goes.
+    private var upTo: Int64?
+    /// Transactions before this one may still write below `upTo`.
+    private var waitsFor: Int64?
+
+    init(after last: Int64) { self.last = last }
+
+    enum Action: Sendable, Hashable {
+        /// Find out which number was given last.
+        case look
+        /// Read the updates behind one number up to another.
+        case read(after: Int64, upTo: Int64)
+        /// All is read.
+        case wait
+    }
+
+    /// A page of updates, and which transactions were under way when it was read.
+    struct Page: Sendable, Hashable {
+        var lastID: Int64?
+        /// There may be more up to the same number.
+        var isFull: Bool
+        /// All before this one have ended.
+        var oldestTransaction: Int64
+        /// This one, and those behind it, have not begun.
+        var nextTransaction: Int64
+    }
+
+    var next: Action {
+        guard let upTo else { return .look }
+        return last < upTo ? .read(after: last, upTo: upTo) : .wait
+    }
+
+    mutating func looked(lastGiven: Int64) {
+        upTo = max(last, lastGiven)
+        waitsFor = nil
+    }
+
+    /// - Returns: whether the page is sure. Otherwise somebody is still writing: the same is to be read again soon.
+    mutating func read(_ page: Page) -> Bool {
+        let limit = waitsFor ?? page.nextTransaction
+        waitsFor = limit
+        guard page.oldestTransaction >= limit else { return false }
+        last = page.isFull ? page.lastID ?? last : upTo ?? last
+        return true
+    }
+
+    /// There may be more than was given when the last reading began.
+    mutating func woken() { upTo = nil }
+}
