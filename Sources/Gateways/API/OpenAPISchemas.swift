@@ -196,7 +196,7 @@ enum OpenAPISchemas {
         """##
 
     private static let pauseRequest: Schema = #"""
-        {"type":"object","properties":{"reason":{"type":"string","description":"At most 500 bytes of UTF-8"}}}
+        {"type":"object","properties":{"reason":{"type":["string","null"],"description":"At most 500 bytes of UTF-8"}}}
         """#
 
     private static let queueList: Schema = ##"""

@@ -71,6 +71,7 @@ extension GatewayRouter {
     func postEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let body = try await reading.bytes(of: request)
         let members = try reading.members(of: body)
+        let key = try IdempotencyKey(request, body: body)
         if let parentID = try members.string("parent_id") {
             if context.listener == .outside { throw Problem.misdirected(to: [.inside]) }
             try context.principal.require(.internal)
@@ -79,7 +80,7 @@ extension GatewayRouter {
         try context.principal.require(.submit)
         var submission = try submission(
             SubmissionRequest(members, tools: tools), from: request, by: context.principal)
-        submission.key = try IdempotencyKey(request, body: body)
+        submission.key = key
         submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
         let (answer, isRepeated) = try await accept(submission)
         var response = Response(status: .accepted, json: answer)
