@@ -1,4 +1,5 @@
 internal import Envelopes
+internal import HTTPClient
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
@@ -18,7 +19,7 @@ struct RequestReading: Sendable {
             buffer = try await request.body.collect(upTo: bodyLimit)
         } catch is NIOTooManyBytesError {
             throw tooLarge
-        } catch let error as HTTPError where error.status == .contentTooLarge {
+        } catch let error as Hummingbird.HTTPError where error.status == .contentTooLarge {
             throw tooLarge
         } catch {
             throw Problem(.invalidRequest, "the body ended early")
@@ -52,7 +53,7 @@ struct RequestReading: Sendable {
 
     /// The `{id}` of the path, decoded. One that no envelope can have leads to the same 404 as any unknown one.
     func envelopeID(_ context: GatewayContext) throws(Problem) -> String {
-        guard let id = context.parameters.get("id").flatMap(percentDecoded), !id.utf8.contains(0), id.utf8.count <= 1000
+        guard let id = context.parameters.get("id")?.percentDecoded, !id.utf8.contains(0), id.utf8.count <= 1000
         else {
             throw Problem(.unknownEnvelope, "no envelope can have this id")
         }
@@ -61,28 +62,10 @@ struct RequestReading: Sendable {
 
     /// The `{name}` of the path, decoded. One that no actor can have leads to the same 404 as any unknown one.
     func actorName(_ context: GatewayRouter.Context) throws(Problem) -> String {
-        guard let name = context.parameters.get("name").flatMap(percentDecoded), !name.utf8.contains(0) else {
+        guard let name = context.parameters.get("name")?.percentDecoded, !name.utf8.contains(0) else {
             throw Problem(.unknownActor, "no actor can have this name")
         }
         return name
-    }
-
-    private func percentDecoded(_ text: String) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }
 

@@ -1,3 +1,5 @@
+internal import HTTPClient
+
 /// Something to read that a tool file offers: one document, or, where its URI has `{name}` in it, one for each value.
 struct Resource: Sendable, Hashable {
     var uri: Template
@@ -27,7 +29,7 @@ struct Resource: Sendable, Hashable {
                 {
                     value = rest[..<end]
                 }
-                guard !value.isEmpty, let decoded = value.percentDecoded else { return nil }
+                guard !value.isEmpty, let decoded = String(value).percentDecoded else { return nil }
                 if let earlier = values.updateValue(decoded, forKey: name), earlier != decoded { return nil }
                 rest = rest[value.endIndex...]
             }
@@ -41,25 +43,4 @@ enum ResourceBody: Sendable, Hashable {
     case text(Template)
     /// Base64.
     case data(String)
-}
-
-extension Substring {
-    /// `nil` where a `%` is followed by something else than two hexadecimal digits, or the bytes are no UTF-8.
-    fileprivate var percentDecoded: String? {
-        var bytes: [UInt8] = []
-        var rest = utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, digits.first != UInt8(ascii: "+"),
-                let decoded = UInt8(Substring(digits), radix: 16)
-            else { return nil }
-            bytes.append(decoded)
-            rest.removeFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
 }
