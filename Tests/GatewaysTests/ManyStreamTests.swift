@@ -160,6 +160,15 @@ struct ManyStreamTests {
         reading.looked(lastGiven: 400)
         #expect(isSure(Page(lastID: 215, isFull: true, oldestTransaction: 120, nextTransaction: 120)))
         #expect(reading.next == .read(after: 215, upTo: 400))
+        // A long way is gone in pieces, also where there is nothing.
+        reading.woken()
+        reading.looked(lastGiven: 215 + 2 * SettledReading.window)
+        let end = 215 + SettledReading.window
+        #expect(reading.next == .read(after: 215, upTo: end))
+        #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 125, nextTransaction: 125)))
+        #expect(reading.next == .read(after: end, upTo: end + SettledReading.window))
+        reading = SettledReading(after: 215)
+        reading.looked(lastGiven: 400)
         // Nothing that the filter wants.
         #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 130, nextTransaction: 130)))
         #expect(reading.last == 400)

@@ -10,7 +10,7 @@ import Transports
 @Suite("Retries", .serialized)
 struct RetryTests {
     private let known = Retry.Known(
-        id: "e", status: .failed, actorName: "b", actorIndex: 1, replays: 2,
+        id: "e", status: .failed, actorName: "b", actorIndex: 1, replays: 2, loops: 0,
         submitted: Array(#"{"id":"e","route":{"actors":["a","b"]},"headers":{"k":1},"payload":1.50}"#.utf8),
         failed: Array(
             #"{"id":"e","route":{"actors":["a","b"],"current":1},"headers":{"troupe-attempts":[{"actor":"b"}],"troupe-loops":4},"deadline":"2020-01-01T00:00:00Z","payload":2.50}"#
@@ -161,6 +161,35 @@ struct RetryTests {
             let message = try #require(gateway.transport.published.last)
             #expect(try Envelope(parsing: message.body).payload.description == #"{"n":1e400}"#)
             #expect(message.destination == .actor("b"))
+        }
+    }
+
+    @Test("a retry that no queue takes fails again, with what was to be sent, and can be retried")
+    func unroutableRetry() async throws {
+        try await withDatabase { database in
+            let transport = RecordingTransport()
+            transport.fail(with: .init(.unroutable, "no queue")) { if case .actor = $0 { true } else { false } }
+            let store = database.store
+            let metrics = GatewayMetrics()
+            let outbox = OutboxPublisher(
+                store: store, transport: transport,
+                settings: .init(
+                    publishTimeout: .seconds(1), grace: .seconds(1), interval: .milliseconds(20), unroutableLimit: 1),
+                metrics: metrics, spans: nil, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let running = Task { await outbox.run() }
+            _ = try await store.submit(
+                SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule()).submission(id: "e"), grace: .zero)
+            for replays in 0..<3 {
+                try await eventually("it doesn't fail") { try await store.envelope("e")?.status == .failed }
+                let known = try #require(try await store.retryable("e"))
+                #expect(known.replays == replays)
+                #expect(known.failed != nil)
+                guard case .send(let envelope) = try Retry.plan(known, from: .failedStep, now: 0) else { return }
+                _ = try await store.reopen(with: envelope, message: "again", grace: .zero)
+            }
+            outbox.stop()
+            running.cancel()
+            await running.value
         }
     }
 

@@ -61,7 +61,8 @@ struct SubmissionTests {
                     let client = number % 2 == 0 ? gateway.client : other.client
                     group.addTask {
                         try await client.post(
-                            "/envelopes", #"{"route":{"actors":["a"]},"payload":1}"#, headers: ["Idempotency-Key": "k"])
+                            "/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#,
+                            headers: ["Idempotency-Key": "k"])
                     }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }

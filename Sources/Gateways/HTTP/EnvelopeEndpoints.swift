@@ -178,9 +178,9 @@ extension GatewayRouter {
             wakeUps.wake.finish()
         }
         defer { timer.cancel() }
+        var iterator = wakeUps.stream.makeAsyncIterator()
         var envelope = try await store.envelope(id)
-        for await _ in wakeUps.stream {
-            if envelope?.status.isFinal ?? true { break }
+        while envelope?.status.isFinal == false, await iterator.next() != nil {
             envelope = try await store.envelope(id)
         }
         return envelope

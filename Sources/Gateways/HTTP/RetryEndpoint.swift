@@ -33,12 +33,10 @@ extension GatewayRouter {
         case .replayDeadLetter(let actor): try await replayDeadLetter(id, of: actor)
         case .send(let envelope):
             try gate.enter(1)
-            // Sidecars that have heard of a cancellation would end it again.
-            if known.status == .cancelled {
-                try await transport.publish(
-                    Message(to: .control, id: "", body: ControlMessage.uncancel([id]).encoded()),
-                    timeout: desk.publishTimeout)
-            }
+            // Sidecars that have heard of a cancellation, its own or its parent's, would end it again.
+            try await transport.publish(
+                Message(to: .control, id: "", body: ControlMessage.uncancel([id]).encoded()),
+                timeout: desk.publishTimeout)
             let actor = envelope.route.currentActor ?? ""
             let rowID = try await store.reopen(
                 with: envelope, message: "Sent again to actor '\(actor)'", grace: outboxGrace)
@@ -49,6 +47,10 @@ extension GatewayRouter {
                 OutboxMessage(
                     rowID: rowID, envelopeID: id, actor: actor,
                     body: envelope.head + envelope.payload.bytes + [UInt8(ascii: "}")], attempts: 0))
+            // What lay there of the last run must not be replayed beside this one.
+            if let actor = known.deadLetterActor {
+                _ = try? await desk.go(through: actor, DeadLetterFilter(ids: [id]), limit: 100, .purge)
+            }
         }
         guard let envelope = try await store.envelope(id) else { throw unknownEnvelope(id) }
         return envelope

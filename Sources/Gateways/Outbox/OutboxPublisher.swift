@@ -168,11 +168,11 @@ final class OutboxPublisher: Sendable {
 
     /// Nobody has made a queue for the first actor: the envelope fails with that reason rather than wait for ever.
     private func giveUp(_ message: OutboxMessage) async throws(PostgreSQLError) {
-        let reason = "no queue for actor '\(message.actor)': is it deployed, and its name right?"
-        let report = StatusReport(
-            kind: .final, eventID: "", envelopeID: message.envelopeID, status: EnvelopeStatus.failed.rawValue,
-            actors: [],
-            currentActorIndex: 0, currentActorName: message.actor, error: reason)
+        guard let envelope = try? Envelope(parsing: message.body, limits: .ofBroker) else { return }
+        // Of the run that the message belongs to: what a retry has sent isn't ended by the end of an earlier one.
+        var report = StatusReport(.final, of: envelope, eventID: "", status: EnvelopeStatus.failed.rawValue)
+        report.error = "no queue for actor '\(message.actor)': is it deployed, and its name right?"
+        report.failedMessage = RawJSON(stored: message.body)
         guard let change = try? EnvelopeChange(report) else { return }
         _ = try await store.apply([change])
         try await store.deleteMessages([message.rowID])

@@ -20,6 +20,7 @@ struct Retry: Sendable {
         var actorName: String?
         var actorIndex: Int
         var replays: Int
+        var loops: Int
         /// What was submitted; `nil` for the child of a fan-out.
         var submitted: [UInt8]?
         /// What the last actor got, where that is known.
@@ -66,7 +67,8 @@ struct Retry: Sendable {
         case .failedStep:
             if let actor = known.deadLetterActor { return .replayDeadLetter(actor: actor) }
             // One that never got to its first actor begins with it.
-            guard let message = known.failed ?? (known.actorIndex == 0 ? known.submitted : nil) else {
+            guard let message = known.failed ?? (known.actorIndex == 0 && known.loops == 0 ? known.submitted : nil)
+            else {
                 throw Problem(
                     .notRetryable,
                     "nobody has kept what '\(known.actorName ?? "the last actor")' got of envelope '\(known.id)'; retry it from the start"
@@ -92,7 +94,7 @@ struct Retry: Sendable {
 
 extension Retry.Known {
     /// As `ReadReport.init(deadLetter:)` words it.
-    fileprivate var deadLetterActor: String? { error?.hasPrefix("dead_letter:") == true ? actorName : nil }
+    var deadLetterActor: String? { error?.hasPrefix("dead_letter:") == true ? actorName : nil }
 }
 
 extension Envelope {

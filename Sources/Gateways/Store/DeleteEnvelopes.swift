@@ -14,13 +14,15 @@ extension EnvelopeStore {
         let row = try await query(
             """
             WITH RECURSIVE family AS (
-                SELECT id, status, 0 AS depth FROM envelopes WHERE id = $1
+                SELECT id, 0 AS depth FROM envelopes WHERE id = $1
                 UNION
-                SELECT c.id, c.status, f.depth + 1 FROM family f JOIN envelopes c ON c.parent_id = f.id WHERE f.depth < 100
+                SELECT c.id, f.depth + 1 FROM family f JOIN envelopes c ON c.parent_id = f.id WHERE f.depth < 100
+            ), locked AS MATERIALIZED ( -- as they are now: one may just have been sent again
+                SELECT id, status FROM envelopes WHERE id IN (SELECT id FROM family) ORDER BY id FOR UPDATE
             ), alive AS (
-                SELECT id FROM family WHERE status NOT IN \(EnvelopeStatus.finalList) LIMIT 1
+                SELECT id FROM locked WHERE status NOT IN \(EnvelopeStatus.finalList) LIMIT 1
             ), deleted AS (
-                DELETE FROM envelopes WHERE id IN (SELECT id FROM family) AND NOT EXISTS (SELECT FROM alive) RETURNING id
+                DELETE FROM envelopes WHERE id IN (SELECT id FROM locked) AND NOT EXISTS (SELECT FROM alive) RETURNING id
             )
             SELECT (SELECT id FROM alive), (SELECT count(*) FROM deleted)
             """, [.text(id)])[0]

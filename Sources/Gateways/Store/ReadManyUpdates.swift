@@ -2,7 +2,8 @@ internal import PostgreSQL
 
 /// Whose updates a stream has. What is not said does not matter.
 struct UpdateFilter: Sendable, Hashable {
-    var envelopeIDs: [String]?
+    /// An envelope and all that has come out of it.
+    var familyOf: String?
     /// Of the update.
     var status: EnvelopeStatus?
     var actor: String?
@@ -16,7 +17,11 @@ struct UpdateFilter: Sendable, Hashable {
 extension EnvelopeStore {
     /// The number that was given to an update last, be it committed or not.
     func lastUpdateNumber() async throws(PostgreSQLError) -> Int64 {
-        Int64(try await query("SELECT last_value FROM envelope_updates_id_seq", [])[0].integer(0))
+        Int64(
+            try await query(
+                "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM envelope_updates_id_seq", [])[
+                    0
+                ].integer(0))
     }
 
     /// Updates of many envelopes, in the order of their numbers, as they are committed so far.
@@ -29,7 +34,12 @@ extension EnvelopeStore {
             parameters.append(parameter)
             return "$\(parameters.count)"
         }
-        if let ids = filter.envelopeIDs { conditions.append("u.envelope_id = ANY(\(next(.texts(ids))))") }
+        var family = ""
+        if let id = filter.familyOf {
+            // Of the same snapshot as the updates: a child is there with its first one.
+            family = Self.familySQL(next(.text(id)))
+            conditions.append("u.envelope_id IN (SELECT id FROM family)")
+        }
         if let status = filter.status { conditions.append("u.status = \(next(.text(status.rawValue)))") }
         if let actor = filter.actor { conditions.append("u.actor = \(next(.text(actor.withoutNUL)))") }
         if let tool = filter.tool { conditions.append("e.tool = \(next(.text(tool.withoutNUL)))") }
@@ -37,6 +47,7 @@ extension EnvelopeStore {
         if !filter.hasPartials { conditions.append("u.partial_type IS NULL") }
         let rows = try await query(
             """
+            \(family)
             SELECT u.envelope_id, \(EnvelopeUpdate.columns),
                    pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
             FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
@@ -63,11 +74,7 @@ extension EnvelopeStore {
     func family(of id: String, limit: Int) async throws(PostgreSQLError) -> (ids: [String], hasEnded: Bool) {
         let rows = try await query(
             """
-            WITH RECURSIVE family AS (
-                SELECT id, status, 0 AS depth FROM envelopes WHERE id = $1
-                UNION
-                SELECT c.id, c.status, f.depth + 1 FROM family f JOIN envelopes c ON c.parent_id = f.id WHERE f.depth < 100
-            )
+            \(Self.familySQL("$1"))
             SELECT id, status IN \(EnvelopeStatus.finalList) FROM family LIMIT $2
             """, [.text(id), .integer(limit)])
         var ids: [String] = []
@@ -77,5 +84,15 @@ extension EnvelopeStore {
             hasEnded = try row.boolean(1) && hasEnded
         }
         return (ids, hasEnded)
+    }
+
+    private static func familySQL(_ id: String) -> String {
+        """
+        WITH RECURSIVE family AS (
+            SELECT id, status, 0 AS depth FROM envelopes WHERE id = \(id)
+            UNION
+            SELECT c.id, c.status, f.depth + 1 FROM family f JOIN envelopes c ON c.parent_id = f.id WHERE f.depth < 100
+        )
+        """
     }
 }

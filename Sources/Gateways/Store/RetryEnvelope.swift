@@ -7,11 +7,12 @@ extension EnvelopeStore {
     func retryable(_ id: String) async throws(PostgreSQLError) -> Retry.Known? {
         let rows = try await query(
             """
-            SELECT e.status, e.error, e.current_actor_name, e.current_actor_idx, e.replays,
+            SELECT e.status, e.error, e.current_actor_name, e.current_actor_idx, e.replays, e.loops,
                    (SELECT sent_head FROM envelope_updates u WHERE u.envelope_id = e.id ORDER BY u.id LIMIT 1)
                        || e.payload::text || '}',
                    (SELECT failed_message FROM envelope_updates u
-                    WHERE u.envelope_id = e.id AND u.status IN \(EnvelopeStatus.finalList) ORDER BY u.id DESC LIMIT 1),
+                    WHERE u.envelope_id = e.id AND u.failed_message IS NOT NULL
+                      AND u.current_actor_idx = e.current_actor_idx ORDER BY u.id DESC LIMIT 1),
                    EXISTS (SELECT FROM cancellations c WHERE c.envelope_id = e.id)
             FROM envelopes e WHERE e.id = $1
             """, [.text(id)])
@@ -19,8 +20,8 @@ extension EnvelopeStore {
         return Retry.Known(
             id: id, status: EnvelopeStatus(rawValue: try row.string(0)) ?? .unknown, error: try row.optionalString(1),
             actorName: try row.optionalString(2), actorIndex: try row.integer(3), replays: try row.integer(4),
-            submitted: try row.optionalBytes(5), failed: try row.optionalBytes(6),
-            fanOuts: try await fanOuts(of: id), isBeingCancelled: try row.boolean(7))
+            loops: try row.integer(5), submitted: try row.optionalBytes(6), failed: try row.optionalBytes(7),
+            fanOuts: try await fanOuts(of: id), isBeingCancelled: try row.boolean(8))
     }
 
     /// How often an envelope has fanned out, as the ids of its latest children tell.

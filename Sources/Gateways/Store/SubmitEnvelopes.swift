@@ -49,7 +49,13 @@ extension EnvelopeStore {
     func submit(_ submissions: [Submission], grace: Duration) async throws(PostgreSQLError) -> [SubmissionOutcome] {
         while true {
             do throws(PostgreSQLError) {
-                return try await submitOnce(submissions, grace: grace)
+                var outcomes = try await submitOnce(submissions, grace: grace)
+                // An id of the caller's own may have been taken by the same request with the same key, just now.
+                let taken = outcomes.indices.filter { outcomes[$0] == .duplicate && submissions[$0].key != nil }
+                if taken.isEmpty { return outcomes }
+                let again = try await submitOnce(taken.map { submissions[$0] }, grace: grace)
+                for (index, outcome) in zip(taken, again) { outcomes[index] = outcome }
+                return outcomes
             } catch {
                 // Somebody has just used one of the keys: now the answer is there to be read.
                 guard error.sqlState == .uniqueViolation && submissions.contains(where: { $0.key != nil }) else {

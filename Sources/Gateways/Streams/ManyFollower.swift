@@ -25,8 +25,8 @@ struct ManyFollower: Sendable {
     private static let familyLimit = 10_000
     /// Between looks: the notifications of a busy system come without a pause.
     private static let pause = Duration.milliseconds(50)
-    /// While somebody is still writing.
-    private static let writersPause = Duration.milliseconds(10)
+    /// While somebody is still writing, at first and at most.
+    private static let writersPauses = (Duration.milliseconds(10), Duration.seconds(1))
 
     /// Returns when all is told, or the gateway stops.
     func follow(_ scope: Scope, after last: Int64, send: (Event) async throws -> Void) async throws {
@@ -39,28 +39,37 @@ struct ManyFollower: Sendable {
         var iterator = wakeUps.stream.makeAsyncIterator()
         var reading = SettledReading(after: last)
         var lastSent = MonotonicTime.now
+        var backoff = Self.patience
         while true {
-            let isOver = try await tell(scope, &reading, wakeUps) { update in
+            let progress = try await tell(scope, &reading, wakeUps) { update in
                 try await send(.update(update))
                 lastSent = .now
             }
-            if isOver { return }
+            if progress == .finished || hub.isFinished { return }
             if lastSent.duration(to: .now) >= quietLimit {
                 try await send(.silence(upTo: reading.last))
                 lastSent = .now
             }
+            if progress == .unsettled {
+                try await Task.sleep(for: backoff.next())
+                continue
+            }
+            backoff = Self.patience
             if await iterator.next() == nil { return }
             try await Task.sleep(for: Self.pause)
             reading.woken()
         }
     }
 
+    private static var patience: Backoff { Backoff(initial: writersPauses.0, ceiling: writersPauses.1) }
+
+    private enum Progress { case finished, upToDate, unsettled }
+
     /// Sends all that is sure by now.
-    /// - Returns: whether nothing more can come.
     private func tell(
         _ scope: Scope, _ reading: inout SettledReading, _ wakeUps: WakeUps,
         _ send: (EnvelopeUpdate) async throws -> Void
-    ) async throws -> Bool {
+    ) async throws -> Progress {
         do {
             // Before the updates: of a family that has ended, the ends are among them.
             let (filter, hasEnded) = try await filter(scope, wakeUps)
@@ -70,17 +79,14 @@ struct ManyFollower: Sendable {
                 case .read(let after, let upTo):
                     let (updates, page) = try await store.updates(
                         filter, after: after, upTo: upTo, limit: Self.pageSize)
-                    guard reading.read(page) else {
-                        try await Task.sleep(for: Self.writersPause)
-                        continue
-                    }
+                    guard reading.read(page) else { return .unsettled }
                     for update in updates { try await send(update) }
-                case .wait: return hasEnded
+                case .wait: return hasEnded ? .finished : .upToDate
                 }
             }
         } catch let error as PostgreSQLError where error.isRetryable {
             // The stream outlives a database that is away: the hub wakes it again.
-            return false
+            return .upToDate
         }
     }
 
@@ -92,7 +98,7 @@ struct ManyFollower: Sendable {
         case .family(let id):
             let family = try await store.family(of: id, limit: Self.familyLimit)
             hub.change(wakeUps, to: Set(family.ids + [id]))
-            return (UpdateFilter(envelopeIDs: family.ids, hasPartials: true), family.hasEnded)
+            return (UpdateFilter(familyOf: id, hasPartials: true), family.hasEnded)
         }
     }
 }

@@ -11,7 +11,12 @@ struct SettledReading: Sendable, Hashable {
     /// Transactions before this one may still write below `upTo`.
     private var waitsFor: Int64?
 
+    /// Numbers in one page: a rare kind of update is not searched for in all of history at once.
+    static let window: Int64 = 50_000
+
     init(after last: Int64) { self.last = last }
+
+    private var end: Int64 { min(upTo ?? last, last + Self.window) }
 
     enum Action: Sendable, Hashable {
         /// Find out which number was given last.
@@ -35,7 +40,7 @@ struct SettledReading: Sendable, Hashable {
 
     var next: Action {
         guard let upTo else { return .look }
-        return last < upTo ? .read(after: last, upTo: upTo) : .wait
+        return last < upTo ? .read(after: last, upTo: end) : .wait
     }
 
     mutating func looked(lastGiven: Int64) {
@@ -48,7 +53,7 @@ struct SettledReading: Sendable, Hashable {
         let limit = waitsFor ?? page.nextTransaction
         waitsFor = limit
         guard page.oldestTransaction >= limit else { return false }
-        last = page.isFull ? page.lastID ?? last : upTo ?? last
+        last = page.isFull ? page.lastID ?? last : end
         return true
     }
 

@@ -132,7 +132,7 @@ extension MCPServer {
     private func cancel(_ requestID: RawJSON, _ session: Session) async throws {
         guard let call = session.withMachine({ $0.cancel(requestID) }) else { return }
         session.wake(call.number)
-        try await gateway.cancel(call.envelopeID)
+        if !call.onlyWaits { try await gateway.cancel(call.envelopeID) }
     }
 
     // MARK: Answers

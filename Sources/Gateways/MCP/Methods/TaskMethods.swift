@@ -57,7 +57,8 @@ extension MCPServer {
         let slot = try gateway.access.streams.slot(for: caller.principal)
         let progress = CallProgress(token: nil, logLevel: nil)
         let number = session.withMachine { machine in
-            machine.begin(request.id, envelopeID: id, tool: task.tool?.name ?? "", progress: progress).number
+            machine.begin(request.id, envelopeID: id, tool: task.tool?.name ?? "", progress: progress, onlyWaits: true)
+                .number
         }
         return .call(
             ToolCall(
@@ -96,6 +97,10 @@ extension MCPServer {
         if !caller.version.isStateless, earlier.envelope.status.isFinal {
             throw JSONRPCError(
                 .invalidParams, "the task has ended already: \(earlier.status(caller.version))")
+        }
+        // Who may see what is nobody's may not end it for that.
+        if earlier.envelope.principal == nil || earlier.envelope.principal != caller.principal.id {
+            try caller.principal.require(.operate)
         }
         try await gateway.cancel(id)
         if caller.version.isStateless { return .empty }

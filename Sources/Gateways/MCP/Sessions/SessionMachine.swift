@@ -26,6 +26,8 @@ struct SessionMachine: Sendable {
         var envelopeID: String
         var tool: String
         var progress: CallProgress
+        /// For the result of a task: who waits no longer has not cancelled it.
+        var onlyWaits = false
         var isRunning = true
         var isCancelled = false
     }
@@ -65,7 +67,7 @@ struct SessionMachine: Sendable {
 
     /// - Returns: the call with the number of its stream.
     mutating func begin(
-        _ requestID: RawJSON, envelopeID: String, tool: String, progress: CallProgress
+        _ requestID: RawJSON, envelopeID: String, tool: String, progress: CallProgress, onlyWaits: Bool = false
     ) -> Call {
         if calls.count >= Self.callLimit {
             let ended = calls.values.filter { !$0.isRunning }.map(\.number).min()
@@ -75,7 +77,8 @@ struct SessionMachine: Sendable {
         }
         lastCall += 1
         let call = Call(
-            number: lastCall, requestID: requestID, envelopeID: envelopeID, tool: tool, progress: progress)
+            number: lastCall, requestID: requestID, envelopeID: envelopeID, tool: tool, progress: progress,
+            onlyWaits: onlyWaits)
         calls[lastCall] = call
         return call
     }
