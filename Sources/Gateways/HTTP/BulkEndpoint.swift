@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 
 extension GatewayRouter {
     /// `POST /envelopes/bulk`: JSON Lines in, JSON Lines out, while they come.
@@ -33,7 +32,7 @@ extension GatewayRouter {
             }
         } catch let problem as Problem {
             try await writer.write { $0.writeLine(problem) }
-        } catch let error as PostgreSQLError {
+        } catch let error as StoreError {
             try await writer.write { $0.writeLine(Problem(error)) }
         }
         try await writer.finish(nil)
