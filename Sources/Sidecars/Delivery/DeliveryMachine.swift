@@ -188,6 +188,9 @@ public struct DeliveryMachine: Sendable {
         .call(reports: [], after: callBackoff.next(random: surroundings.random()))
     }
 
+    /// Whether the delivery is done with as soon as all of the last `.send` is confirmed.
+    public var acknowledgesWhenSent: Bool { afterwards.isEmpty }
+
     /// What became of everything that the last `.send` named, in its order.
     /// - Parameter isLive: whether settling the delivery still means something to the broker.
     public mutating func sent(_ results: [Result<Void, TransportError>], isLive: Bool) -> Action {
@@ -247,7 +250,9 @@ public struct DeliveryMachine: Sendable {
         // the next time, nobody would ever close it. The one that keeps the id goes last: who watches it knows of all
         // others before it can end.
         let others = children.dropFirst()
-        afterwards = others.map { .report(createdReport(of: $0)) } + [progress, first]
+        let reports = others.map { Outgoing.report(createdReport(of: $0)) } + [progress]
+        if policy.sendsTogether { return send(reports + others.map(messageOnward) + [first]) }
+        afterwards = reports + [first]
         return send(others.map(messageOnward))
     }
 
