@@ -82,6 +82,7 @@ let package = Package(
                 "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
                 hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
+        room("Projects", ["Gateways", "Settings", "Sidecars", yams]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
@@ -117,6 +118,7 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
+        tests("Projects", ["Gateways"]),
         tests(
             "Gateways",
             [

@@ -1,7 +1,8 @@
 internal import FoundationEssentials
+public import Yams
 
 /// The tools of this gateway, and its prompts and resources, in the order of their files.
-struct ToolCatalogue: Sendable, Hashable {
+public struct ToolCatalogue: Sendable, Hashable {
     private(set) var tools: [Tool]
     private(set) var prompts: [Prompt]
     private(set) var resources: [Resource]
@@ -15,6 +16,12 @@ struct ToolCatalogue: Sendable, Hashable {
     }
 
     subscript(name: String) -> Tool? { byName[name] }
+
+    /// The names of the tools, in order.
+    public var names: [String] { tools.map(\.name) }
+
+    /// The actors of each tool.
+    public var routes: [String: [String]] { byName.mapValues(\.route) }
 
     func prompt(_ name: String) -> Prompt? { prompts.first { $0.name == name } }
 
@@ -39,6 +46,17 @@ struct ToolCatalogue: Sendable, Hashable {
         }
         return try reader.finish()
     }
+
+    /// Reads what a document that has more in it says of tools.
+    /// - Parameter mapping: with `keys` only.
+    public static func read(_ mapping: Node.Mapping, file: String) -> (ToolCatalogue, [FileProblem]) {
+        var reader = ToolFileReader()
+        reader.read(mapping, file: file)
+        return (reader.catalogue, reader.problems)
+    }
+
+    /// What stands at the top of a file.
+    public static let keys = ToolFileReader.keys
 
     static func reader(_ path: String) -> LiveFile<ToolCatalogue>.Reader {
         { () throws(FileErrors) in try read(path) }
