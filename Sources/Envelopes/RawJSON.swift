@@ -71,6 +71,9 @@ public struct RawJSON: Sendable, Hashable {
 
     // MARK: A look inside
 
+    /// `nil` for null: in many places that means the same as nothing.
+    public var nonNull: RawJSON? { kind == .null ? nil : self }
+
     /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string
     /// can hold.
     public var string: String? { decodeJSONString(bytes) }

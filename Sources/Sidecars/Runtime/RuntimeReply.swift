@@ -80,7 +80,7 @@ extension RuntimeReply.Result {
             } else if member.isNamed("route") {
                 route = member.value
             } else if member.isNamed("headers") {
-                headers = member.value.kind == .null ? nil : member.value
+                headers = member.value.nonNull
             } else if !member.isNamed("id") && !member.isNamed("parent_id") {
                 unknown.append(member)
             }
