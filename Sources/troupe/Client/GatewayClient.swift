@@ -32,7 +32,7 @@ struct GatewayClient: Sendable {
         let answer = try await exchange(
             method, path, headers: headers, body: body.map { Array($0.bytes) }, timeout: timeout)
         guard let json = try? RawJSON(answer, limits: JSONLimits(size: .max, nesting: 4096)) else {
-            throw GatewayError(fault: "what answers at \(url) is no gateway of Troupe: it sends no JSON. See --gateway.")
+            throw GatewayError(fault: "what answers at \(url) sends no JSON, so it is no gateway of Troupe. See --gateway.")
         }
         return json
     }
