@@ -13,17 +13,26 @@ struct Troupe: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
-        } catch let failure as GatewayFailure {
-            Output.note("troupe: \(failure)")
-            Glibc.exit(failure.exitCode)
+        } catch let failure as CommandFailure {
+            end(failure.description, failure.exit)
+        } catch let error as GatewayError {
+            end(error.description, error.exit)
         } catch {
             exit(withError: error)
         }
     }
+
+    private static func end(_ message: String, _ exit: CommandExit) -> Never {
+        Output.note("troupe: \(message.split(separator: "\n").map { String($0).printable }.joined(separator: "\n"))")
+        Glibc.exit(exit.rawValue)
+    }
+
+    /// All that goes wrong is told in one form.
+    static var _errorLabel: String { "troupe" }
 }

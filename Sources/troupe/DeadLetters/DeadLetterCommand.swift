@@ -34,8 +34,7 @@ struct DeadLetterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only those that are newer.", valueName: "age"))
     var newerThan: String?
 
-    @Option(help: "The answer as a table, or as JSON for programs.")
-    var output: OutputFormat = .table
+    @OptionGroup var options: OutputOptions
 
     var isSelective: Bool { [actor, type, olderThan, newerThan].contains { $0 != nil } }
 
@@ -59,7 +58,7 @@ struct DeadLetterList: AsyncParsableCommand {
         let query = (selection.members + [("limit", String(limit))])
             .map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
         let answer = try await gateway.client().send(.get, "/dead-letters?\(query)")
-        DeadLetterReport(answer).show(selection.output, empty: "no dead letters")
+        DeadLetterReport(answer).show(selection.options.output, empty: "no dead letters")
     }
 }
 
