@@ -87,7 +87,7 @@ public actor ServingSidecar {
     }
 
     /// Sends what is left of spans; after `stop`.
-    func finish() async { await exporter?.shutdown(within: .seconds(5)) }
+    public func finish() async { await exporter?.shutdown(within: .seconds(5)) }
 }
 
 extension SidecarConfiguration {
