@@ -86,6 +86,12 @@ let package = Package(
                 hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
         room("Projects", ["Gateways", "Settings", "Sidecars", yams]),
+        room(
+            "Dev",
+            [
+                "AMQP", "CEpoll", "Envelopes", "EventLoops", "Gateways", "Projects", "SQLite", "Settings", "Sidecars",
+                "Transports", lifecycle, log,
+            ]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
@@ -123,6 +129,7 @@ let package = Package(
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
         tests("Projects", ["Gateways"]),
+        tests("Dev", ["EventLoops", "Projects", log]),
         tests(
             "Gateways",
             [

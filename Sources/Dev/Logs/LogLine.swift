@@ -2,6 +2,8 @@ public import Logging
 
 /// A line of what goes on in a pipeline: what a handler has written, or what one of Troupe's parts has to say.
 public struct LogLine: Sendable, Hashable {
+    public typealias Level = Logger.Level
+
     public enum Stream: String, Sendable {
         /// A handler's.
         case output, error
@@ -13,11 +15,11 @@ public struct LogLine: Sendable, Hashable {
     public var source: String
     public var stream: Stream
     /// Of `log` only.
-    public var level: Logger.Level?
+    public var level: Level?
     /// Without control characters.
     public var text: String
 
-    public init(_ source: String, _ stream: Stream, level: Logger.Level? = nil, _ text: String) {
+    public init(_ source: String, _ stream: Stream, level: Level? = nil, _ text: String) {
         self.source = source
         self.stream = stream
         self.level = level
