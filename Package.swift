@@ -82,8 +82,8 @@ let package = Package(
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
-                hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
+                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite", "Settings",
+                crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
         room("Projects", ["Gateways", "Settings", "Sidecars", yams]),
         room(

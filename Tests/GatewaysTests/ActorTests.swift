@@ -173,7 +173,8 @@ struct ActorTests {
                 """)
             try await database.pool.query("ANALYZE")
             for (sql, index) in [
-                (EnvelopeStore.workSQL, "envelopes_by_status"), (EnvelopeStore.ratesSQL, "envelope_updates_pkey"),
+                (PostgreSQLEnvelopeStore.workSQL, "envelopes_by_status"),
+                (PostgreSQLEnvelopeStore.ratesSQL, "envelope_updates_pkey"),
             ] {
                 let plan = try await database.pool.query("EXPLAIN (ANALYZE) \(sql)").map { try $0.string(0) }
                 let text = plan.joined(separator: "\n")
@@ -229,7 +230,7 @@ struct ActorTests {
     )
     func toldAgain() async throws {
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await introduce("a", to: gateway)
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             #expect(try await gateway.client.post("/actors/a/pause", "").status == 200)
@@ -237,7 +238,7 @@ struct ActorTests {
             #expect(gateway.transport.pauses().isEmpty)
             try await gateway.stop()
 
-            let next = try await TestGateway.start(database.url)
+            let next = try await TestGateway.start(database.gateway)
             try await eventually("it was forgotten") { next.transport.pauses().joined().map(\.isPaused) == [true] }
             func lookAgain(_ setting: String) async throws {
                 try await database.pool.query("UPDATE actors SET \(setting)")

@@ -152,7 +152,7 @@ struct CancelTests {
             let cancelling = try await database.pool.withConnection { connection in
                 try await connection.withTransaction { connection in
                     try await connection.query(
-                        EnvelopeStore.registerSQL, store.registerParameters([self.child("p-1", of: "p")]))
+                        PostgreSQLEnvelopeStore.registerSQL, store.registerParameters([self.child("p-1", of: "p")]))
                     let cancelling = Task { try await store.cancel("p") }
                     // It has looked, and waits: it can't have seen the child.
                     try await Task.sleep(for: .milliseconds(300))
@@ -179,7 +179,7 @@ struct CancelTests {
     @Test("while the broker is away it is done at once, and told when it is back, whichever gateway lives then")
     func brokerAway() async throws {
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             try await submit(gateway, "e")
             #expect(try await cancel(gateway, "e").status == 200)
@@ -195,7 +195,7 @@ struct CancelTests {
             try await submit(gateway, "g")
             #expect(try await cancel(gateway, "g").status == 200)
             try await gateway.stop()
-            let next = try await TestGateway.start(database.url)
+            let next = try await TestGateway.start(database.gateway)
             try await eventually("it was forgotten") { next.transport.cancellations() == [["g"]] }
             try await next.stop()
         }
@@ -238,7 +238,7 @@ struct CancelTests {
             )
             try await database.pool.query(
                 "INSERT INTO cancellations VALUES ('old', now() - interval '61 days', now() - interval '61 days')")
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             #expect(try await cancel(gateway, "p").status == 200)
             try await eventually("not all were told") {
                 Set(gateway.transport.cancellations().joined()).count == 1201

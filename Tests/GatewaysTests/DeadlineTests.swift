@@ -81,7 +81,7 @@ struct DeadlineTests {
             await sweeping.value
             #expect(try await database.store.envelope("e1")?.status == .running)
 
-            let gateway = try await TestGateway.start(database.url, transport: transport)
+            let gateway = try await TestGateway.start(database.gateway, transport: transport)
             try await eventually("not all are acknowledged") { transport.acknowledgedCount >= 3 }
             #expect(try await gateway.client.get("/envelopes/e1")["status"]?.string == "succeeded")
             #expect(try await gateway.client.get("/envelopes/e2")["error"]?.string == "deadline_exceeded")
@@ -97,7 +97,9 @@ struct DeadlineTests {
             let transport = RecordingTransport()
             transport.fail(with: TransportError(.timeout, "away"))
             try await insertOverdue(300, database)
-            let gateway = try await TestGateway.start(database.url, transport: transport) { $0.deadlineGrace = .zero }
+            let gateway = try await TestGateway.start(database.gateway, transport: transport) {
+                $0.deadlineGrace = .zero
+            }
             try await Task.sleep(for: .milliseconds(1200))
             #expect(try await database.store.overdue(grace: .zero, limit: 1000).count == 300)
             transport.fail(with: nil)
@@ -121,7 +123,7 @@ struct DeadlineTests {
             #expect(transport.reports.count == 2000)
             #expect(Set(transport.reports.map(\.eventID)).count == 1000)
 
-            let gateway = try await TestGateway.start(database.url, transport: transport)
+            let gateway = try await TestGateway.start(database.gateway, transport: transport)
             try await eventually("not all are acknowledged") { transport.acknowledgedCount >= 2000 }
             let rows = try await database.pool.query(
                 "SELECT count(*), count(DISTINCT envelope_id) FROM envelope_updates WHERE status = 'failed'")

@@ -50,7 +50,7 @@ struct ManyStreamTests {
     func filtered() async throws {
         try await withGateway { gateway, database in
             let client = gateway.client
-            let other = try await TestGateway.start(database.url, transport: gateway.transport)
+            let other = try await TestGateway.start(database.gateway, transport: gateway.transport)
             try await submit(client, "before")
             let all = try await client.events("/stream")
             let ends = try await client.events("/stream?status=failed")
@@ -144,11 +144,11 @@ struct ManyStreamTests {
         reading.looked(lastGiven: 15)
         #expect(reading.next == .read(after: 10, upTo: 15))
         // 100 is still under way, 105 will be next.
-        #expect(!isSure(Page(lastID: 14, isFull: false, oldestTransaction: 100, nextTransaction: 105)))
+        #expect(!isSure(Page(lastID: 14, isFull: false, writers: .init(oldest: 100, next: 105))))
         // 100 has ended, but 104 hasn't; that 110 has begun since does not matter.
-        #expect(!isSure(Page(lastID: 15, isFull: false, oldestTransaction: 104, nextTransaction: 111)))
+        #expect(!isSure(Page(lastID: 15, isFull: false, writers: .init(oldest: 104, next: 111))))
         #expect(reading.next == .read(after: 10, upTo: 15))
-        #expect(isSure(Page(lastID: 15, isFull: false, oldestTransaction: 110, nextTransaction: 112)))
+        #expect(isSure(Page(lastID: 15, isFull: false, writers: .init(oldest: 110, next: 112))))
         #expect(reading.next == .wait)
         #expect(reading.last == 15)
 
@@ -158,19 +158,24 @@ struct ManyStreamTests {
         #expect(reading.next == .wait)
         reading.woken()
         reading.looked(lastGiven: 400)
-        #expect(isSure(Page(lastID: 215, isFull: true, oldestTransaction: 120, nextTransaction: 120)))
+        #expect(isSure(Page(lastID: 215, isFull: true, writers: .init(oldest: 120, next: 120))))
         #expect(reading.next == .read(after: 215, upTo: 400))
         // A long way is gone in pieces, also where there is nothing.
         reading.woken()
         reading.looked(lastGiven: 215 + 2 * SettledReading.window)
         let end = 215 + SettledReading.window
         #expect(reading.next == .read(after: 215, upTo: end))
-        #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 125, nextTransaction: 125)))
+        #expect(isSure(Page(lastID: nil, isFull: false, writers: .init(oldest: 125, next: 125))))
         #expect(reading.next == .read(after: end, upTo: end + SettledReading.window))
         reading = SettledReading(after: 215)
         reading.looked(lastGiven: 400)
         // Nothing that the filter wants.
-        #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 130, nextTransaction: 130)))
+        #expect(isSure(Page(lastID: nil, isFull: false, writers: .init(oldest: 130, next: 130))))
         #expect(reading.last == 400)
+        // Where writers take turns, each page is sure.
+        reading.woken()
+        reading.looked(lastGiven: 500)
+        #expect(isSure(Page(lastID: 450, isFull: false)))
+        #expect(reading.last == 500)
     }
 }

@@ -25,7 +25,7 @@ struct OutboxTests {
             let request = try SubmissionRequest(RawJSON(Array(body.utf8)).members)
             let submission = try request.submission()
             _ = try await database.store.submit(submission, grace: .milliseconds(200))
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await eventually("nothing was sent") { gateway.transport.published.count == 1 }
             #expect(gateway.transport.published[0].body == submission.message)
             #expect(gateway.transport.published[0].destination == .actor("a"))
@@ -75,8 +75,8 @@ struct OutboxTests {
             }
             let transport = RecordingTransport()
             let other = RecordingTransport()
-            async let first = TestGateway.start(database.url, transport: transport)
-            async let second = TestGateway.start(database.url, transport: other)
+            async let first = TestGateway.start(database.gateway, transport: transport)
+            async let second = TestGateway.start(database.gateway, transport: other)
             let gateways = try await [first, second]
             try await eventually("not all were sent") { try await database.outboxLength() == 0 }
             let ids = (transport.published + other.published).map(\.id)
@@ -95,7 +95,7 @@ struct OutboxTests {
             let report = StatusReport(
                 kind: .progress, eventID: "1", envelopeID: "e", status: "received", actors: ["a"], currentActorIndex: 0)
             _ = try await database.store.apply([EnvelopeChange(report)])
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await eventually("the row stays") { try await database.outboxLength() == 0 }
             #expect(gateway.transport.published.isEmpty)
             try await gateway.stop()
@@ -105,7 +105,7 @@ struct OutboxTests {
     @Test("shutting down sends what was accepted")
     func shutdown() async throws {
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             for number in 0..<50 {
                 _ = try await gateway.client.post(
                     "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a"]},"payload":1}"#)

@@ -62,7 +62,7 @@ struct StartTimeTests {
     @Test("outlive the gateway that has accepted them; several gateways send each once")
     func replicas() async throws {
         try await withDatabase { database in
-            let first = try await TestGateway.start(database.url)
+            let first = try await TestGateway.start(database.gateway)
             for number in 0..<60 {
                 let answer = try await first.client.post("/envelopes", body("e\(number)", #""delay_ms":1200"#))
                 #expect(answer.status == 202)
@@ -70,7 +70,7 @@ struct StartTimeTests {
             try await first.stop()
             #expect(first.transport.published.isEmpty)
             var others: [TestGateway] = []
-            for _ in 0..<3 { others.append(try await TestGateway.start(database.url)) }
+            for _ in 0..<3 { others.append(try await TestGateway.start(database.gateway)) }
             try await eventually("not all were sent") { try await database.outboxLength() == 0 }
             let ids = others.flatMap { $0.transport.published.map(\.id) }
             #expect(ids.count == 60)

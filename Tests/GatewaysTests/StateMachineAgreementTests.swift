@@ -121,7 +121,7 @@ struct StateMachineAgreementTests {
         return report
     }
 
-    private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: EnvelopeStore)
+    private func compare(_ machine: EnvelopeStateMachine, _ logged: [String], _ id: String, _ store: any EnvelopeStore)
         async throws
     {
         let envelope = try #require(try await store.envelope(id))

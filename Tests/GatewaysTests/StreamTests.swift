@@ -113,7 +113,7 @@ struct StreamTests {
     @Test("two gateways on one database: each streams what the other writes, at once")
     func twoGateways() async throws {
         try await withGateway(configure: withoutPolling) { first, database in
-            let second = try await TestGateway.start(database.url, configure: withoutPolling)
+            let second = try await TestGateway.start(database.gateway, configure: withoutPolling)
             try await submit(first)
             let stream = try await second.client.events("/envelopes/e/stream")
             var iterator = stream.events.makeAsyncIterator()
@@ -217,7 +217,7 @@ struct StreamTests {
     @Test("shutting down ends open streams")
     func shutdown() async throws {
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await submit(gateway)
             let stream = try await gateway.client.events("/envelopes/e/stream")
             var iterator = stream.events.makeAsyncIterator()

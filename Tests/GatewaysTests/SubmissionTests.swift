@@ -55,7 +55,7 @@ struct SubmissionTests {
     @Test("many at once with one key submit once, on two gateways")
     func race() async throws {
         try await withGateway { gateway, database in
-            let other = try await TestGateway.start(database.url, transport: gateway.transport)
+            let other = try await TestGateway.start(database.gateway, transport: gateway.transport)
             let answers = try await withThrowingTaskGroup(of: TestClient.Answer.self) { group in
                 for number in 0..<40 {
                     let client = number % 2 == 0 ? gateway.client : other.client

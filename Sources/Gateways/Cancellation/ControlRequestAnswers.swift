@@ -1,13 +1,12 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
 /// Answers sidecars that have just started: which envelopes are cancelled, and last whether their actor is paused.
 struct ControlRequestAnswers: Sendable {
-    let store: EnvelopeStore
+    let store: any ActorStore & CancellationStore
     let transport: any Transport
     let metrics: GatewayMetrics
     let logger: Logger
@@ -27,7 +26,7 @@ struct ControlRequestAnswers: Sendable {
         let actors = Set(requests.compactMap { $0?.actor })
         let ids: [String]
         let pauses: [String: ActorPause]
-        do throws(PostgreSQLError) {
+        do throws(StoreError) {
             try await store.note(actors: actors)
             pauses = try await store.pauses(of: actors)
             ids = try await store.latestCancellations(limit: Self.limit)

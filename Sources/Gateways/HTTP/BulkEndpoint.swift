@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 
 extension GatewayRouter {
     /// `POST /envelopes/bulk`: JSON Lines in, JSON Lines out, while they come.
@@ -34,7 +33,7 @@ extension GatewayRouter {
         } catch let problem as Problem {
             // Without the sums the caller knows that this is not the end.
             try await writer.write { $0.write(line: nil, problem: problem) }
-        } catch let error as PostgreSQLError {
+        } catch let error as StoreError {
             try await writer.write { $0.write(line: nil, problem: Problem(error)) }
         }
         try await writer.finish(nil)

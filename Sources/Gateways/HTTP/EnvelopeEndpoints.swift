@@ -2,7 +2,6 @@ internal import Envelopes
 internal import EventLoops
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 
 extension GatewayRouter {
     var envelopeEndpoints: [Endpoint] {

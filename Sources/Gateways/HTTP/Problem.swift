@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 
 /// An error that a client gets to see, as a problem document (RFC 9457).
 struct Problem: Error, Sendable, Hashable {
@@ -37,7 +36,7 @@ struct Problem: Error, Sendable, Hashable {
         }
     }
 
-    init(_ error: PostgreSQLError) {
+    init(_ error: StoreError) {
         if error.isUnavailable || error.isRetryable || error.code == .closed {
             self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon", retryAfter: 1)
         } else {

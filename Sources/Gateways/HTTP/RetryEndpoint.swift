@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import EventLoops
 internal import Hummingbird
-internal import PostgreSQL
 internal import Transports
 
 extension GatewayRouter {

@@ -66,7 +66,7 @@ struct MCPServer: Sendable {
         "server/discover", "subscriptions/listen",
     ]
 
-    /// - Throws: `JSONRPCError`, `Problem`, `PostgreSQLError`.
+    /// - Throws: `JSONRPCError`, `Problem`, `StoreError`.
     func answer(_ request: JSONRPCRequest, _ caller: Caller) async throws -> Reply {
         let params = request.params
         if Self.readingMethods.contains(request.method) { try caller.principal.require(.read) }

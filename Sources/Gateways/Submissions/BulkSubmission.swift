@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import Hummingbird
 internal import NIOCore
-internal import PostgreSQL
 
 /// Takes in envelopes line by line, and answers in the same order.
 struct BulkSubmission {

@@ -18,20 +18,19 @@ struct TestGateway {
     private let task: Task<Void, any Error>
 
     static func start(
-        _ databaseURL: String, transport: RecordingTransport = RecordingTransport(),
+        _ database: GatewayDatabase, transport: RecordingTransport = RecordingTransport(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout Configuration) -> Void = { _ in }
     ) async throws -> TestGateway {
-        var configuration = Configuration(databaseURL: databaseURL)
+        var configuration = Configuration()
         configuration.port = 0
-        configuration.database.size = 4
         configuration.outboxInterval = .milliseconds(50)
         configure(&configuration)
         let queues = RecordingQueues()
         let (ports, port) = AsyncStream<GatewayPorts>.makeStream()
         let gateway = Gateway(
-            configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), queues: queues,
-            logger: logger
+            configuration: configuration, database: database, transport: transport, deadLetters: NoDeadLetters(),
+            queues: queues, logger: logger
         ) { port.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
         let task = Task {
@@ -59,7 +58,7 @@ func withGateway(
     configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, TestDatabase) async throws -> Void
 ) async throws {
     try await withDatabase { database in
-        let gateway = try await TestGateway.start(database.url, logger: logger, configure: configure)
+        let gateway = try await TestGateway.start(database.gateway, logger: logger, configure: configure)
         do {
             try await body(gateway, database)
         } catch {

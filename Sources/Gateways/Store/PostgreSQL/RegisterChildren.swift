@@ -1,37 +1,11 @@
 internal import Envelopes
 internal import PostgreSQL
 
-/// An envelope that a fan-out has made: an actor has sent it on already, here it only becomes known.
-struct FanOutChild: Sendable, Hashable {
-    var id: String
-    var parentID: String
-    var actors: [String]
-    var actorIndex: Int
-
-    init(id: String, parentID: String, actors: [String], actorIndex: Int) {
-        self.id = id
-        self.parentID = parentID
-        self.actors = actors
-        self.actorIndex = min(max(actorIndex, 0), 1_000_000)
-    }
-
-    /// `nil` for a report without a parent.
-    init?(_ report: StatusReport) {
-        guard let parentID = report.parentID else { return nil }
-        self.init(
-            id: report.envelopeID, parentID: parentID, actors: report.actors, actorIndex: report.currentActorIndex)
-    }
-}
-
-extension EnvelopeStore {
-    /// Makes children known; those that are known already stay as they are. A child has its parent's deadline, and is cancelled like
-    /// its parent.
-    /// - Returns: how many of them were born cancelled.
-    func register(_ children: [FanOutChild]) async throws(PostgreSQLError) -> Int {
+extension PostgreSQLEnvelopeStore {
+    func register(_ children: [FanOutChild]) async throws(StoreError) -> Int {
         var cancelledCount = 0
         for generation in generations(of: children) {
-            let rows = try await query(Self.registerSQL, registerParameters(generation))
-            cancelledCount += try rows[0].integer(0)
+            cancelledCount += try await one(Self.registerSQL, registerParameters(generation)) { try $0.integer(0) }
         }
         return cancelledCount
     }

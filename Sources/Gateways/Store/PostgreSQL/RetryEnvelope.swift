@@ -2,10 +2,9 @@ internal import Envelopes
 internal import EventLoops
 internal import PostgreSQL
 
-extension EnvelopeStore {
-    /// - Returns: `nil` when there is no such envelope.
-    func retryable(_ id: String) async throws(PostgreSQLError) -> Retry.Known? {
-        let rows = try await query(
+extension PostgreSQLEnvelopeStore {
+    func retryable(_ id: String) async throws(StoreError) -> Retry.Known? {
+        var known = try await query(
             """
             SELECT e.status, e.error, e.current_actor_name, e.current_actor_idx, e.replays, e.loops,
                    (SELECT sent_head FROM envelope_updates u WHERE u.envelope_id = e.id ORDER BY u.id LIMIT 1)
@@ -15,32 +14,32 @@ extension EnvelopeStore {
                       AND u.current_actor_idx = e.current_actor_idx ORDER BY u.id DESC LIMIT 1),
                    EXISTS (SELECT FROM cancellations c WHERE c.envelope_id = e.id)
             FROM envelopes e WHERE e.id = $1
-            """, [.text(id)])
-        guard let row = rows.first else { return nil }
-        return Retry.Known(
-            id: id, status: EnvelopeStatus(rawValue: try row.string(0)) ?? .unknown, error: try row.optionalString(1),
-            actorName: try row.optionalString(2), actorIndex: try row.integer(3), replays: try row.integer(4),
-            loops: try row.integer(5), submitted: try row.optionalBytes(6), failed: try row.optionalBytes(7),
-            fanOuts: try await fanOuts(of: id), isBeingCancelled: try row.boolean(8))
+            """, [.text(id)]
+        ) { row in
+            Retry.Known(
+                id: id, status: EnvelopeStatus(rawValue: try row.string(0)) ?? .unknown,
+                error: try row.optionalString(1), actorName: try row.optionalString(2),
+                actorIndex: try row.integer(3), replays: try row.integer(4), loops: try row.integer(5),
+                submitted: try row.optionalBytes(6), failed: try row.optionalBytes(7), fanOuts: 0,
+                isBeingCancelled: try row.boolean(8))
+        }.first
+        // Behind the status: one that has ended makes no more children.
+        known?.fanOuts = try await fanOuts(of: id)
+        return known
     }
 
     /// How often an envelope has fanned out, as the ids of its latest children tell.
-    private func fanOuts(of id: String) async throws(PostgreSQLError) -> Int {
-        let rows = try await query(
-            "SELECT id FROM envelopes WHERE parent_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000", [.text(id)])
-        var fanOuts = 0
-        for row in rows { fanOuts = max(fanOuts, Envelope.fanOuts(after: try row.string(0), of: id)) }
-        return fanOuts
+    private func fanOuts(of id: String) async throws(StoreError) -> Int {
+        try await query(
+            "SELECT id FROM envelopes WHERE parent_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000", [.text(id)]
+        ) { Envelope.fanOuts(after: try $0.string(0), of: id) }.max() ?? 0
     }
 
-    /// Opens an envelope again and puts its message into the outbox, both or neither.
-    /// - Parameter envelope: with a number of replays above the one that is stored.
-    /// - Returns: the outbox row's id; `nil` when the envelope isn't any more what it was when it was read.
     func reopen(
         with envelope: Envelope, message: String, grace: Duration
-    ) async throws(PostgreSQLError) -> Int64? {
+    ) async throws(StoreError) -> Int64? {
         let index = envelope.route.current
-        let rows = try await query(
+        return try await query(
             Self.reopenSQL,
             [
                 .text(envelope.id), .integer(envelope.headers.replays), .integer(envelope.headers.loops),
@@ -48,9 +47,9 @@ extension EnvelopeStore {
                 .double(Double(index) * 100 / Double(max(1, envelope.route.actors.count))), .text(message),
                 .text("\(envelope.id)/\(envelope.headers.replays)/reopened"),
                 .text(String(decoding: envelope.head, as: UTF8.self)), .json(envelope.payload.bytes),
-                .double(Double(grace.nanosecondsClamped / 1_000_000)),
-            ])
-        return try rows.first.map { (row) throws(PostgreSQLError) in Int64(try row.integer(0)) }
+                .milliseconds(grace),
+            ]
+        ) { Int64(try $0.integer(0)) }.first
     }
 
     /// It is pending, not running: only so does the outbox know that no actor has the message yet.

@@ -1,24 +1,9 @@
 internal import Envelopes
 internal import PostgreSQL
 
-/// What became of a report.
-enum ChangeOutcome: Sendable, Hashable {
-    /// Written; the envelope's percent afterwards.
-    case applied(percent: Double)
-    /// The envelope has ended, or the report has been counted before; the envelope's percent as it is.
-    case ignored(percent: Double, isCancelled: Bool = false)
-    /// There is no such envelope.
-    case unknown
-}
-
-extension EnvelopeStore {
-    /// Carries out `EnvelopeStateMachine`'s rule for many reports, in their order. One statement serves one report of each envelope, so
-    /// a batch takes as many statements as the most frequent envelope has reports.
-    ///
-    /// A report of an unknown envelope that names a parent comes from a child whose `created` report is still on its way: it
-    /// registers the child.
-    /// - Returns: an outcome for each change, in the same order.
-    func apply(_ changes: [EnvelopeChange]) async throws(PostgreSQLError) -> [ChangeOutcome] {
+extension PostgreSQLEnvelopeStore {
+    /// One statement serves one report of each envelope, so a batch takes as many statements as the most frequent envelope has reports.
+    func apply(_ changes: [EnvelopeChange]) async throws(StoreError) -> [ChangeOutcome] {
         var outcomes = Array(repeating: ChangeOutcome.unknown, count: changes.count)
         for round in rounds(of: changes) {
             var results = try await applyOnce(round.map { changes[$0] })
@@ -51,8 +36,8 @@ extension EnvelopeStore {
         return rounds
     }
 
-    private func applyOnce(_ changes: [EnvelopeChange]) async throws(PostgreSQLError) -> [ChangeOutcome] {
-        let rows = try await query(
+    private func applyOnce(_ changes: [EnvelopeChange]) async throws(StoreError) -> [ChangeOutcome] {
+        try await query(
             Self.applySQL,
             [
                 .texts(changes.map(\.envelopeID.withoutNUL)), .texts(changes.map { $0.eventID?.withoutNUL }),
@@ -64,8 +49,8 @@ extension EnvelopeStore {
                 .doubles(changes.map(\.percent)), .texts(changes.map(\.message.withoutNUL)),
                 .jsons(changes.map { $0.result?.bytes }), .texts(changes.map { $0.error?.withoutNUL }),
                 .jsons(changes.map { $0.failedMessage?.bytes }), .times(microseconds: changes.map(\.reportedAt)),
-            ])
-        return try rows.map { (row) throws(PostgreSQLError) in
+            ]
+        ) { row in
             guard let percent = try row.optionalDouble(1) else { return .unknown }
             return try row.boolean(0)
                 ? .applied(percent: percent) : .ignored(percent: percent, isCancelled: row.boolean(2))

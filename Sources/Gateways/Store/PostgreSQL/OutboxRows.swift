@@ -1,21 +1,8 @@
 internal import EventLoops
 internal import PostgreSQL
 
-/// A message on its way to the broker.
-struct OutboxMessage: Sendable {
-    var rowID: Int64
-    var envelopeID: String
-    var actor: String
-    var body: [UInt8]
-    /// Tries that have failed.
-    var attempts: Int
-}
-
-extension EnvelopeStore {
-    /// Takes messages whose time has come, for `lease`: after that they are due again, whatever happens to the taker. Gateways
-    /// skip what another one is just taking, and envelopes that are just being reported on. What an actor has reported on has
-    /// arrived, and is deleted instead.
-    func takeDueMessages(limit: Int, lease: Duration) async throws(PostgreSQLError) -> [OutboxMessage] {
+extension PostgreSQLEnvelopeStore {
+    func takeDueMessages(limit: Int, lease: Duration) async throws(StoreError) -> [OutboxMessage] {
         try await query(
             """
             WITH due AS MATERIALIZED (
@@ -41,47 +28,42 @@ extension EnvelopeStore {
                 SELECT u.sent_head FROM envelope_updates u WHERE u.envelope_id = e.id ORDER BY u.id LIMIT 1
             )) || COALESCE(o.payload, e.payload)::text || '}'
             """,
-            [.double(Double(lease.nanosecondsClamped / 1_000_000)), .text(Self.sendingMessage)]
-        ).map { (row) throws(PostgreSQLError) in
+            [.milliseconds(lease), .text(EnvelopeUpdate.sendingMessage)]
+        ) { row in
             OutboxMessage(
                 rowID: Int64(try row.integer(0)), envelopeID: try row.string(1), actor: try row.string(2),
                 body: try row.bytes(4), attempts: try row.integer(3))
         }
     }
 
-    /// The broker has them.
-    func deleteMessages(_ rowIDs: [Int64]) async throws(PostgreSQLError) {
-        _ = try await query("DELETE FROM outbox WHERE id = ANY($1)", [.integers(rowIDs.map(Int.init))])
+    func deleteMessages(_ rowIDs: [Int64]) async throws(StoreError) {
+        try await execute("DELETE FROM outbox WHERE id = ANY($1)", [.integers(rowIDs.map(Int.init))])
     }
 
-    /// Nobody is to get them any more.
-    func deleteMessages(of envelopeIDs: [String]) async throws(PostgreSQLError) {
-        _ = try await query(
+    func deleteMessages(of envelopeIDs: [String]) async throws(StoreError) {
+        try await execute(
             "DELETE FROM outbox WHERE envelope_id = ANY($1)", [.texts(envelopeIDs.map(\.withoutNUL))])
     }
 
-    /// A try has failed: the next one comes after `delay`.
-    func postponeMessage(_ rowID: Int64, by delay: Duration) async throws(PostgreSQLError) {
-        _ = try await query(
+    func postponeMessage(_ rowID: Int64, by delay: Duration) async throws(StoreError) {
+        try await execute(
             "UPDATE outbox SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond' WHERE id = $1",
-            [.integer(Int(rowID)), .double(Double(delay.nanosecondsClamped / 1_000_000))])
+            [.integer(Int(rowID)), .milliseconds(delay)])
     }
 
-    /// How long until a message is due: negative when one is already, `nil` when there is none.
-    func timeToNextMessage() async throws(PostgreSQLError) -> Duration? {
-        let rows = try await query("SELECT extract(epoch FROM min(due_at) - now())::double precision FROM outbox", [])
-        return try rows[0].optionalDouble(0).map { .seconds($0) }
+    func timeToNextMessage() async throws(StoreError) -> Duration? {
+        try await one("SELECT extract(epoch FROM min(due_at) - now())::double precision FROM outbox") {
+            try $0.optionalDouble(0).map { .seconds($0) }
+        }
     }
 
-    /// Messages that are being sent or wait for their next try; those of envelopes that start later than in `horizon` don't count.
-    /// - Parameter limit: nobody counts further.
-    func outboxLength(within horizon: Duration, upTo limit: Int) async throws(PostgreSQLError) -> Int {
-        try await query(
+    func outboxLength(within horizon: Duration, upTo limit: Int) async throws(StoreError) -> Int {
+        try await one(
             """
             SELECT count(*) FROM (
                 SELECT FROM outbox WHERE due_at < now() + $1 * interval '1 millisecond' LIMIT $2
             ) AS waiting
-            """,
-            [.double(Double(horizon.nanosecondsClamped / 1_000_000)), .integer(limit)])[0].integer(0)
+            """, [.milliseconds(horizon), .integer(limit)]
+        ) { try $0.integer(0) }
     }
 }

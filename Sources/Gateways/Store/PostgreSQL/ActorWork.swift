@@ -1,37 +1,12 @@
 internal import PostgreSQL
 
-/// What the database knows of the work at one actor.
-struct ActorWork: Sendable, Hashable {
-    /// Unfinished envelopes that it has reported on and not yet sent on.
-    var inFlight = 0
-    /// Of the unfinished envelope whose turn it is there and of which nothing was heard for longest: when that was. Microseconds since
-    /// 1970.
-    var oldestAt: Int64?
-}
-
-/// What actors have reported lately.
-struct ActorRates: Sendable, Hashable {
-    struct Counts: Sendable, Hashable {
-        var completed = 0
-        var failed = 0
-        var retried = 0
-    }
-
-    /// What the counts are of: five minutes, or less where so much was reported.
-    var seconds: Double
-    var counts: [String: Counts]
-}
-
-extension EnvelopeStore {
-    /// Unfinished envelopes by the actor whose turn it is. It looks at 50,000 of each status at most, those created first, and at no
-    /// other: an index by actor would have to be written for each step of each envelope.
-    func work() async throws(PostgreSQLError) -> [String: ActorWork] {
-        let rows = try await query(Self.workSQL, [])
-        var work: [String: ActorWork] = [:]
-        for row in rows {
-            work[try row.string(0)] = ActorWork(inFlight: try row.integer(1), oldestAt: try row.microseconds(2))
+extension PostgreSQLEnvelopeStore {
+    /// It looks at no more: an index by actor would have to be written for each step of each envelope.
+    func work() async throws(StoreError) -> [String: ActorWork] {
+        let work = try await query(Self.workSQL) { row in
+            (try row.string(0), ActorWork(inFlight: try row.integer(1), oldestAt: try row.microseconds(2)))
         }
-        return work
+        return Dictionary(uniqueKeysWithValues: work)
     }
 
     /// Behind the route's end, it is happy-end's turn. The statuses are no parameter: the planner would take each for a third of the table.
@@ -51,15 +26,14 @@ extension EnvelopeStore {
         """
     }
 
-    /// What was reported in the last five minutes, by actor; at most the last 50,000 reports or so.
-    func rates() async throws(PostgreSQLError) -> ActorRates {
-        var rates = ActorRates(seconds: 300, counts: [:])
-        for row in try await query(Self.ratesSQL, []) {
-            rates.seconds = try row.double(4)
-            guard let actor = try row.optionalString(0) else { continue }
-            rates.counts[actor] = ActorRates.Counts(
+    func rates() async throws(StoreError) -> ActorRates {
+        let rows = try await query(Self.ratesSQL) { row in
+            let counts = ActorRates.Counts(
                 completed: try row.integer(1), failed: try row.integer(2), retried: try row.integer(3))
+            return (actor: try row.optionalString(0), counts: counts, seconds: try row.double(4))
         }
+        var rates = ActorRates(seconds: rows.first?.seconds ?? 300, counts: [:])
+        for row in rows { if let actor = row.actor { rates.counts[actor] = row.counts } }
         return rates
     }
 

@@ -2,46 +2,10 @@ internal import Envelopes
 internal import EventLoops
 internal import PostgreSQL
 
-/// A new envelope, complete, and the message that will carry it.
-struct Submission: Sendable {
-    var id: String
-    var actors: [String]
-    /// Who has submitted it; `nil` where nobody is asked.
-    var principal: String?
-    /// The tool that was called.
-    var tool: String?
-    var payload: RawJSON
-    /// The message up to and with `"payload":`.
-    var messageHead: [UInt8]
-    var schedule: Schedule
-    var key: IdempotencyKey?
-    /// What the caller gets to read; with a key it is kept.
-    var answer = RawJSON.null
-
-    var message: [UInt8] { Envelope.message(messageHead, payload) }
-}
-
-/// What became of a submission.
-enum SubmissionOutcome: Sendable, Hashable {
-    /// It is in the database, and in this row of the outbox.
-    case accepted(rowID: Int64)
-    /// The key has been used before: with what, and what the answer was.
-    case repeated(digest: String, answer: [UInt8])
-    /// An envelope of that id is there already.
-    case duplicate
-}
-
-extension EnvelopeStore {
-    static let sendingMessage = "Sending envelope to first actor"
-
-    /// Writes envelopes, the first entry of their history and their outbox rows, all or nothing.
-    /// - Parameters:
-    ///   - submissions: with different ids and keys.
-    ///   - grace: how long the relay leaves a message to the caller, unless it starts later: then it is the relay's.
-    /// - Returns: an outcome for each, in the same order.
-    func submit(_ submissions: [Submission], grace: Duration) async throws(PostgreSQLError) -> [SubmissionOutcome] {
+extension PostgreSQLEnvelopeStore {
+    func submit(_ submissions: [Submission], grace: Duration) async throws(StoreError) -> [SubmissionOutcome] {
         while true {
-            do throws(PostgreSQLError) {
+            do throws(StoreError) {
                 var outcomes = try await submitOnce(submissions, grace: grace)
                 // An id of the caller's own may have been taken by the same request with the same key, just now.
                 let taken = outcomes.indices.filter { outcomes[$0] == .duplicate && submissions[$0].key != nil }
@@ -51,7 +15,7 @@ extension EnvelopeStore {
                 return outcomes
             } catch {
                 // Somebody has just used one of the keys: now the answer is there to be read.
-                guard error.sqlState == .uniqueViolation && submissions.contains(where: { $0.key != nil }) else {
+                guard error.code == .alreadyThere && submissions.contains(where: { $0.key != nil }) else {
                     throw error
                 }
             }
@@ -60,22 +24,22 @@ extension EnvelopeStore {
 
     private func submitOnce(
         _ submissions: [Submission], grace: Duration
-    ) async throws(PostgreSQLError) -> [SubmissionOutcome] {
+    ) async throws(StoreError) -> [SubmissionOutcome] {
         let schedules = submissions.map(\.schedule)
-        let rows = try await query(
+        return try await query(
             Self.submitSQL,
             [
                 .texts(submissions.map(\.id)), .jsons(submissions.map { jsonList($0.actors) }),
                 .texts(submissions.map(\.tool)), .jsons(submissions.map(\.payload.bytes)),
                 .doubles(schedules.map(\.timeoutSeconds)), .times(microseconds: schedules.map(\.deadline)),
                 .times(microseconds: schedules.map(\.notBefore)),
-                .texts(schedules.map { $0.startMessage ?? Self.sendingMessage }),
+                .texts(schedules.map { $0.startMessage ?? EnvelopeUpdate.sendingMessage }),
                 .texts(submissions.map { String(decoding: $0.messageHead, as: UTF8.self) }),
-                .double(Double(grace.nanosecondsClamped / 1_000_000)),
+                .milliseconds(grace),
                 .texts(submissions.map(\.principal)), .texts(submissions.map { $0.key?.text }),
                 .texts(submissions.map { $0.key?.digest }), .jsons(submissions.map(\.answer.bytes)),
-            ])
-        return try rows.map { (row) throws(PostgreSQLError) in
+            ]
+        ) { row in
             if let digest = try row.optionalString(1) { return .repeated(digest: digest, answer: try row.bytes(2)) }
             return try row.optionalInteger(0).map { .accepted(rowID: Int64($0)) } ?? .duplicate
         }

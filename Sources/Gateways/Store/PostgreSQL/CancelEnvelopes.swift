@@ -1,13 +1,10 @@
 internal import PostgreSQL
 
-extension EnvelopeStore {
-    /// Cancels an envelope and everything that has come out of it by fan-out, as far as that has not ended; nothing of an envelope that
-    /// has ended otherwise.
-    /// - Returns: how many envelopes this has cancelled.
-    func cancel(_ id: String) async throws(PostgreSQLError) -> Int {
+extension PostgreSQLEnvelopeStore {
+    func cancel(_ id: String) async throws(StoreError) -> Int {
         var total = 0
         while true {
-            let count = try await query(Self.cancelSQL, [.text(id)])[0].integer(0)
+            let count = try await one(Self.cancelSQL, [.text(id)]) { try $0.integer(0) }
             total += count
             // A child that was being registered meanwhile shows itself to the next statement; who comes later finds its parent
             // cancelled.
@@ -19,12 +16,8 @@ extension EnvelopeStore {
     /// that waits for its start has not left the database: no sidecar needs to hear of it.
     private static let cancelSQL = """
         WITH RECURSIVE root AS MATERIALIZED (
-            SELECT id FROM envelopes WHERE id = $1 AND status NOT IN ('succeeded', 'failed') FOR NO KEY UPDATE
-        ), family AS (
-            SELECT id, 0 AS depth FROM root
-            UNION
-            SELECT c.id, f.depth + 1 FROM family f JOIN envelopes c ON c.parent_id = f.id WHERE f.depth < 100
-        ), locked AS MATERIALIZED (
+            SELECT id, status FROM envelopes WHERE id = $1 AND status NOT IN ('succeeded', 'failed') FOR NO KEY UPDATE
+        ), \(FamilySQL.family(of: "SELECT id, status, 0 FROM root")), locked AS MATERIALIZED (
             SELECT id, CASE WHEN id = $1 THEN 'Envelope cancelled' ELSE 'Cancelled with ' || $1 END AS message
             FROM envelopes WHERE id IN (SELECT id FROM family) AND status NOT IN \(EnvelopeStatus.finalList)
             ORDER BY id FOR NO KEY UPDATE
@@ -50,19 +43,19 @@ extension EnvelopeStore {
 
     // MARK: What sidecars are to be told
 
-    /// Cancelled envelopes that sidecars have not heard of yet.
-    func unannouncedCancellations(limit: Int) async throws(PostgreSQLError) -> [String] {
+    func unannouncedCancellations(limit: Int) async throws(StoreError) -> [String] {
         try await query("SELECT envelope_id FROM cancellations WHERE announced_at IS NULL LIMIT $1", [.integer(limit)])
-            .map { (row) throws(PostgreSQLError) in try row.string(0) }
+        {
+            try $0.string(0)
+        }
     }
 
-    func markAnnounced(_ ids: [String]) async throws(PostgreSQLError) {
-        _ = try await query("UPDATE cancellations SET announced_at = now() WHERE envelope_id = ANY($1)", [.texts(ids)])
+    func markAnnounced(_ ids: [String]) async throws(StoreError) {
+        try await execute("UPDATE cancellations SET announced_at = now() WHERE envelope_id = ANY($1)", [.texts(ids)])
     }
 
-    /// Somebody works on cancelled envelopes: he is to be told once more, unless that was just done.
-    func announceAgain(_ ids: Set<String>) async throws(PostgreSQLError) {
-        _ = try await query(
+    func announceAgain(_ ids: Set<String>) async throws(StoreError) {
+        try await execute(
             """
             INSERT INTO cancellations (envelope_id)
             SELECT id FROM envelopes WHERE id = ANY($1) AND status = 'cancelled' ORDER BY id
@@ -71,21 +64,18 @@ extension EnvelopeStore {
             """, [.texts(ids.map(\.withoutNUL))])
     }
 
-    /// Their messages have ended.
-    func forgetCancellations(of ids: Set<String>) async throws(PostgreSQLError) {
-        _ = try await query("DELETE FROM cancellations WHERE envelope_id = ANY($1)", [.texts(ids.map(\.withoutNUL))])
+    func forgetCancellations(of ids: Set<String>) async throws(StoreError) {
+        try await execute("DELETE FROM cancellations WHERE envelope_id = ANY($1)", [.texts(ids.map(\.withoutNUL))])
     }
 
-    /// Those requested last, the latest first.
-    func latestCancellations(limit: Int) async throws(PostgreSQLError) -> [String] {
+    func latestCancellations(limit: Int) async throws(StoreError) -> [String] {
         try await query(
             "SELECT envelope_id FROM cancellations ORDER BY requested_at DESC LIMIT $1", [.integer(limit)]
-        ).map { (row) throws(PostgreSQLError) in try row.string(0) }
+        ) { try $0.string(0) }
     }
 
-    /// Longer than any message waits.
-    func forgetOldCancellations() async throws(PostgreSQLError) {
-        _ = try await query(
-            "DELETE FROM cancellations WHERE requested_at < now() - $1 * interval '1 day'", [.integer(60)])
+    func forgetOldCancellations() async throws(StoreError) {
+        try await execute(
+            "DELETE FROM cancellations WHERE requested_at < now() - interval '60 days'")
     }
 }

@@ -1,21 +1,9 @@
 internal import Envelopes
 internal import PostgreSQL
 
-/// What became of a report of partial results.
-enum PartialOutcome: Sendable, Hashable {
-    /// Written, or left out with a row that says so.
-    case applied
-    /// The envelope has ended, has its fill, or the report has been counted before.
-    case ignored
-    /// There is no such envelope.
-    case unknown
-}
-
-extension EnvelopeStore {
-    /// Writes what handlers tell into the histories, all of it with one statement.
-    /// - Parameter limit: of such rows an envelope may have. One more says that the rest is left out.
-    /// - Returns: an outcome for each report, in the same order.
-    func append(_ reports: [PartialResults], limit: Int) async throws(PostgreSQLError) -> [PartialOutcome] {
+extension PostgreSQLEnvelopeStore {
+    /// All of it with one statement.
+    func append(_ reports: [PartialResults], limit: Int) async throws(StoreError) -> [PartialOutcome] {
         var outcomes = try await appendOnce(reports, limit: limit)
         // As with other reports: a child's `created` may still be on its way.
         let orphans = outcomes.indices.filter { outcomes[$0] == .unknown && reports[$0].parentID != nil }
@@ -35,10 +23,10 @@ extension EnvelopeStore {
 
     private func appendOnce(
         _ reports: [PartialResults], limit: Int
-    ) async throws(PostgreSQLError) -> [PartialOutcome] {
+    ) async throws(StoreError) -> [PartialOutcome] {
         let all = reports.flatMap { report in report.events.map { (report: report, event: $0) } }
         guard !all.isEmpty else { return reports.map { _ in .ignored } }
-        let rows = try await query(
+        let results = try await query(
             Self.appendSQL,
             [
                 .texts(all.map(\.report.envelopeID.withoutNUL)), .texts(all.map { $0.event.id?.withoutNUL }),
@@ -48,24 +36,14 @@ extension EnvelopeStore {
                 .texts(all.map { $0.report.actorName?.withoutNUL }), .integers(all.map(\.report.actorIndex)),
                 .integers(all.map(\.report.round.replays)), .integers(all.map(\.report.round.loops)),
                 .integers(all.map(\.report.attempt)), .texts(all.map { $0.report.call?.withoutNUL }),
-                .integer(limit), .json(Self.fullNotice(limit).bytes),
-            ])
+                .integer(limit), .json(PartialResults.fullNotice(limit).bytes),
+            ]
+        ) { row -> PartialOutcome in try row.isNull(0) ? .unknown : row.boolean(0) ? .applied : .ignored }
         var first = 0
-        return try reports.map { (report) throws(PostgreSQLError) in
+        return reports.map { report in
             guard !report.events.isEmpty else { return .ignored }
             defer { first += report.events.count }
-            return try rows[first].isNull(0) ? .unknown : rows[first].boolean(0) ? .applied : .ignored
-        }
-    }
-
-    private static func fullNotice(_ limit: Int) -> RawJSON {
-        RawJSON { writer in
-            writer.beginObject()
-            writer.member("level", "warning")
-            writer.member(
-                "message",
-                "further partial results of this envelope are left out: it has \(limit) (TROUPE_GATEWAY_PARTIAL_LIMIT)")
-            writer.endObject()
+            return results[first]
         }
     }
 
