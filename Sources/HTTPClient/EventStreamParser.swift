@@ -4,10 +4,13 @@ public struct EventStreamParser: Sendable {
         /// `message` where the server gives none.
         public var name: String
         public var data: String
+        /// The last one that the server has given, with this event or before; empty while there is none.
+        public var id: String
 
-        public init(name: String = "message", data: String) {
+        public init(name: String = "message", data: String, id: String = "") {
             self.name = name
             self.data = data
+            self.id = id
         }
     }
 
@@ -86,6 +89,7 @@ public struct EventStreamParser: Sendable {
             id = nil
         }
         guard hasData else { return nil }
-        return Event(name: name.isEmpty ? "message" : name, data: String(decoding: data, as: UTF8.self))
+        return Event(
+            name: name.isEmpty ? "message" : name, data: String(decoding: data, as: UTF8.self), id: lastEventID)
     }
 }

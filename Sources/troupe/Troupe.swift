@@ -6,8 +6,17 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
-        subcommands: [
-            ActorCommand.self, CrewCommand.self, DeadLetterCommand.self, GatewayCommand.self, KeyCommand.self,
+        groupedSubcommands: [
+            CommandGroup(name: "Work", subcommands: [ToolsCommand.self, CallCommand.self, SubmitCommand.self]),
+            CommandGroup(
+                name: "Envelopes",
+                subcommands: [
+                    WatchCommand.self, StatusCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
+                    RetryCommand.self,
+                ]),
+            CommandGroup(
+                name: "Operation", subcommands: [ActorCommand.self, DeadLetterCommand.self, KeyCommand.self]),
+            CommandGroup(name: "Servers", subcommands: [GatewayCommand.self, CrewCommand.self]),
         ]
     )
 

@@ -19,19 +19,20 @@ struct EventStreamParserTests {
     @Test("fields, comments, line ends and spaces, cut at every place", arguments: [1, 2, 3, 5, .max])
     func cases(piece: Int) throws {
         let cases: [(String, [Event], String)] = [
-            ("data: a\n\n", [Event(data: "a")], "7"),
-            ("\u{FEFF}data: a\n\n", [Event(data: "a")], "7"),
-            ("data:a\ndata\ndata:  b\n\n", [Event(data: "a\n\n b")], "7"),
-            ("id: 8\r\nevent: update\r\ndata: {}\r\n\r\n", [Event(name: "update", data: "{}")], "8"),
-            ("id: 8\rdata: x\r\rdata: y\r\r", [Event(data: "x"), Event(data: "y")], "8"),
+            ("data: a\n\n", [Event(data: "a", id: "7")], "7"),
+            ("\u{FEFF}data: a\n\n", [Event(data: "a", id: "7")], "7"),
+            ("data:a\ndata\ndata:  b\n\n", [Event(data: "a\n\n b", id: "7")], "7"),
+            ("id: 8\r\nevent: update\r\ndata: {}\r\n\r\n", [Event(name: "update", data: "{}", id: "8")], "8"),
+            ("id: 8\rdata: x\r\rdata: y\r\r", [Event(data: "x", id: "8"), Event(data: "y", id: "8")], "8"),
+            ("id: 8\ndata: x\n\nid: 9\ndata: y\n\n", [Event(data: "x", id: "8"), Event(data: "y", id: "9")], "9"),
             (": keepalive\n\n", [], "7"),
             ("id: 9\n: keepalive\n\n", [], "9"),
             ("id\n\n", [], ""),
-            ("id: 1\0\ndata: a\n\n", [Event(data: "a")], "7"),
+            ("id: 1\0\ndata: a\n\n", [Event(data: "a", id: "7")], "7"),
             ("unknown: x\nDATA: y\n\n", [], "7"),
-            ("event: update\n\ndata: a\n\n", [Event(data: "a")], "7"),
-            ("data: ü🎭\n\n", [Event(data: "ü🎭")], "7"),
-            ("data:\n\n", [Event(data: "")], "7"),
+            ("event: update\n\ndata: a\n\n", [Event(data: "a", id: "7")], "7"),
+            ("data: ü🎭\n\n", [Event(data: "ü🎭", id: "7")], "7"),
+            ("data:\n\n", [Event(data: "", id: "7")], "7"),
             // Not ended: nothing has happened, and the id doesn't count.
             ("id: 9\ndata: a\n", [], "7"),
         ]

@@ -43,7 +43,7 @@ struct ActorPauseCommand: AsyncParsableCommand {
         commandName: "pause", abstract: "Lets an actor take no deliveries until it is resumed.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "The actor.") var name: String
+    @Argument(help: "The actor.", completion: .actorNames) var name: String
     @Option(help: "Why, for whoever looks.") var reason: String?
     @OptionGroup var options: OutputOptions
 
@@ -60,7 +60,7 @@ struct ActorResume: AsyncParsableCommand {
         commandName: "resume", abstract: "Lets a paused actor take deliveries again.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "The actor.") var name: String
+    @Argument(help: "The actor.", completion: .actorNames) var name: String
     @OptionGroup var options: OutputOptions
 
     func run() async throws {

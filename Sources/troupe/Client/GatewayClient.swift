@@ -32,7 +32,8 @@ struct GatewayClient: Sendable {
         let answer = try await exchange(
             method, path, headers: headers, body: body.map { Array($0.bytes) }, timeout: timeout)
         guard let json = try? RawJSON(answer, limits: JSONLimits(size: .max, nesting: 4096)) else {
-            throw GatewayError(fault: "what answers at \(url) sends no JSON, so it is no gateway of Troupe. See --gateway.")
+            throw GatewayError(
+                fault: "what answers at \(url) sends no JSON, so it is no gateway of Troupe. See --gateway.")
         }
         return json
     }
@@ -54,6 +55,27 @@ struct GatewayClient: Sendable {
         guard response.isSuccess else { throw GatewayError(response) }
         return response.body
     }
+
+    /// Opens an event stream.
+    /// - Parameter lastEventID: to go on behind it; empty to begin.
+    func openStream(_ path: String, lastEventID: String) async throws(GatewayError) -> HTTPResponseStream {
+        var headers: HTTPHeaders = ["Accept": "text/event-stream"]
+        if !lastEventID.isEmpty { headers["Last-Event-ID"] = lastEventID }
+        let request = HTTPRequest(
+            .get, url + path, headers: authorized(headers), timeout: nil, idleTimeout: Self.silence)
+        let problem: HTTPResponse
+        do throws(HTTPError) {
+            let stream = try await client.open(request)
+            if stream.isSuccess { return stream }
+            problem = try await stream.collect(upTo: 1 << 20)
+        } catch {
+            throw GatewayError(away: error, url: url)
+        }
+        throw GatewayError(problem)
+    }
+
+    /// A gateway that lives says so every 15 seconds (TROUPE_GATEWAY_KEEPALIVE).
+    private static let silence = Duration.seconds(90)
 
     private func authorized(_ headers: HTTPHeaders) -> HTTPHeaders {
         var headers = headers

@@ -22,7 +22,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
 /// Which dead letters are meant.
 struct DeadLetterOptions: ParsableArguments {
-    @Option(help: "Only those of this actor.")
+    @Option(help: "Only those of this actor.", completion: .actorNames)
     var actor: String?
 
     @Option(help: "Only those whose reason contains this: delivery_limit, rejected, an error's type, ...")
@@ -67,7 +67,7 @@ struct DeadLetterShow: AsyncParsableCommand {
         commandName: "show", abstract: "Shows one, with the message as it is.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "Whose dead letter it is.") var actor: String
+    @Argument(help: "Whose dead letter it is.", completion: .actorNames) var actor: String
     @Argument(help: "The envelope's id.") var id: String
 
     func run() async throws {
