@@ -1,6 +1,6 @@
 internal import EventLoops
 internal import FoundationEssentials
-public import Gateways
+internal import Gateways
 internal import Glibc
 public import Logging
 public import Projects
@@ -32,7 +32,8 @@ public final class Pipeline: Sendable {
     }
 
     private let options: Options
-    private let settings: Settings
+    /// Of the process: of the gateway, the broker and the database, as everywhere.
+    private let environment: [String: String]
     private let sink: LogSink
     private let loop = EventLoop(name: "dev")
     private let project: Mutex<Project>
@@ -43,12 +44,16 @@ public final class Pipeline: Sendable {
     private static let stopGrace = Duration.seconds(3)
 
     /// - Parameters:
-    ///   - settings: of the process: of the gateway, the broker and the database, as everywhere.
+    ///   - settings: of the process.
     ///   - sink: gets every line that there is to show.
     public init(_ project: Project, _ options: Options, settings: Settings, sink: @escaping LogSink) {
         self.project = Mutex(project)
         self.options = options
-        self.settings = settings
+        var environment = settings.environment
+        // What the options say, by the names of settings.
+        if let broker = options.broker { environment["TROUPE_RABBITMQ_URL"] = broker }
+        if let database = options.database { environment["TROUPE_DATABASE_URL"] = database }
+        self.environment = environment
         self.sink = sink
         state = project.folder + "/.troupe"
     }
@@ -62,17 +67,16 @@ public final class Pipeline: Sendable {
         let lock = try takeLock()
         defer { lock.release() }
         let project = project.withLock(\.self)
-        let python = project.needsPython ? try PythonInstallation.find(for: project, settings) : nil
+        let python = project.needsPython ? try PythonInstallation.find(for: project, Settings(environment: environment)) : nil
         let sockets = try SocketFolder(state: state)
         defer { sockets.remove() }
         let logger = SinkLogHandler.logger("dev", options.logLevel, to: sink)
         let backend = try await backend(logger)
-        let environment = settings.environment.merging(brokerSettings) { $1 }
         let workshop = Workshop(
             loop: loop, backend: backend,
             handlers: HandlerCommand(
                 folder: project.folder, python: python,
-                environment: HandlerCommand.environment(from: settings.environment)),
+                environment: HandlerCommand.environment(from: environment)),
             sockets: sockets, settings: Workshop.settings(from: environment), logLevel: options.logLevel, sink: sink)
         let stage = Stage(workshop, results: state + "/results")
         let result: Result<Void, DevError>
@@ -108,7 +112,7 @@ public final class Pipeline: Sendable {
                 "cannot write to '\(state)', where envelopes and results are kept: \(String(cString: strerror(errno)))")
         }
         let note = state + "/.gitignore"
-        if access(note, F_OK) != 0 { FileManager.default.createFile(atPath: note, contents: Data("*\n".utf8)) }
+        if access(note, F_OK) != 0 { _ = FileManager.default.createFile(atPath: note, contents: Data("*\n".utf8)) }
     }
 
     private func takeLock() throws(DevError) -> FileLock {
@@ -118,17 +122,8 @@ public final class Pipeline: Sendable {
         }
     }
 
-    /// What the options say, by the names of settings.
-    private var brokerSettings: [String: String] {
-        var settings: [String: String] = [:]
-        if let broker = options.broker { settings["TROUPE_RABBITMQ_URL"] = broker }
-        if let database = options.database { settings["TROUPE_DATABASE_URL"] = database }
-        return settings
-    }
-
     private func backend(_ logger: Logger) async throws(DevError) -> Backend {
-        let settings = Settings(environment: settings.environment.merging(brokerSettings) { $1 })
-        return try Backend.rabbitMQ(settings, on: loop, logger: logger)
+        try Backend.rabbitMQ(Settings(environment: environment), on: loop, logger: logger)
     }
 
     // MARK: Running
@@ -174,7 +169,7 @@ public final class Pipeline: Sendable {
     }
 
     private func configuration() throws(DevError) -> Configuration {
-        var environment = settings.environment.merging(brokerSettings) { $1 }
+        var environment = environment
         environment["TROUPE_GATEWAY_HOST"] = options.host
         environment["TROUPE_GATEWAY_PORT"] = "\(options.port)"
         environment["TROUPE_GATEWAY_DRAIN_TIMEOUT"] = "3s"

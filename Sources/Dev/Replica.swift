@@ -40,7 +40,10 @@ struct Replica: Sendable {
 
 /// From the sidecar, which is made first, to the handler.
 private struct HangSignal: Sendable {
-    private let (hangs, hang) = AsyncStream<Void>.makeStream()
+    private let hangs: AsyncStream<Void>
+    private let hang: AsyncStream<Void>.Continuation
+
+    init() { (hangs, hang) = AsyncStream.makeStream() }
 
     func tell() { hang.yield() }
 

@@ -54,8 +54,8 @@ actor Stage {
         let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "troupe"
         return ["happy-end", "error-end"].map { name in
             ProjectActor(
-                name: name, handler: .command([program, "crew", name]), replicas: .fixed(1),
-                settings: ["TROUPE_CONCURRENCY": "4"], environment: ["TROUPE_RESULTS_DIR": results], watched: [])
+                name: name, handler: .command([program, "crew", name]),
+                settings: ["TROUPE_CONCURRENCY": "4"], environment: ["TROUPE_RESULTS_DIR": results])
         }
     }
 }

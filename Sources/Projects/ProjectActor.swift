@@ -10,6 +10,18 @@ public struct ProjectActor: Sendable, Hashable {
     /// Files and folders besides the handler's own that restart it when they change, relative to the project.
     public var watched: [String]
 
+    public init(
+        name: String, handler: Handler, replicas: Replicas = .fixed(1), settings: [String: String] = [:],
+        environment: [String: String] = [:], watched: [String] = []
+    ) {
+        self.name = name
+        self.handler = handler
+        self.replicas = replicas
+        self.settings = settings
+        self.environment = environment
+        self.watched = watched
+    }
+
     public enum Handler: Sendable, Hashable {
         case python(PythonHandler)
         /// A program that serves the socket protocol, with its arguments.

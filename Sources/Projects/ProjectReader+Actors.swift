@@ -82,7 +82,7 @@ extension ProjectReader {
         let owner = "actor '\(name)'"
         // The handler alone.
         if node.scalar != nil, !node.isNull {
-            return readPython(node, owner).map { newActor(name, .python($0)) }
+            return readPython(node, owner).map { ProjectActor(name: name, handler: .python($0)) }
         }
         guard let mapping = node.mapping else {
             report(node, "\(owner) must be a handler like handlers/\(name).py:process, or a mapping with one")
@@ -96,7 +96,7 @@ extension ProjectReader {
             _ = readEnvironment(mapping["environment"], owner)
             return nil
         }
-        var actor = newActor(name, handler)
+        var actor = ProjectActor(name: name, handler: handler)
         actor.settings = readSettings(mapping, owner)
         actor.replicas = readReplicas(mapping, owner)
         actor.environment = readEnvironment(mapping["environment"], owner)
@@ -112,10 +112,6 @@ extension ProjectReader {
     }
 
     private enum Mode: String, CaseIterable { case payload, envelope }
-
-    private func newActor(_ name: String, _ handler: ProjectActor.Handler) -> ProjectActor {
-        ProjectActor(name: name, handler: handler, replicas: .fixed(1), settings: [:], environment: [:], watched: [])
-    }
 
     // MARK: Handlers
 

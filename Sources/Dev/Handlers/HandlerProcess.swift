@@ -1,5 +1,6 @@
 internal import EventLoops
 internal import Glibc
+internal import Logging
 internal import Sidecars
 
 /// A handler's process beside its sidecar: carries out what `HandlerMachine` decides, and passes on what it writes.
@@ -75,19 +76,21 @@ actor HandlerProcess {
         }
         guard let process else { return carryOut(machine.notStarted()) }
         self.process = process
+        let pid = process.pid
         loop.schedule(after: Self.trial) { [weak self] in
             self?.assumeIsolated { handler in
-                if handler.process === process { handler.show(handler.crashes.lived()) }
+                if handler.process?.pid == pid { handler.show(handler.crashes.lived()) }
             }
         }
     }
 
     private func end(within grace: Duration) {
         guard let process else { return }
+        let pid = process.pid
         process.signal(grace > .zero ? SIGTERM : SIGKILL)
         loop.schedule(after: grace) { [weak self] in
             self?.assumeIsolated { handler in
-                if handler.process === process { process.signal(SIGKILL) }
+                if handler.process?.pid == pid { handler.process?.signal(SIGKILL) }
             }
         }
     }

@@ -3,14 +3,14 @@ internal import Projects
 internal import Settings
 
 /// What runs handlers in Python.
-public struct PythonInstallation: Sendable, Hashable {
+struct PythonInstallation: Sendable, Hashable {
     /// A path.
     var interpreter: String
     /// Path of `troupe_runtime.py`.
     var runtime: String
 
     /// - Throws: `.noPython`, with what to do.
-    public static func find(for project: Project, _ settings: Settings) throws(DevError) -> PythonInstallation {
+    static func find(for project: Project, _ settings: Settings) throws(DevError) -> PythonInstallation {
         PythonInstallation(interpreter: try interpreter(project, settings), runtime: try runtime(settings))
     }
 

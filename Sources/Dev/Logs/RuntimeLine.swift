@@ -17,14 +17,14 @@ struct RuntimeLine: Hashable {
             let fields = json.members.filter { member in
                 !["time", "level", "message", "actor"].contains { member.isNamed($0) }
             }
-            let details = fields.map { "\(RawJSON.text(of: $0.name))=\($0.value.string ?? $0.value.description)" }
+            let details = fields.map { "\($0.name ?? "")=\($0.value.string ?? $0.value.description)" }
             self.init(level, ([message] + details).joined(separator: " "), message)
         } else if let match = line.wholeMatch(
             of: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([A-Z]+) troupe-runtime\[\d+\] (.*)/)
         {
             let level = Logger.Level(rawValue: match.1.lowercased()) ?? .info
             self.init(level, String(match.2), String(match.2))
-        } else if let match = line.prefixMatch(of: /troupe-(?:runtime|actor): /) {
+        } else if let match = line.prefixMatch(of: #/troupe-(?:runtime|actor): /#) {
             self.init(.error, String(line[match.range.upperBound...]), "")
         } else {
             return nil

@@ -23,7 +23,7 @@ final class FolderWatch {
     /// `nil` where the system gives us none.
     init?(on loop: EventLoop, onChange: @escaping (Set<String>) -> Void) {
         loop.checkIsolated()
-        descriptor = inotify_init1(Int32(IN_CLOEXEC.rawValue | IN_NONBLOCK.rawValue))
+        descriptor = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
         guard descriptor >= 0 else { return nil }
         self.loop = loop
         self.onChange = onChange
