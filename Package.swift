@@ -32,6 +32,7 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -97,7 +98,10 @@ let package = Package(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe",
-            dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments],
+            dependencies: [
+                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments, log,
+                unixSignals,
+            ],
             swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.
@@ -129,7 +133,7 @@ let package = Package(
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
         tests("Projects", ["Gateways"]),
-        tests("Dev", ["EventLoops", "Projects", log]),
+        tests("Dev", ["EventLoops", "Gateways", "Projects", log]),
         tests(
             "Gateways",
             [

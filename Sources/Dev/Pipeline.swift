@@ -67,7 +67,8 @@ public final class Pipeline: Sendable {
         let lock = try takeLock()
         defer { lock.release() }
         let project = project.withLock(\.self)
-        let python = project.needsPython ? try PythonInstallation.find(for: project, Settings(environment: environment)) : nil
+        let python =
+            project.needsPython ? try PythonInstallation.find(for: project, Settings(environment: environment)) : nil
         let sockets = try SocketFolder(state: state)
         defer { sockets.remove() }
         let logger = SinkLogHandler.logger("dev", options.logLevel, to: sink)
@@ -191,7 +192,8 @@ public final class Pipeline: Sendable {
         var project = project
         while !Task.isCancelled {
             let plan = WatchPlan(project)
-            let file = project.folder + "/" + (project.file.split(separator: "/").last.map(String.init) ?? Project.fileName)
+            let file =
+                project.folder + "/" + (project.file.split(separator: "/").last.map(String.init) ?? Project.fileName)
             for await paths in changes(plan, of: project) {
                 if paths.contains(file), let next = reread(project) {
                     await stage.set(next.actors)

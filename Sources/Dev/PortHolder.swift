@@ -21,7 +21,8 @@ enum PortHolder {
 
     /// `python3, pid 123`; `nil` where we may not look.
     static func name(of port: Int) -> String? {
-        let sockets = Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap { inodes(in: $0, port) }.map { "socket:[\($0)]" })
+        let sockets = Set(
+            ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { inodes(in: $0, port) }.map { "socket:[\($0)]" })
         let files = FileManager.default
         for pid in (try? files.contentsOfDirectory(atPath: "/proc")) ?? [] where pid.allSatisfy(\.isNumber) {
             let folder = "/proc/\(pid)/fd"

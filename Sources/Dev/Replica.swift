@@ -14,7 +14,8 @@ struct Replica: Sendable {
         let transport = await workshop.backend.transport(label)
         let hangs = HangSignal()
         sidecar = ServingSidecar(
-            configuration, over: transport, on: workshop.loop, logger: workshop.logger(label), onRuntimeHang: { hangs.tell() })
+            configuration, over: transport, on: workshop.loop, logger: workshop.logger(label),
+            onRuntimeHang: { hangs.tell() })
         let handler = HandlerProcess(
             label, workshop.handlers.command(for: actor, socketFolder: folder), sidecar.runtime, on: workshop.loop,
             sink: workshop.sink)

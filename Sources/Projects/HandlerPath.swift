@@ -29,7 +29,8 @@ enum HandlerPath {
         }
         if let step = steps.first(where: { !$0.isIdentifier }) {
             throw Problem(
-                message: "Python cannot import '\(file)': '\(step)' must have letters, digits and _ only, no digit first")
+                message:
+                    "Python cannot import '\(file)': '\(step)' must have letters, digits and _ only, no digit first")
         }
         try checkFile(file, in: folder)
         return PythonHandler(module: steps.joined(separator: "."), function: function, file: file)

@@ -17,6 +17,19 @@ public struct Project: Sendable, Hashable {
     /// The interpreter of Python handlers; `nil` where the file doesn't say.
     public var python: String?
 
+    public init(
+        file: String, folder: String, actors: [ProjectActor], routes: [String: [String]], tools: ToolCatalogue,
+        port: Int? = nil, python: String? = nil
+    ) {
+        self.file = file
+        self.folder = folder
+        self.actors = actors
+        self.routes = routes
+        self.tools = tools
+        self.port = port
+        self.python = python
+    }
+
     public static let fileName = "troupe.yaml"
 
     /// - Parameter path: a file, or a folder with a `troupe.yaml`.

@@ -45,6 +45,12 @@ public struct PythonHandler: Sendable, Hashable {
     /// Relative to the project; `nil` where only Python knows.
     public var file: String?
 
+    public init(module: String, function: String, file: String?) {
+        self.module = module
+        self.function = function
+        self.file = file
+    }
+
     /// As the runtime takes it.
     public var path: String { "\(module).\(function)" }
 }

@@ -115,7 +115,8 @@ extension ProjectReader {
 
     // MARK: Handlers
 
-    private mutating func readHandler(_ mapping: Node.Mapping, at node: Node, _ owner: String) -> ProjectActor.Handler? {
+    private mutating func readHandler(_ mapping: Node.Mapping, at node: Node, _ owner: String) -> ProjectActor.Handler?
+    {
         let kinds = ["handler", "command", "swift"]
         let found = kinds.compactMap { kind in mapping[kind].map { (kind, $0) } }
         guard found.count == 1, let (kind, value) = found.first else {
@@ -198,10 +199,12 @@ extension ProjectReader {
         checkKeys(mapping, of: label, known: Self.scaleKeys)
         scale.minimum = integer(mapping["min"], "min in \(label)", in: 0...64) ?? scale.minimum
         scale.maximum = integer(mapping["max"], "max in \(label)", in: 1...64) ?? max(scale.maximum, scale.minimum)
-        scale.queueLength = integer(mapping["queueLength"], "queueLength in \(label)", in: 1...1_000_000) ?? scale.queueLength
+        scale.queueLength =
+            integer(mapping["queueLength"], "queueLength in \(label)", in: 1...1_000_000) ?? scale.queueLength
         let spans = Duration.zero...Duration.seconds(86_400)
         scale.cooldown = duration(mapping["cooldown"], "cooldown in \(label)", in: spans) ?? scale.cooldown
-        scale.stabilization = duration(mapping["stabilization"], "stabilization in \(label)", in: spans) ?? scale.stabilization
+        scale.stabilization =
+            duration(mapping["stabilization"], "stabilization in \(label)", in: spans) ?? scale.stabilization
         scale.period =
             duration(mapping["period"], "period in \(label)", in: .milliseconds(100)...spans.upperBound) ?? scale.period
         if scale.maximum < scale.minimum {

@@ -7,6 +7,8 @@ struct Troupe: AsyncParsableCommand {
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
         groupedSubcommands: [
+            CommandGroup(
+                name: "Projects", subcommands: [InitCommand.self, DevCommand.self, ValidateCommand.self]),
             CommandGroup(name: "Work", subcommands: [ToolsCommand.self, CallCommand.self, SubmitCommand.self]),
             CommandGroup(
                 name: "Envelopes",

@@ -11,7 +11,8 @@ struct ProjectTests {
     init() throws {
         let files = FileManager.default
         try files.createDirectory(atPath: folder.path + "/handlers/deep", withIntermediateDirectories: true)
-        for file in ["handlers/split.py", "handlers/words.py", "handlers/deep/er.py", "handlers/not-good.py", "one.py"] {
+        for file in ["handlers/split.py", "handlers/words.py", "handlers/deep/er.py", "handlers/not-good.py", "one.py"]
+        {
             try Data("def process(payload): return payload\n".utf8).write(to: URL(filePath: "\(folder.path)/\(file)"))
         }
         try Data("// swift-tools-version: 6.2\n".utf8).write(to: URL(filePath: "\(folder.path)/Package.swift"))
@@ -82,7 +83,7 @@ struct ProjectTests {
         #expect(project.tools.routes["one"] == ["words"])
     }
 
-    /// Good beginnings for what is wrong further down.
+    /// Stands for @: a good beginning of what is wrong further down.
     private static let actors = "actors: {split: 'handlers/split.py:process', words: 'handlers/words.py:process'}\n"
 
     @Test(
@@ -96,15 +97,17 @@ struct ProjectTests {
                 "actors:\n\tsplit: handlers/split.py:process",
                 "troupe.yaml:2:1: a tab in the indentation: YAML takes no tabs there, indent with spaces"
             ),
-            ("actors: {a: [", "troupe.yaml:1:14: is not YAML: did not find expected node content"),
+            ("actors: {a: [", "troupe.yaml:2:1: is not YAML: did not find expected node content"),
             ("actors: {a: b, a: c}", "troupe.yaml:1:10: the same key twice: 'a'"),
             (
-                actors + "tols: []",
-                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); "
-                    + "known are: actors, gateway, python, defaults, routes, tools, prompts, resources"
+                "@tols: []",
+                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); known are: actors, gateway, python, defaults, routes, tools, prompts, resources"
             ),
-            (actors + "gateway: {port: 80000}", "troupe.yaml:2:17: gateway.port must be a whole number from 0 to 65535"),
-            (actors + "gateway: 8080", "troupe.yaml:2:10: 'gateway' must be a mapping with 'port'"),
+            (
+                "@gateway: {port: 80000}",
+                "troupe.yaml:2:17: gateway.port must be a whole number from 0 to 65535"
+            ),
+            ("@gateway: 8080", "troupe.yaml:2:10: 'gateway' must be a mapping with 'port'"),
             // Actors.
             ("actors: []", "troupe.yaml:1:9: 'actors' must be a mapping of names to handlers, at least one"),
             (
@@ -113,8 +116,7 @@ struct ProjectTests {
             ),
             (
                 "actors:\n  two words: handlers/split.py:process",
-                "troupe.yaml:2:3: 'two words' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, "
-                    + "beginning with a letter or digit, not ending in -dlq"
+                "troupe.yaml:2:3: 'two words' is no actor name: 1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, not ending in -dlq"
             ),
             (
                 "actors:\n  a:",
@@ -122,10 +124,7 @@ struct ProjectTests {
             ),
             (
                 "actors:\n  a:\n    handlr: handlers/split.py:process",
-                "troupe.yaml:3:5: actor 'a' has the unknown key 'handlr' (did you mean 'handler'?); known are: "
-                    + "handler, mode, command, swift, replicas, scale, retry, environment, watch, concurrency, timeout\n"
-                    + "troupe.yaml:3:5: actor 'a' has no handler: 'handler' names a function in Python, "
-                    + "'command' a program, 'swift' a target"
+                "troupe.yaml:3:5: actor 'a' has the unknown key 'handlr' (did you mean 'handler'?); known are: handler, mode, command, swift, replicas, scale, retry, environment, watch, concurrency, timeout\ntroupe.yaml:3:5: actor 'a' has no handler: 'handler' names a function in Python, 'command' a program, 'swift' a target"
             ),
             (
                 "actors:\n  a: {handler: 'one.py:process', command: [x]}",
@@ -133,18 +132,15 @@ struct ProjectTests {
             ),
             (
                 "actors: {a: handlers/splt.py:process}",
-                "troupe.yaml:1:13: handler of actor 'a': there is no file 'handlers/splt.py' "
-                    + "(did you mean 'handlers/split.py'?)"
+                "troupe.yaml:1:13: handler of actor 'a': there is no file 'handlers/splt.py' (did you mean 'handlers/split.py'?)"
             ),
             (
                 "actors: {a: handlers/split.py}",
-                "troupe.yaml:1:13: handler of actor 'a': 'handlers/split.py' names no function: "
-                    + "write handlers/split.py:process"
+                "troupe.yaml:1:13: handler of actor 'a': 'handlers/split.py' names no function: write handlers/split.py:process"
             ),
             (
                 "actors: {a: 'handlers/split:process'}",
-                "troupe.yaml:1:13: handler of actor 'a': 'handlers/split:process' must be a file and a function, "
-                    + "like handlers/split.py:process"
+                "troupe.yaml:1:13: handler of actor 'a': 'handlers/split:process' must be a file and a function, like handlers/split.py:process"
             ),
             (
                 "actors: {a: 'one.py:2nd'}",
@@ -156,18 +152,15 @@ struct ProjectTests {
             ),
             (
                 "actors: {a: 'handlers/not-good.py:process'}",
-                "troupe.yaml:1:13: handler of actor 'a': Python cannot import 'handlers/not-good.py': 'not-good' must "
-                    + "have letters, digits and _ only, no digit first"
+                "troupe.yaml:1:13: handler of actor 'a': Python cannot import 'handlers/not-good.py': 'not-good' must have letters, digits and _ only, no digit first"
             ),
             (
                 "actors: {a: {command: python3}}",
-                "troupe.yaml:1:23: command of actor 'a' must be a list of a program and its arguments, "
-                    + "like [python3, serve.py]"
+                "troupe.yaml:1:23: command of actor 'a' must be a list of a program and its arguments, like [python3, serve.py]"
             ),
             (
                 "actors: {a: {swift: {package: nowhere, product: x}}}",
-                "troupe.yaml:1:31: swift of actor 'a': there is no Package.swift in 'nowhere'; "
-                    + "write swift: {package: folder, product: name} for one that is elsewhere"
+                "troupe.yaml:1:31: swift of actor 'a': there is no Package.swift in 'nowhere'; write swift: {package: folder, product: name} for one that is elsewhere"
             ),
             (
                 "actors: {a: {command: [x], mode: envelope}}",
@@ -183,64 +176,52 @@ struct ProjectTests {
             ),
             (
                 "actors: {a: {handler: 'one.py:process', replicas: 1, scale: {max: 0}}}",
-                "troupe.yaml:1:51: actor 'a' has both 'replicas' and 'scale': only one of them can be meant\n"
-                    + "troupe.yaml:1:67: max in scale of actor 'a' must be a whole number from 1 to 64"
+                "troupe.yaml:1:51: actor 'a' has both 'replicas' and 'scale': only one of them can be meant\ntroupe.yaml:1:67: max in scale of actor 'a' must be a whole number from 1 to 64"
             ),
             (
                 "actors: {a: {handler: 'one.py:process', scale: {min: 3, max: 2, quelength: 1}}}",
-                "troupe.yaml:1:62: max in scale of actor 'a' is 2, less than min, which is 3\n"
-                    + "troupe.yaml:1:65: scale of actor 'a' has the unknown key 'quelength' (did you mean 'queueLength'?); "
-                    + "known are: min, max, queueLength, cooldown, period, stabilization"
+                "troupe.yaml:1:62: max in scale of actor 'a' is 2, less than min, which is 3\ntroupe.yaml:1:65: scale of actor 'a' has the unknown key 'quelength' (did you mean 'queueLength'?); known are: min, max, queueLength, cooldown, period, stabilization"
             ),
             (
                 "actors: {a: {handler: 'one.py:process', concurrency: 0, timeout: soon}}",
-                "troupe.yaml:1:54: concurrency of actor 'a': '0' is no whole number from 1 to 1024\n"
-                    + "troupe.yaml:1:66: timeout of actor 'a': 'soon' is no time span from 0.01 seconds to 86400.0 seconds, "
-                    + "written like 250ms, 30s, 5m or 1h"
+                "troupe.yaml:1:54: concurrency of actor 'a': '0' is no whole number from 1 to 1024\ntroupe.yaml:1:66: timeout of actor 'a': 'soon' is no time span from 0.01 seconds to 86400.0 seconds, written like 250ms, 30s, 5m or 1h"
             ),
             (
                 "actors: {a: {handler: 'one.py:process', retry: {attempts: x, never: ['(']}}}",
-                "troupe.yaml:1:59: attempts in retry of actor 'a': 'x' is no whole number from 1 to 1000\n"
-                    + "troupe.yaml:1:69: never in retry of actor 'a': '(' is no error type or POSIX regular expression"
+                "troupe.yaml:1:59: attempts in retry of actor 'a': 'x' is no whole number from 1 to 1000\ntroupe.yaml:1:69: never in retry of actor 'a': '(' is no error type or POSIX regular expression"
             ),
             (
                 "actors: {a: {handler: 'one.py:process', environment: {A-B: 1, C: [1], TROUPE_HANDLER: x}}}",
-                "troupe.yaml:1:55: environment of actor 'a': a name has letters, digits and _, and begins with no digit\n"
-                    + "troupe.yaml:1:66: environment of actor 'a': C must be a single value\n"
-                    + "troupe.yaml:1:71: environment of actor 'a': TROUPE_HANDLER is set from the actor's own keys"
+                "troupe.yaml:1:55: environment of actor 'a': a name has letters, digits and _, and begins with no digit\ntroupe.yaml:1:66: environment of actor 'a': C must be a single value\ntroupe.yaml:1:71: environment of actor 'a': TROUPE_HANDLER is set from the actor's own keys"
             ),
             (
                 "actors: {a: {handler: 'one.py:process', watch: [nowhere]}}",
                 "troupe.yaml:1:49: watch of actor 'a': there is no 'nowhere'"
             ),
             // Routes.
-            (actors + "routes: [a]", "troupe.yaml:2:9: 'routes' must be a mapping of names to lists of actors"),
-            (actors + "routes: {r: []}", "troupe.yaml:2:13: route 'r' must be a list of actors, at least one"),
+            ("@routes: [a]", "troupe.yaml:2:9: 'routes' must be a mapping of names to lists of actors"),
+            ("@routes: {r: []}", "troupe.yaml:2:13: route 'r' must be a list of actors, at least one"),
             (
-                actors + "routes: {split: [words]}",
+                "@routes: {split: [words]}",
                 "troupe.yaml:2:10: route 'split' has the name of an actor: a route could mean either"
             ),
             (
-                actors + "routes: {r: [splitt, happy-end, [x]]}",
-                "troupe.yaml:2:14: route 'r': 'splitt' is no actor and no route (did you mean 'split'?)\n"
-                    + "troupe.yaml:2:22: route 'r': 'happy-end' is reserved: every route leads there by itself\n"
-                    + "troupe.yaml:2:33: route 'r': a step must be the name of an actor or a route"
+                "@routes: {r: [splitt, happy-end, [x]]}",
+                "troupe.yaml:2:14: route 'r': 'splitt' is no actor and no route (did you mean 'split'?)\ntroupe.yaml:2:22: route 'r': 'happy-end' is reserved: every route leads there by itself\ntroupe.yaml:2:33: route 'r': a step must be the name of an actor or a route"
             ),
             (
-                actors + "routes: {a: [split, b], b: [c], c: [a]}",
-                "troupe.yaml:2:37: route 'c' leads back to itself (a -> b -> c -> a) and would never end; "
-                    + "for a loop with a pause, let an envelope-mode handler add the next steps to its route, "
-                    + "with the header troupe-delay-ms"
+                "@routes: {a: [split, b], b: [c], c: [a]}",
+                "troupe.yaml:2:37: route 'c' leads back to itself (a -> b -> c -> a) and would never end; for a loop with a pause, let an envelope-mode handler add the next steps to its route, with the header troupe-delay-ms"
             ),
             // Tools.
             (
-                actors + "tools: [{name: t, route: [split, word]}, {name: u, route: al}]",
-                "troupe.yaml:2:34: route of tool 't': 'word' is no actor and no route (did you mean 'words'?)\n"
-                    + "troupe.yaml:2:59: route of tool 'u': 'al' is no actor and no route"
+                "@tools: [{name: t, route: [split, word]}, {name: u, route: al}]",
+                "troupe.yaml:2:34: route of tool 't': 'word' is no actor and no route (did you mean 'words'?)\ntroupe.yaml:2:59: route of tool 'u': 'al' is no actor and no route"
             ),
-            (actors + "tools: [{nam: t}]", "troupe.yaml:2:9: a tool without 'name'"),
+            ("@tools: [{nam: t}]", "troupe.yaml:2:9: a tool without 'name'"),
         ])
     func mistakes(text: String, expected: String) {
+        let text = text.hasPrefix("@") ? Self.actors + text.dropFirst() : text
         let error = #expect(throws: FileErrors.self) { try parse(text) }
         #expect(error?.description == expected)
     }

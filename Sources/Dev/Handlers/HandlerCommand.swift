@@ -55,7 +55,8 @@ enum ProgramPath {
             let file = name.hasPrefix("/") ? name : "\(folder)/\(name)"
             return isProgram(file) ? file : nil
         }
-        for folder in (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":") where isProgram("\(folder)/\(name)") {
+        for folder in (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+        where isProgram("\(folder)/\(name)") {
             return "\(folder)/\(name)"
         }
         return nil

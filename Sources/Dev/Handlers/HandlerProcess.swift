@@ -24,7 +24,9 @@ actor HandlerProcess {
     /// - Parameters:
     ///   - name: as its lines are marked.
     ///   - runtime: who calls it, on the same loop.
-    init(_ name: String, _ command: ChildProcess.Command, _ runtime: Runtime, on loop: EventLoop, sink: @escaping LogSink) {
+    init(
+        _ name: String, _ command: ChildProcess.Command, _ runtime: Runtime, on loop: EventLoop, sink: @escaping LogSink
+    ) {
         self.name = name
         self.command = command
         self.runtime = runtime

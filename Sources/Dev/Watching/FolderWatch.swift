@@ -16,7 +16,8 @@ final class FolderWatch {
     /// Editors write, move and remove within moments: what comes together is told together.
     private static let pause = Duration.milliseconds(80)
     private static let most = 2000
-    private static let changes = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR)
+    private static let changes = UInt32(
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR)
     /// Besides those that begin with a dot.
     private static let ignored: Set<String> = ["__pycache__", "node_modules", "venv"]
 

@@ -28,7 +28,8 @@ struct WatchPlan {
                 if folders[folder] == nil { folders[folder] = false }
                 folders["\(folder)/Sources"] = true
                 add(actor) { path in
-                    path == "\(folder)/Package.swift" || path.hasPrefix("\(folder)/Sources/") && path.hasSuffix(".swift")
+                    path == "\(folder)/Package.swift"
+                        || path.hasPrefix("\(folder)/Sources/") && path.hasSuffix(".swift")
                 }
             }
             for name in actor.watched {

@@ -75,7 +75,8 @@ extension YAMLReading {
     public mutating func duration(_ node: Node?, _ label: String, in range: ClosedRange<Duration>) -> Duration? {
         guard let node else { return nil }
         if let value = node.scalar.flatMap({ Duration(text: $0.string) }), range.contains(value) { return value }
-        report(node, "\(label) must be a time span from \(range.lowerBound) to \(range.upperBound), like 500ms, 30s or 5m")
+        report(
+            node, "\(label) must be a time span from \(range.lowerBound) to \(range.upperBound), like 500ms, 30s or 5m")
         return nil
     }
 

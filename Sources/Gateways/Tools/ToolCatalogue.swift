@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import FoundationEssentials
 public import Yams
 
@@ -8,7 +9,9 @@ public struct ToolCatalogue: Sendable, Hashable {
     private(set) var resources: [Resource]
     private let byName: [String: Tool]
 
-    init(_ tools: [Tool] = [], prompts: [Prompt] = [], resources: [Resource] = []) {
+    public init() { self.init([]) }
+
+    init(_ tools: [Tool], prompts: [Prompt] = [], resources: [Resource] = []) {
         self.tools = tools
         self.prompts = prompts
         self.resources = resources
@@ -19,6 +22,15 @@ public struct ToolCatalogue: Sendable, Hashable {
 
     /// The names of the tools, in order.
     public var names: [String] { tools.map(\.name) }
+
+    /// Values for the arguments that a tool needs, to try it out: its own examples where it has any.
+    public func examples(of name: String) -> [(name: String, value: String)] {
+        (byName[name]?.parameters ?? []).filter(\.parameter.isRequired).map { named in
+            let parameter = named.parameter
+            let example = parameter.fallback ?? parameter.options.first
+            return (named.name, example.map { $0.string ?? $0.description } ?? parameter.kind.example)
+        }
+    }
 
     /// The actors of each tool.
     public var routes: [String: [String]] { byName.mapValues(\.route) }
@@ -79,6 +91,18 @@ public struct ToolCatalogue: Sendable, Hashable {
         // Kubernetes mounts a ConfigMap's files through names that begin with two dots.
         return names.filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) && !$0.hasPrefix(".") }.sorted().map {
             "\(path)/\($0)"
+        }
+    }
+}
+
+extension ToolParameter.Kind {
+    fileprivate var example: String {
+        switch self {
+        case .string: "..."
+        case .number, .integer: "1"
+        case .boolean: "true"
+        case .array: "[]"
+        case .object: "{}"
         }
     }
 }
