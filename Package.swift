@@ -137,8 +137,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Sidecars", "Telemetry",
-                "Transports", "troupe", crypto, cryptoExtras, jwt, log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", "Sidecars",
+                "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

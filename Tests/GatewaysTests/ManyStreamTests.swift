@@ -46,9 +46,9 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("what happens from now on, as the filter says, resumed on another gateway")
-    func filtered() async throws {
-        try await withGateway { gateway, database in
+    @Test("what happens from now on, as the filter says, resumed on another gateway", arguments: StoreKind.allCases)
+    func filtered(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             let other = try await TestGateway.start(database.gateway, transport: gateway.transport)
             try await submit(client, "before")
@@ -96,9 +96,11 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("a family is told with its history, children that come later too, until all of it has ended")
-    func family() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "a family is told with its history, children that come later too, until all of it has ended",
+        arguments: StoreKind.allCases)
+    func family(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             try await submit(client, "p")
             try await submit(client, "stranger")
@@ -117,12 +119,15 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("in silence a client learns how far it has come")
-    func silence() async throws {
-        try await withGateway(configure: {
-            $0.keepAlive = .milliseconds(200)
-            $0.streamPoll = .milliseconds(100)
-        }) { gateway, _ in
+    @Test("in silence a client learns how far it has come", arguments: StoreKind.allCases)
+    func silence(kind: StoreKind) async throws {
+        try await withGateway(
+            kind,
+            configure: {
+                $0.keepAlive = .milliseconds(200)
+                $0.streamPoll = .milliseconds(100)
+            }
+        ) { gateway, _ in
             let stream = try await gateway.client.events("/stream?status=failed")
             try await submit(gateway.client, "e")
             for await event in stream.events {

@@ -21,3 +21,17 @@ struct FanOutChild: Sendable, Hashable {
             id: report.envelopeID, parentID: parentID, actors: report.actors, actorIndex: report.currentActorIndex)
     }
 }
+
+extension EnvelopeChange {
+    /// Whose report overtook its own `created`: what is known of it. `nil` for what is no child.
+    var child: FanOutChild? {
+        parentID.map { FanOutChild(id: envelopeID, parentID: $0, actors: actors, actorIndex: actorIndex ?? 0) }
+    }
+}
+
+extension PartialResults {
+    /// The same.
+    var child: FanOutChild? {
+        parentID.map { FanOutChild(id: envelopeID, parentID: $0, actors: actors, actorIndex: actorIndex) }
+    }
+}

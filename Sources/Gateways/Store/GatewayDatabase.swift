@@ -1,6 +1,7 @@
 internal import EventLoops
 internal import Logging
 internal import PostgreSQL
+public import SQLite
 public import Settings
 
 /// Where a gateway keeps its envelopes. It opens the store when it starts, and leaves it when it has stopped.
@@ -15,6 +16,12 @@ public struct GatewayDatabase: Sendable {
     /// The same by `TROUPE_DATABASE_*`; mistakes go to `settings.problems`.
     public static func postgreSQL(_ settings: inout Settings) -> GatewayDatabase {
         postgreSQL(PoolSettings(&settings, applicationName: "troupe-gateway"))
+    }
+
+    /// A file, which stays open when the gateway has stopped. Gateways that share it must be of one process, and given the same value: what
+    /// one writes, the others hear of.
+    public static func sqlite(_ file: SQLiteFile) -> GatewayDatabase {
+        GatewayDatabase(source: SQLiteDatabase(file: file))
     }
 
     static func postgreSQL(_ settings: PoolSettings) -> GatewayDatabase {

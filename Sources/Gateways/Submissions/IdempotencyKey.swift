@@ -10,6 +10,11 @@ struct IdempotencyKey: Sendable, Hashable {
     /// SHA-256 of what was asked, in hexadecimal.
     var digest: String
 
+    init(text: String, digest: String) {
+        self.text = text
+        self.digest = digest
+    }
+
     /// `nil` where the request has none.
     init?(_ request: Request, body: [UInt8]) throws(Problem) {
         guard let text = request.headers[.idempotencyKey] else { return nil }

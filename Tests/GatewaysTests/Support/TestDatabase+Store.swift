@@ -8,16 +8,6 @@ import Testing
 typealias TCPProxy = TestSupport.TCPProxy
 typealias TestDatabase = TestSupport.TestDatabase
 
-extension TestDatabase {
-    var store: PostgreSQLEnvelopeStore { PostgreSQLEnvelopeStore(pool: pool) }
-    /// For a gateway.
-    var gateway: GatewayDatabase { .of(url) }
-
-    func outboxLength() async throws -> Int {
-        try await pool.query("SELECT count(*) FROM outbox")[0].integer(0)
-    }
-}
-
 extension GatewayDatabase {
     static func of(_ url: String) -> GatewayDatabase {
         .postgreSQL(PoolSettings(connection: ConnectionSettings(url: url), size: 4))

@@ -52,21 +52,40 @@ struct TestGateway {
     }
 }
 
+/// A gateway on a store of its own.
+func withGateway(
+    _ kind: StoreKind, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+    configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, any TestStore) async throws -> Void
+) async throws {
+    try await withStore(kind) { store in
+        try await withGateway(on: store.gateway, logger: logger, configure: configure) { try await body($0, store) }
+    }
+}
+
 /// A gateway on a database of its own.
 func withGateway(
     logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
     configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, TestDatabase) async throws -> Void
 ) async throws {
     try await withDatabase { database in
-        let gateway = try await TestGateway.start(database.gateway, logger: logger, configure: configure)
-        do {
-            try await body(gateway, database)
-        } catch {
-            try? await gateway.stop()
-            throw error
+        try await withGateway(on: database.gateway, logger: logger, configure: configure) {
+            try await body($0, database)
         }
-        try await gateway.stop()
     }
+}
+
+private func withGateway(
+    on database: GatewayDatabase, logger: Logger, configure: (inout Configuration) -> Void,
+    _ body: (TestGateway) async throws -> Void
+) async throws {
+    let gateway = try await TestGateway.start(database, logger: logger, configure: configure)
+    do {
+        try await body(gateway)
+    } catch {
+        try? await gateway.stop()
+        throw error
+    }
+    try await gateway.stop()
 }
 
 struct NoDeadLetters: DeadLetterQueues {

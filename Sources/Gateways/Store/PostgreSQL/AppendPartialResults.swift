@@ -8,13 +8,7 @@ extension PostgreSQLEnvelopeStore {
         // As with other reports: a child's `created` may still be on its way.
         let orphans = outcomes.indices.filter { outcomes[$0] == .unknown && reports[$0].parentID != nil }
         guard !orphans.isEmpty else { return outcomes }
-        _ = try await register(
-            orphans.map { place in
-                let report = reports[place]
-                return FanOutChild(
-                    id: report.envelopeID, parentID: report.parentID ?? "", actors: report.actors,
-                    actorIndex: report.actorIndex)
-            })
+        _ = try await register(orphans.compactMap { reports[$0].child })
         for (place, outcome) in zip(orphans, try await appendOnce(orphans.map { reports[$0] }, limit: limit)) {
             outcomes[place] = outcome
         }

@@ -10,12 +10,7 @@ extension PostgreSQLEnvelopeStore {
             let orphans = round.indices.filter { results[$0] == .unknown && changes[round[$0]].parentID != nil }
             if !orphans.isEmpty {
                 let orphanChanges = orphans.map { changes[round[$0]] }
-                _ = try await register(
-                    orphanChanges.map {
-                        FanOutChild(
-                            id: $0.envelopeID, parentID: $0.parentID ?? "", actors: $0.actors,
-                            actorIndex: $0.actorIndex ?? 0)
-                    })
+                _ = try await register(orphanChanges.compactMap(\.child))
                 for (place, result) in zip(orphans, try await applyOnce(orphanChanges)) { results[place] = result }
             }
             for (index, result) in zip(round, results) { outcomes[index] = result }

@@ -21,7 +21,7 @@ extension PostgreSQLEnvelopeStore {
         let rows = try await query(
             """
             \(family ?? "")
-            SELECT u.envelope_id, \(EnvelopeUpdate.columns),
+            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "u.final_result")),
                    pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
             FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
                 SELECT u.*, e.result AS final_result FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id

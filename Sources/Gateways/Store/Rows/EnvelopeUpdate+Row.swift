@@ -1,12 +1,14 @@
 extension EnvelopeUpdate {
-    /// Of a table `u` that has the envelope's result as `final_result`, beside an update's own columns.
-    static let columns = """
+    /// Of updates `u`, with the envelope's result where an update is the last one of an end.
+    static func columns(finalResult: String) -> String {
+        """
         u.id, u.status, u.message, u.progress_percent, u.actor, u.actors, u.current_actor_idx, u.envelope_state, u.attempt,
         u.next_attempt_at, u.error, u.timestamp,
         COALESCE(u.result, CASE WHEN u.status IN \(EnvelopeStatus.finalList) AND NOT EXISTS (
-            SELECT 1 FROM envelope_updates l WHERE l.envelope_id = u.envelope_id AND l.id > u.id) THEN u.final_result END),
+            SELECT 1 FROM envelope_updates l WHERE l.envelope_id = u.envelope_id AND l.id > u.id) THEN \(finalResult) END),
         u.partial_type, u.partial_call, u.reported_at
         """
+    }
     static let columnCount = 16
 
     /// - Parameter row: `columns`, from the second place on.
