@@ -32,6 +32,7 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
@@ -87,7 +88,9 @@ let package = Package(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe",
-            dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments],
+            dependencies: [
+                "Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments, signals,
+            ],
             swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.

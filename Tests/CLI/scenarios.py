@@ -5,10 +5,11 @@ import re
 import signal
 import subprocess
 import time
+import traceback
 from pathlib import Path
 from typing import Callable
 
-from guard import say
+from guard import Problem, say
 from servers import Servers
 from world import SHAKY, World
 
@@ -22,15 +23,23 @@ def scenario(function: Callable[[World], None]) -> Callable[[World], None]:
 
 def run(servers: Servers, folder: Path, programs: Path, only: str) -> None:
     world = World(servers, folder, programs)
+    failed = []
     try:
         world.start()
         for one in SCENARIOS:
-            if only in ("", one.__name__):
-                begin = time.monotonic()
+            if only not in ("", one.__name__):
+                continue
+            begin = time.monotonic()
+            try:
                 one(world)
-                say(f"{one.__name__}: {one.__doc__.strip()} ({time.monotonic() - begin:.1f} s)")
+            except Exception:
+                failed.append(one.__name__)
+                traceback.print_exc()
+            say(f"{'FAILED ' if one.__name__ in failed else ''}{one.__name__}: {one.__doc__} ({time.monotonic() - begin:.1f} s)")
     finally:
         world.stop()
+    if failed:
+        raise Problem(f"{len(failed)} failed: {', '.join(failed)}")
 
 
 # What a command line that was typed wrong gets
@@ -45,7 +54,7 @@ def usage(world: World) -> None:
     for command in commands:
         shown = world.run(command, "--help").stdout
         assert "USAGE: troupe " + command in shown, shown
-        assert f"  troupe {command} " in shown or command in ("gateway", "crew", "completions"), f"no example: {shown}"
+        assert re.search(rf"^ +(\S.* \| )?troupe {command}\b", shown, re.M), f"no example: {shown}"
     for wrong in (
         ["frobnicate"], ["watch"], ["watch", ""], ["list", "--status", "odd"], ["list", "--since", "soon"],
         ["list", "--limit", "0"], ["submit"], ["submit", "--payload", "1"], ["submit", "--route", "a,,b", "--payload", "1"],
@@ -83,8 +92,8 @@ def calls(world: World) -> None:
         "call", "shape", "--arg", "text=5", "--arg", "count=7", "--arg", "size=1.50", "--arg", "exact=no",
         "--arg", "color=blue", "--arg", "tags=a,b", "--arg", "sizes=1", "--arg", "sizes=2", "--arg", f"box=@{box}", "--wait")
     assert done.stdout == (
-        '{"text":"5","count":7,"size":1.50,"exact":false,"color":"blue","tags":["a","b"],"sizes":[1,2],'
-        '"box":{"width": 12345678901234567890}}\n'), done.stdout
+        '{"text":"5","count":7,"size":1.5,"exact":false,"color":"blue","tags":["a","b"],"sizes":[1,2],'
+        '"box":{"width":12345678901234567890}}\n'), done.stdout
     before = len(world.get("/envelopes")["envelopes"])
     done = world.run("call", "shape", "--arg", "txt=a", "--arg", "count=1.5", "--arg", "color=bleu", "--arg", "sizes=1,b", code=64)
     for words in ("'txt'; did you mean 'text'?", "count: '1.5' is no integer", "did you mean 'blue'?", "sizes: 'b' is no integer"):
@@ -92,10 +101,10 @@ def calls(world: World) -> None:
     assert "text is missing" in world.run("call", "shape", code=64).stderr
     assert "did you mean 'shape'?" in world.run("call", "shappe", code=66).stderr
     assert "must be 9" in world.run("call", "bounded", "--arg", "n=10", code=64).stderr
-    assert "'n' is missing" in world.run("call", "bounded", "--json", "-", given="{}", code=64).stderr.replace("n is", "'n' is")
+    assert "n is missing: integer" in world.run("call", "bounded", "--json", "-", given="{}", code=64).stderr
     assert "line 2, column 1" in world.run("call", "bounded", "--json", "-", given="{\n", code=65).stderr
     assert len(world.get("/envelopes")["envelopes"]) == before, "something was sent"
-    assert world.run("call", "bounded", "--json", "-", "--wait", given='{"n": 3}').stdout == '{"n": 3}\n'
+    assert world.run("call", "bounded", "--json", "-", "--wait", given='{"n": 3}').stdout == '{"n":3}\n'
     shown = world.run("tools", "shape").stdout
     assert "one of: red, green, blue" in shown and "(required)" in shown and "array of integer" in shown
 
@@ -104,13 +113,13 @@ def calls(world: World) -> None:
 def submissions(world: World) -> None:
     """one envelope: from a file, typed, with a key, a delay, a deadline, a header"""
     payload = world.folder / "payload.json"
-    payload.write_text('{"n": 1.500}\n')
-    for given in (str(payload), f"@{payload}", '{"n": 1.500}'):
-        assert world.run("submit", "--route", "shape, shape", "--payload", given, "--wait").stdout == '{"n": 1.500}\n'
+    payload.write_text('{"n": 1.25}\n')
+    for given in (str(payload), f"@{payload}", '{"n": 1.25}'):
+        assert world.run("submit", "--route", "shape, shape", "--payload", given, "--wait").stdout == '{"n":1.25}\n'
     typed = world.terminal("submit", "--route", "shape", "--payload", "-", "--wait")
     typed.type('{"typed": "日本"}\r')
     typed.type("\x04")
-    typed.wait_for(r'(?s)\{"typed": "日本"\}.*\{"typed": "日本"\}')
+    typed.wait_for(r'(?s)\{"typed": "日本"\}.*\{"typed":"日本"\}')
     assert typed.end() == 0
     ids = {world.submit("shape", {}, "--idempotency-key", "once") for _ in range(2)}
     assert len(ids) == 1
@@ -122,19 +131,19 @@ def submissions(world: World) -> None:
     shown = world.run("status", later).stdout
     assert re.search(r"^status +pending", shown, re.M) and re.search(r"^starts +20", shown, re.M), shown
     assert re.search(r"^deadline +20", shown, re.M), shown
-    assert "not_ended" in json.dumps(world.run("result", later, code=75).stderr) or True
+    assert "is pending" in world.run("result", later, code=75).stderr
     begin = time.monotonic()
     limited = world.run("submit", "--route", "work", "--payload", '{"steps": 40}', "--wait", "--wait-limit", "500ms", code=75)
     assert "troupe watch" in limited.stderr and time.monotonic() - begin < 20, limited.stderr
     slow = limited.stderr.split()[-1]
-    assert world.run("result", slow, "--wait", "1m").stdout == '{"steps": 40}\n'
+    assert world.run("result", slow, "--wait", "1m").stdout == '{"steps":40}\n'
     failed = world.run("submit", "--route", "broken", "--payload", "{}", "--wait", code=1)
     assert "ValueError: broken  [31mby design" in failed.stderr and not failed.stdout
     for wrong, code in (("nowhere.json", 66), ("/", 66), ('{"a": }', 65), ("[1,", 65)):
         assert world.run("submit", "--route", "shape", "--payload", wrong, code=code).stderr.startswith("troupe: ")
     file = world.folder / "result.json"
     world.run("result", slow, "--output-file", str(file))
-    assert file.read_bytes() == b'{"steps": 40}' and not Path(f"{file}.part").exists()
+    assert file.read_bytes() == b'{"steps":40}' and not Path(f"{file}.part").exists()
     assert "can't be written" in world.run("result", slow, "--output-file", "/proc/x/y", code=73).stderr
     failed_id = world.get("/envelopes?status=failed&limit=1")["envelopes"][0]["id"]
     assert f"troupe retry {failed_id}" in world.run("result", failed_id, code=1).stderr
@@ -146,17 +155,16 @@ def submissions(world: World) -> None:
 @scenario
 def watching(world: World) -> None:
     """bars, partial results, retries and a tree of children; what comes from outside does not reach the terminal"""
-    slow = world.submit("work,shape", {"steps": 15, "pause": 0.1, "say": "sæy 日本語 \x1b[2J🎭"})
     tree = world.submit("part,work", {"parts": 3})
-    shaky = world.submit("shaky", {"failures": 1}, "--header", SHAKY)
-    terminal = world.terminal("watch", slow, tree, shaky, columns=120)
+    shaky = world.submit("shaky", {"failures": 2}, "--header", SHAKY)
+    slow = world.submit("work,shape", {"steps": 15, "pause": 0.1, "say": "sæy 日本語 \x1b[2J🎭"})
+    terminal = world.terminal("watch", slow, tree, shaky, columns=140)
     terminal.wait_for(r"▸ \S+ +█.*work  step")
-    terminal.wait_for(r"↻ \S+ .* again in .*ConnectionError: not yet 🙈")
+    terminal.wait_for(r"↻ \S+ .* again in .*Attempt \d of 3 failed: ConnectionError: not yet 🙈")
     terminal.wait_for(r"(?s)✓ \S+ .*succeeded.*\n  ✓ …-1 .*\n  ✓ …-2 ")
     assert terminal.end() == 0, terminal.text
     assert terminal.text.count("succeeded after") == 5, terminal.text
-    assert "sæy 日本語  [2J🎭" in terminal.text.replace("語 ", "語").replace("🎭 ", "🎭").replace("日 ", "日").replace("本 ", "本").replace(
-        "語[", "語  [") or "[2J" in terminal.text
+    assert "info: sæy 日本語  [2J🎭" in terminal.text, terminal.text
     assert b"\x1b[2J" not in terminal.raw
     assert "\x1b[?25l" not in terminal.raw.decode(errors="replace"), "the cursor was hidden"
     # One that has ended is shown as it is.
@@ -186,12 +194,13 @@ def restart(world: World) -> None:
     lines = subprocess.Popen(
         [world.program, "watch", slow, "--output", "json"], env=world.env, stdout=subprocess.PIPE, text=True)
     terminal.wait_for("step")
+    told = [lines.stdout.readline()]
     world.restart_gateway(2)
     assert terminal.end() == 0
     assert "no connection to the gateway" not in terminal.text and "succeeded" in terminal.text, terminal.text
     assert "no connection to the gateway" in terminal.raw.decode(errors="replace")
-    told = [json.loads(line) for line in lines.communicate(timeout=60)[0].splitlines()]
-    assert lines.returncode == 0
+    told = [json.loads(line) for line in [*told, *lines.stdout]]
+    assert lines.wait(60) == 0
     history = world.get(f"/envelopes/{slow}/history?limit=1000")["updates"]
     for update in history:
         del update["number"]
@@ -240,7 +249,7 @@ def narrow(world: World) -> None:
     low = world.terminal("watch", many, columns=80, rows=8)
     assert low.end() == 0 and re.search(r"… and 3\d that have succeeded", low.text), low.text
     assert len(low.scrolled.splitlines()) <= 8, low.scrolled
-    for command in (["list"], ["actors"], ["tools"], ["tools", "shape"], ["status", identity]):
+    for command in (["list", "--limit", "1000"], ["actors"], ["tools"], ["tools", "shape"], ["status", identity]):
         shown = world.terminal(*command, columns=40, rows=200)
         assert shown.end() == 0
         raw = [line for line in re.sub(rb"\x1b\[\d*m", b"", shown.raw).decode().splitlines()]

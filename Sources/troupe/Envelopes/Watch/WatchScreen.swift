@@ -78,8 +78,12 @@ struct WatchScreen: Sendable {
             line.append(": \(entry.error ?? entry.message)")
         case .retrying:
             line.append("\(entry.actor ?? "retrying")", .bold)
-            line.append("  again \(soon(entry.nextAttemptAt))", .yellow)
-            line.append(", attempt \(entry.attempt ?? 1) failed\(entry.error.map { ": \($0)" } ?? "")")
+            line.append("  again \(soon(entry.nextAttemptAt))  ", .yellow)
+            // What the message says of the time gets old.
+            line.append(
+                String(
+                    entry.message.prefix(
+                        upTo: entry.message.firstRange(of: "; next in ")?.lowerBound ?? entry.message.endIndex)))
         case .pending, .running, .unknown:
             if let actor = entry.actor {
                 line.append(actor, .bold)
