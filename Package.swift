@@ -31,6 +31,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -49,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -67,6 +69,7 @@ let package = Package(
         room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
         room("Settings", ["CEpoll"]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
+        room("SQLite", [grdb]),
         room("HTTPClient", ["CCurl", "EventLoops"]),
         room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
@@ -76,12 +79,12 @@ let package = Package(
             "Sidecars",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
+        room("Crew", ["ActorKit", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
-                hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
+                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite", "Settings",
+                crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
 
         .executableTarget(
@@ -108,6 +111,7 @@ let package = Package(
         tests("EventLoops"),
         tests("AMQP", ["CRabbitMQ", "EventLoops"], resources: [.copy("broker.py")]),
         tests("PostgreSQL"),
+        tests("SQLite", [grdb]),
         tests("Settings"),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
         tests(
@@ -123,8 +127,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Sidecars", "Telemetry",
-                "Transports", "troupe", crypto, cryptoExtras, jwt, log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", "Sidecars",
+                "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
     # built against
-    libcurl4-openssl-dev libpq-dev librabbitmq-dev pkg-config
+    libcurl4-openssl-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config
     # run
     curl libdbd-pg-perl openssl postgresql python3 python3-venv rabbitmq-server sqitch
 )
