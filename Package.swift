@@ -32,8 +32,8 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
@@ -91,8 +91,8 @@ let package = Package(
         room(
             "Dev",
             [
-                "AMQP", "CEpoll", "Envelopes", "EventLoops", "Gateways", "Projects", "SQLite", "Settings", "Sidecars",
-                "Transports", lifecycle, log,
+                "AMQP", "CEpoll", "EmbeddedTransports", "Envelopes", "EventLoops", "Gateways", "Projects", "SQLite",
+                "Settings", "Sidecars", "Transports", lifecycle, log,
             ]),
 
         .executableTarget(
@@ -101,7 +101,7 @@ let package = Package(
             name: "troupe",
             dependencies: [
                 "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments, log,
-                unixSignals,
+                signals,
             ],
             swiftSettings: swiftSettings),
 

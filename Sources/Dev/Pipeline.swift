@@ -124,7 +124,9 @@ public final class Pipeline: Sendable {
     }
 
     private func backend(_ logger: Logger) async throws(DevError) -> Backend {
-        try Backend.rabbitMQ(Settings(environment: environment), on: loop, logger: logger)
+        let settings = Settings(environment: environment)
+        if options.broker != nil { return try .servers(settings, on: loop, logger: logger) }
+        return try await .embedded(state + "/troupe.db", settings, on: loop, logger: logger)
     }
 
     // MARK: Running

@@ -34,3 +34,11 @@ extension RawJSON {
         self = (try? RawJSON(Array(text.utf8))) ?? RawJSON(string: text)
     }
 }
+
+/// Ids of envelopes on the command line.
+enum EnvelopeIDs {
+    /// - Throws: `ValidationError` for one that would mean another path.
+    static func check(_ ids: [String]) throws {
+        if ids.contains(where: \.isEmpty) { throw ValidationError("an envelope's id must not be empty") }
+    }
+}

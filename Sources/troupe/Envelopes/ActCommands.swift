@@ -16,6 +16,8 @@ struct CancelCommand: AsyncParsableCommand {
     @OptionGroup var options: OutputOptions
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]
 
+    func validate() throws { try EnvelopeIDs.check(ids) }
+
     func run() async throws {
         try await EnvelopeAct(client: gateway.client(), name: "cancel", done: "is cancelled", options: options).run(ids)
     }
@@ -38,6 +40,8 @@ struct RetryCommand: AsyncParsableCommand {
     @OptionGroup var options: OutputOptions
     @Flag(help: "As they were submitted.") var fromStart = false
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]
+
+    func validate() throws { try EnvelopeIDs.check(ids) }
 
     func run() async throws {
         let from = RawJSON(object: [.init(name: "from", value: RawJSON(string: fromStart ? "start" : "failed_step"))])

@@ -23,7 +23,10 @@ struct ResultCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write it there.", valueName: "file"), completion: .file())
     var outputFile: String?
 
-    func validate() throws { _ = try limit }
+    func validate() throws {
+        try EnvelopeIDs.check([id])
+        _ = try limit
+    }
 
     private var limit: Duration? { get throws { try wait.map { try Duration(option: "--wait", $0) } } }
 

@@ -16,6 +16,8 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var options: OutputOptions
     @Argument(help: "The envelope's id.", completion: .envelopeIDs) var id: String
 
+    func validate() throws { try EnvelopeIDs.check([id]) }
+
     func run() async throws {
         let envelope = try await gateway.client().send(.get, "/envelopes/\(id.percentEncoded())")
         if options.isJSON { return Output.line(envelope.description) }

@@ -21,6 +21,7 @@ struct WatchCommand: AsyncParsableCommand {
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]
 
     func validate() throws {
+        try EnvelopeIDs.check(ids)
         if ids.count > 50 { throw ValidationError("at most 50 at a time; there are \(ids.count)") }
     }
 

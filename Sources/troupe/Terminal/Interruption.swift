@@ -1,37 +1,33 @@
-import EventLoops
 import Glibc
 import Synchronization
+import UnixSignals
 
 /// Ctrl-C in the middle of something that goes on without us.
 enum Interruption {
-    private static let signals = [SIGINT, SIGTERM]
-
-    /// Runs `body`; Ctrl-C or SIGTERM cancels it. Call it before anything else starts a thread.
+    /// Runs `body`; Ctrl-C or SIGTERM cancels it.
     /// - Parameter farewell: what to say then: how to go on.
     /// - Throws: `CommandFailure` when it was interrupted, else what `body` throws.
     static func guarding(
         _ body: @escaping @Sendable () async throws -> Void, farewell: @Sendable () async -> String
     ) async throws {
-        Signals.block(signals)
-        let received = Mutex<Int32?>(nil)
+        let received = Mutex<CommandExit?>(nil)
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let work = Task { try await body() }
-        let arrivals = Signals.arrivals(of: signals, on: EventLoop(name: "signals"))
         let listener = Task {
-            for await signal in arrivals {
+            for await signal in signals {
+                let exit = signal == .sigterm ? CommandExit.terminated : .interrupted
                 let isSecond = received.withLock { received in
-                    defer { received = signal }
+                    defer { received = exit }
                     return received != nil
                 }
                 // Who asks twice doesn't want to wait.
-                if isSecond { Glibc.exit(Self.exit(signal).rawValue) }
+                if isSecond { Glibc.exit(exit.rawValue) }
                 work.cancel()
             }
         }
         defer { listener.cancel() }
         let result = await work.result
-        guard let signal = received.withLock({ $0 }) else { return try result.get() }
-        throw CommandFailure(await farewell(), Self.exit(signal))
+        guard let exit = received.withLock({ $0 }) else { return try result.get() }
+        throw CommandFailure(await farewell(), exit)
     }
-
-    private static func exit(_ signal: Int32) -> CommandExit { signal == SIGTERM ? .terminated : .interrupted }
 }

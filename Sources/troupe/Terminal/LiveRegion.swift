@@ -15,7 +15,7 @@ struct LiveRegion: Sendable {
         let width = max(1, size.columns - 1)
         let lines = lines.prefix(max(1, size.rows - 1)).map { $0.truncated(to: width) }
         var text = erasure(columns: size.columns)
-        for line in above + lines { text += line.text(color: color) + "\r\n" }
+        for line in above + lines { text += line.text(color: color) + "\n" }
         drawn = lines.map(\.columns)
         return text
     }

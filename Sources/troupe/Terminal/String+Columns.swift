@@ -18,6 +18,19 @@ extension String {
         columns <= limit ? self : prefix(columns: max(0, limit - 1)) + (limit > 0 ? "…" : "")
     }
 
+    /// In lines of whole words; one that is longer than a line is left as it is.
+    func wrapped(toColumns width: Int) -> [String] {
+        var lines: [String] = []
+        for word in split(separator: " ") {
+            if let last = lines.last, last.columns + 1 + String(word).columns <= width {
+                lines[lines.count - 1] += " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+
     /// With spaces behind it.
     func padded(toColumns width: Int) -> String { self + String(repeating: " ", count: max(0, width - columns)) }
 

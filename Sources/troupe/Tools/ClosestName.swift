@@ -2,7 +2,7 @@
 enum ClosestName {
     /// The name that takes the fewest changes, where that is few enough for a slip of the fingers.
     static func to(_ word: String, among names: some Sequence<String>) -> String? {
-        let limit = word.count < 4 ? 1 : word.count < 8 ? 2 : 3
+        let limit = min(3, (word.count + 1) / 3)
         return names.map { (name: $0, distance: distance(word.lowercased(), $0.lowercased())) }
             .filter { $0.distance <= limit }.min { $0.distance < $1.distance }?.name
     }

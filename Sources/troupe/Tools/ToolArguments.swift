@@ -44,7 +44,7 @@ struct ToolArguments {
             } catch { mistakes.append("\(name): \(error.message)") }
         }
         let arguments = RawJSON(object: members)
-        mistakes += missing(in: arguments)
+        mistakes += missing(in: arguments, others: values.map(\.name))
         if mistakes.isEmpty { mistakes += schemaMistakes(arguments) }
         if !mistakes.isEmpty { throw Mistakes(messages: mistakes) }
         return arguments
@@ -65,7 +65,7 @@ struct ToolArguments {
                 mistakes.append(unknown(name))
             }
         }
-        mistakes += missing(in: arguments)
+        mistakes += missing(in: arguments, others: arguments.members.compactMap(\.name))
         if mistakes.isEmpty { mistakes += schemaMistakes(arguments) }
         if !mistakes.isEmpty { throw Mistakes(messages: mistakes) }
     }
@@ -77,10 +77,13 @@ struct ToolArguments {
             + (ClosestName.to(name, among: names).map { "; did you mean '\($0)'?" } ?? "; \(known)")
     }
 
-    private func missing(in arguments: RawJSON) -> [String] {
-        tool.arguments.filter { tool.required.contains($0.name) && arguments[$0.name] == nil }.map {
-            "\($0.name) is missing: \($0.schema.words)"
-        }
+    /// - Parameter others: all names that are given, right or wrong: what one of them means is not missing, too.
+    private func missing(in arguments: RawJSON, others: [String] = []) -> [String] {
+        let names = tool.arguments.map(\.name)
+        let meant = others.compactMap { ClosestName.to($0, among: names) }
+        return tool.arguments.filter { argument in
+            tool.required.contains(argument.name) && arguments[argument.name] == nil && !meant.contains(argument.name)
+        }.map { "\($0.name) is missing: \($0.schema.words)" }
     }
 
     /// By the whole schema, where it is one that can be checked here. The gateway has the last word.
@@ -175,7 +178,9 @@ struct ToolArguments {
         }
         let json: RawJSON
         do throws(JSONError) { json = try RawJSON(bytes, limits: JSONLimits(size: .max, nesting: 4096)) } catch {
-            throw Mistake(message: "\(name) is no JSON \(kind): \(error); @file.json reads a file")
+            throw Mistake(
+                message: "\(name) is no JSON \(kind): \(error)\(text.hasPrefix("@") ? "" : "; @file.json reads a file")"
+            )
         }
         guard json.kind == kind else { throw Mistake(message: "\(name) is of type \(json.kind), not \(kind)") }
         return json

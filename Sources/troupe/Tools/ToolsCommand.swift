@@ -35,7 +35,10 @@ struct ToolsCommand: AsyncParsableCommand {
 
     private func show(_ tool: ToolSchema) {
         Output.line(tool.name.printable)
-        for line in tool.description.split(separator: "\n") { Output.line("  " + String(line).printable) }
+        let columns = Terminal.output().columns
+        for line in tool.description.split(separator: "\n") {
+            for part in String(line).printable.wrapped(toColumns: columns - 2) { Output.line("  " + part) }
+        }
         guard !tool.arguments.isEmpty else { return }
         var table = Table("ARGUMENT", "TYPE", "DEFAULT", "DESCRIPTION")
         for (name, schema) in tool.arguments {
@@ -43,7 +46,7 @@ struct ToolsCommand: AsyncParsableCommand {
             table.append(name, schema.words, fallback, schema.json["description"]?.string ?? "")
         }
         Output.line("")
-        for line in table.lines(width: Terminal.output().columns) { Output.line(line) }
+        for line in table.lines(width: columns) { Output.line(line) }
     }
 }
 

@@ -48,9 +48,9 @@ struct BulkLedger: Sendable {
         refused += 1
     }
 
-    /// - Parameter bytes: of the input, that need not be read again.
-    mutating func answered(bytes: Int) {
-        bytesDone = bytes
+    /// - Parameter inputEnd: how many bytes of the input are dealt with.
+    mutating func answered(inputEnd: Int) {
+        bytesDone = inputEnd
         isSending = false
         // Whatever is left of them is none of ours.
         early.removeAll()

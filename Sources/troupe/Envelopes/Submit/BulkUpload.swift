@@ -73,27 +73,25 @@ actor BulkUpload {
 
     private func sendAll(_ client: GatewayClient) async throws {
         var chunker = LineChunker(template)
-        var bytes = 0
         while true {
             try Task.checkCancellation()
             switch try await lines.next() {
             case .bytes(let piece):
-                bytes += piece.count
                 chunker.append(piece)
-                while let output = chunker.next() { try await take(output, bytes, client) }
+                while let output = chunker.next() { try await take(output, client) }
             // Who writes slowly doesn't want to wait for a full piece.
             case .pause where !isRepeatable:
-                if let output = chunker.flush() { try await take(output, bytes, client) }
+                if let output = chunker.flush() { try await take(output, client) }
             case .pause: break
             case .end:
-                if let output = chunker.finish() { try await take(output, bytes, client) }
-                if let output = chunker.flush() { try await take(output, bytes, client) }
+                if let output = chunker.finish() { try await take(output, client) }
+                if let output = chunker.flush() { try await take(output, client) }
                 return ledger.completed()
             }
         }
     }
 
-    private func take(_ output: LineChunker.Output, _ bytes: Int, _ client: GatewayClient) async throws {
+    private func take(_ output: LineChunker.Output, _ client: GatewayClient) async throws {
         switch output {
         case .refusal(let refusal):
             ledger.leftOut()
@@ -112,7 +110,7 @@ actor BulkUpload {
                     refuse(line: number, reason, json["error"] ?? .null)
                 }
             }
-            ledger.answered(bytes: bytes)
+            ledger.answered(inputEnd: chunk.inputEnd)
         }
     }
 
@@ -265,7 +263,8 @@ actor BulkUpload {
             screen?.draw(ledger.lines(trouble: trouble, columns: columns), above: above)
             above = []
         } else if !isLast, ledger.read > 0 {
-            for line in ledger.lines(trouble: trouble, columns: .max) { Output.note(line.text(color: false)) }
+            let percent = ledger.fraction.map { "\(Int($0 * 100))%, " } ?? ""
+            Output.note("troupe: \(percent)\(ledger.summary)\(trouble.map { "; \($0)" } ?? "")".printable)
         }
     }
 }

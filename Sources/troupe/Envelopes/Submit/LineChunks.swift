@@ -7,6 +7,8 @@ struct LineChunk: Sendable, Hashable {
     var numbers: [Int] = []
     /// JSON Lines.
     var body: [UInt8] = []
+    /// Where the input's next line begins, in bytes, blank lines not counted.
+    var inputEnd = 0
 
     var firstLine: Int { numbers.first ?? 0 }
 
@@ -22,6 +24,7 @@ struct LineChunker: Sendable {
     let template: SubmissionTemplate?
     private var splitter = LineSplitter(limit: lineSize)
     private var chunk = LineChunk()
+    private var inputEnd = 0
 
     /// A line that can't be sent.
     struct Refusal: Sendable, Hashable {
@@ -60,10 +63,12 @@ struct LineChunker: Sendable {
 
     private mutating func take() -> Output {
         defer { chunk = LineChunk() }
+        chunk.inputEnd = inputEnd
         return .chunk(chunk)
     }
 
     private mutating func add(_ line: LineSplitter.Line) -> Refusal? {
+        inputEnd += (line.bytes?.count ?? 0) + 1
         guard let bytes = line.bytes else {
             return Refusal(line: line.number, reason: "is longer than \(Self.lineSize >> 20) MiB")
         }

@@ -25,6 +25,8 @@ actor EnvelopeWatch {
     private var display: Display
     private var board: WatchBoard
     private var above: [StyledLine] = []
+    /// Until somebody answers there is nothing to show.
+    private var isConnected = false
 
     private static let frame = Duration.milliseconds(100)
 
@@ -73,7 +75,9 @@ actor EnvelopeWatch {
 
     private func handle(_ occurrence: EventFeed.Occurrence, of id: String) -> EventFeed.Progress {
         switch occurrence {
-        case .connected: board.setTrouble(nil, of: id)
+        case .connected:
+            isConnected = true
+            board.setTrouble(nil, of: id)
         case .event(let event):
             guard let read = EnvelopeEvent(event), board.take(read, of: id) else { return .goOn }
             tell(read, event.data)
@@ -92,7 +96,7 @@ actor EnvelopeWatch {
         case .nowhere: break
         case .json: Output.line(json)
         case .lines(let terminal):
-            let text = WatchLines.line(event).truncated(to: terminal.columns).text(color: terminal.hasColor)
+            let text = WatchLines.line(event).text(color: terminal.hasColor)
             Output.write(Array((text + "\n").utf8), to: terminal.descriptor)
         case .screen: if let line = WatchLines.said(event) { above.append(line) }
         }
@@ -108,9 +112,9 @@ actor EnvelopeWatch {
     }
 
     private func show() {
-        guard case .screen(var screen) = display else { return }
+        guard case .screen(var screen) = display, isConnected else { return }
         let lines = WatchScreen(size: screen.size, now: Timestamp.microsecondsNow()).lines(board)
-        screen.draw(lines, above: above.map { $0.truncated(to: screen.size.columns) })
+        screen.draw(lines, above: above)
         above = []
         display = .screen(screen)
     }

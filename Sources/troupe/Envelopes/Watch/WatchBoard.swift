@@ -2,10 +2,12 @@ import Envelopes
 
 /// What is known of the envelopes that somebody watches, and of all that comes out of them. Pure: events in.
 struct WatchBoard: Sendable {
-    struct Entry: Sendable, Hashable {
+    struct Entry: Sendable {
         let id: String
         /// 0 for those that somebody has named.
         let depth: Int
+        /// What tells it from what it came out of.
+        let suffix: String
         var status = EnvelopeStatus.pending
         /// 0...100
         var percent: Double = 0
@@ -21,6 +23,8 @@ struct WatchBoard: Sendable {
         var changedAt: Int64?
         /// The last event that was taken.
         fileprivate var number = 0
+        /// When the actor at work has begun, and how much it can add: 0...100.
+        fileprivate var share: (start: Double, size: Double) = (0, 0)
     }
 
     /// Those that somebody has named.
@@ -32,7 +36,7 @@ struct WatchBoard: Sendable {
 
     init(_ ids: [String]) {
         rootIDs = ids.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-        for id in rootIDs { byID[id] = Entry(id: id, depth: 0) }
+        for id in rootIDs { byID[id] = Entry(id: id, depth: 0, suffix: id) }
     }
 
     /// - Parameter root: whose stream it came from.
@@ -54,7 +58,8 @@ struct WatchBoard: Sendable {
         }
         let known = byID[String(parent)] ?? byID[root]
         children[known?.id ?? root, default: []].append(id)
-        return Entry(id: id, depth: (known?.depth ?? 0) + 1)
+        let suffix = known.map { id.hasPrefix($0.id) ? "…" + id.dropFirst($0.id.count) : id } ?? id
+        return Entry(id: id, depth: (known?.depth ?? 0) + 1, suffix: suffix)
     }
 
     mutating func setTrouble(_ trouble: String?, of root: String) { troubles[root] = trouble }
@@ -93,6 +98,8 @@ extension WatchBoard.Entry {
         case .update(let update):
             status = update.status
             percent = update.status == .succeeded ? 100 : update.percent ?? percent
+            // A handler moves the second half of its actor's share.
+            share = (percent, update.actors.isEmpty ? 0 : 50 / Double(update.actors.count))
             message = update.message
             error = update.error ?? (update.status == .retrying ? error : nil)
             actor = event.actor ?? actor
@@ -100,6 +107,8 @@ extension WatchBoard.Entry {
             nextAttemptAt = update.nextAttemptAt
         case .partial(let partial) where partial.type == "progress":
             message = partial.data["message"]?.string ?? message
+            let done = min(max(partial.data["percent"]?.double ?? 0, 0), 100) / 100
+            percent = max(percent, min(100, share.start + done * share.size))
             actor = event.actor ?? actor
         case .partial: break
         }

@@ -6,15 +6,15 @@ struct WatchScreen: Sendable {
     /// Microseconds since 1970.
     var now: Int64
 
-    /// Below that an envelope takes two lines.
-    private static let wide = 72
-    private static let barColumns = 20
+    /// With less room beside the ids, an envelope takes two lines.
+    private static let leastState = 44
 
     func lines(_ board: WatchBoard) -> [StyledLine] {
         let entries = board.entries
         var footer = board.trouble.map { [StyledLine($0, .yellow)] } ?? []
         let room = max(1, size.rows - 1 - footer.count)
-        let blocks = entries.map(lines)
+        let heads = entries.map { head($0).columns }.max() ?? 0
+        let blocks = entries.map { block($0, column: heads + Self.leastState <= size.columns ? heads + 2 : nil) }
         var count = blocks.reduce(0) { $0 + $1.count }
         guard count > room else { return blocks.flatMap { $0 } + footer }
         // What has come out of one and has succeeded makes room for the rest.
@@ -34,23 +34,30 @@ struct WatchScreen: Sendable {
         return lines.prefix(room - 1) + footer
     }
 
-    private func lines(_ entry: WatchBoard.Entry) -> [StyledLine] {
-        let indent = String(repeating: "  ", count: min(entry.depth, 4))
-        var head = StyledLine("\(indent)\(entry.status.mark) ", entry.status.style)
-        head.append(entry.id, .bold)
-        var state = bar(entry, columns: size.columns >= Self.wide ? Self.barColumns : 10)
+    /// - Parameter column: where the bars begin, where they stand beside the ids.
+    private func block(_ entry: WatchBoard.Entry, column: Int?) -> [StyledLine] {
+        var head = head(entry)
+        var state = bar(entry, columns: min(20, max(8, size.columns / 6)))
         state.append(percent(entry.percent))
         state.append("  ")
         state.append(self.state(entry))
-        guard size.columns < Self.wide || head.columns + state.columns > size.columns + 12 else {
-            head.append("  ")
+        if let column {
+            head.append(String(repeating: " ", count: max(0, column - head.columns)))
             head.append(state)
             return [head]
         }
-        var second = StyledLine(indent + "  ")
+        var second = StyledLine(indent(entry) + "  ")
         second.append(state)
         return [head, second]
     }
+
+    private func head(_ entry: WatchBoard.Entry) -> StyledLine {
+        var head = StyledLine("\(indent(entry))\(entry.status.mark) ", entry.status.style)
+        head.append(entry.suffix, .bold)
+        return head
+    }
+
+    private func indent(_ entry: WatchBoard.Entry) -> String { String(repeating: "  ", count: min(entry.depth, 4)) }
 
     private func bar(_ entry: WatchBoard.Entry, columns: Int) -> StyledLine {
         ProgressBar(fraction: entry.percent / 100, style: entry.status.style).line(columns: columns)
@@ -71,8 +78,12 @@ struct WatchScreen: Sendable {
             line.append(": \(entry.error ?? entry.message)")
         case .retrying:
             line.append("\(entry.actor ?? "retrying")", .bold)
-            line.append("  \(attempt(entry)) failed, again \(soon(entry.nextAttemptAt))", .yellow)
-            if let error = entry.error { line.append(": \(error)") }
+            line.append("  again \(soon(entry.nextAttemptAt))  ", .yellow)
+            // What the message says of the time gets old.
+            line.append(
+                String(
+                    entry.message.prefix(
+                        upTo: entry.message.firstRange(of: "; next in ")?.lowerBound ?? entry.message.endIndex)))
         case .pending, .running, .unknown:
             if let actor = entry.actor {
                 line.append(actor, .bold)
@@ -83,8 +94,6 @@ struct WatchScreen: Sendable {
         }
         return line
     }
-
-    private func attempt(_ entry: WatchBoard.Entry) -> String { entry.attempt.map { "attempt \($0)" } ?? "an attempt" }
 
     private func soon(_ time: String?) -> String {
         guard let time = time.flatMap(Timestamp.microseconds(parsing:)), time > now else { return "now" }
