@@ -33,6 +33,7 @@ let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
@@ -86,12 +87,22 @@ let package = Package(
                 "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite", "Settings",
                 crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
+        room("Projects", ["Gateways", "Settings", "Sidecars", yams]),
+        room(
+            "Dev",
+            [
+                "AMQP", "CEpoll", "EmbeddedTransports", "Envelopes", "EventLoops", "Gateways", "Projects", "SQLite",
+                "Settings", "Sidecars", "Transports", lifecycle, log,
+            ]),
 
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe",
-            dependencies: ["Crew", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Settings", arguments],
+            dependencies: [
+                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments, log,
+                signals,
+            ],
             swiftSettings: swiftSettings),
 
         // Handlers that show how it's done.
@@ -135,6 +146,8 @@ let package = Package(
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),
+        tests("Projects", ["Gateways"]),
+        tests("Dev", ["EventLoops", "Gateways", "Projects", log]),
         tests(
             "Gateways",
             [

@@ -43,16 +43,30 @@ static const int TROUPE_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
 extern char **environ;
 static inline char **troupe_environment(void) { return environ; }
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Runs a shell command in a process group of its own; it dies with the thread that calls this. Returns its pid, and in
+static const int TROUPE_PIPE_FLAGS = O_CLOEXEC | O_NONBLOCK;
+
+// Declared by glibc for _GNU_SOURCE only.
+int pipe2(int descriptors[2], int flags);
+
+struct troupe_command {
+  const char *program;  // a path
+  char *const *arguments;
+  char *const *environment;
+  const char *folder;  // 0: ours
+  int output, error;   // -1: ours; where not, its input is empty
+};
+
+// Runs a program in a process group of its own; it dies with the thread that calls this. Returns its pid, and in
 // `descriptor` a file descriptor that becomes readable when it has ended; -1 when there is no process.
-static inline int troupe_spawn(const char *command, char *const environment[], int *descriptor) {
-  char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)command, 0};
+static inline int troupe_spawn(const struct troupe_command *command, int *descriptor) {
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child == 0) {
@@ -60,10 +74,20 @@ static inline int troupe_spawn(const char *command, char *const environment[], i
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, 0);
+    // What we ignore, it would ignore, too.
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == parent) execve("/bin/sh", arguments, environment);
+    if (command->output >= 0) {
+      dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+      dup2(command->output, STDOUT_FILENO);
+      dup2(command->error, STDERR_FILENO);
+    }
+    const int is_there = command->folder == 0 || chdir(command->folder) == 0;
+    if (is_there && getppid() == parent) execve(command->program, command->arguments, command->environment);
     _exit(127);
   }
   if (child < 0) return -1;

@@ -8,6 +8,8 @@ public struct Configuration: Sendable {
     public var port = 8080
     /// A YAML file of tools, or a folder of such files.
     public var configPath: String?
+    /// Instead of `configPath`, where somebody else has read the tools; asked again every `configReload`.
+    public var tools: (@Sendable () -> ToolCatalogue)?
     public var configReload = Duration.seconds(5)
     /// Bytes.
     public var maxBody = 16 << 20

@@ -61,12 +61,18 @@ public struct Gateway: Service {
     }
 
     private func readTools() throws(GatewayStartError) -> ToolCatalogue {
+        if let tools = configuration.tools { return tools() }
         guard let path = configuration.configPath else { return ToolCatalogue() }
         do throws(FileErrors) {
             return try ToolCatalogue.read(path)
         } catch {
             throw GatewayStartError(.configuration, "TROUPE_CONFIG_PATH:\n\(error)")
         }
+    }
+
+    private var toolReader: LiveFile<ToolCatalogue>.Reader? {
+        if let tools = configuration.tools { return { tools() } }
+        return configuration.configPath.map(ToolCatalogue.reader)
     }
 
     private func readKeys() throws(GatewayStartError) -> APIKeyTable? {
@@ -120,8 +126,7 @@ public struct Gateway: Service {
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
-        let catalogue = LiveFile(
-            "tools", tools, logger: logger, read: configuration.configPath.map(ToolCatalogue.reader))
+        let catalogue = LiveFile("tools", tools, logger: logger, read: toolReader)
         let router = GatewayRouter(
             store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations,
             pauses: pauses, queues: queues, board: ActorBoard(store: store, queues: queues), hub: hub,

@@ -30,9 +30,12 @@ public actor HTTPClient {
     /// By the address of the easy handle.
     private var numbers: [UInt: UInt64] = [:]
 
+    /// Of streams, until nobody reads them any more.
+    private var bodies: [UInt64: IncomingBody] = [:]
+
     private struct Exchange {
         let transfer: Transfer
-        let continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>
+        let end: (Result<HTTPResponse, HTTPError>) -> Void
     }
 
     public init(on loop: EventLoop, configuration: Configuration = Configuration()) {
@@ -53,11 +56,58 @@ public actor HTTPClient {
         lastNumber += 1
         let number = lastNumber
         let result: Result<HTTPResponse, HTTPError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { begin(number, Exchange(transfer: transfer, continuation: $0)) }
+            await withCheckedContinuation { continuation in
+                begin(number, Exchange(transfer: transfer) { continuation.resume(returning: $0) })
+            }
         } onCancel: {
             Task { await self.cancel(number) }
         }
         return try result.get()
+    }
+
+    /// Sends the request and waits for the head of the response; its body is read as it comes. Cancelling the task ends the exchange at once
+    /// (`cancelled`).
+    public func open(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponseStream {
+        let body = IncomingBody()
+        let transfer = try Transfer(request, certificateAuthorities: configuration.certificateAuthorities, to: body)
+        lastNumber += 1
+        let number = lastNumber
+        bodies[number] = body
+        let head: Result<HTTPResponse, HTTPError> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                body.awaitHead(continuation)
+                begin(number, Exchange(transfer: transfer) { body.end($0) })
+            }
+        } onCancel: {
+            Task { await self.cancel(number) }
+        }
+        do throws(HTTPError) {
+            return HTTPResponseStream(try head.get(), number: number, of: self)
+        } catch {
+            bodies[number] = nil
+            throw error
+        }
+    }
+
+    /// What has come of a stream's body; waits for it. `nil` at its end.
+    func read(_ number: UInt64) async throws(HTTPError) -> [UInt8]? {
+        guard let body = bodies[number] else { return nil }
+        let result: Result<[UInt8]?, HTTPError> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { cancel(number) }
+                body.read(continuation)
+                if body.takePause() { exchanges[number]?.transfer.resume() }
+            }
+        } onCancel: {
+            Task { await self.cancel(number) }
+        }
+        return try result.get()
+    }
+
+    /// Nobody reads it any more.
+    func close(_ number: UInt64) {
+        cancel(number)
+        bodies[number] = nil
     }
 
     /// Everything that may change at an `await` is looked at here, where there is none.
@@ -110,6 +160,6 @@ public actor HTTPClient {
         guard let exchange = exchanges.removeValue(forKey: number) else { return }
         numbers[UInt(bitPattern: exchange.transfer.easy)] = nil
         multi?.remove(exchange.transfer.easy)
-        exchange.continuation.resume(returning: result)
+        exchange.end(result)
     }
 }

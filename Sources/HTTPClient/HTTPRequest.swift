@@ -20,13 +20,16 @@ public struct HTTPRequest: Sendable {
     public var timeout: Duration?
     /// For name look-up, connection and TLS handshake. At least 1 ms.
     public var connectTimeout: Duration
-    /// A longer response body ends the exchange with `tooLarge`.
+    /// Ends the exchange with `timeout` when nothing has come for so long, though nobody kept it from coming; `nil` means no limit. Whole
+    /// seconds, rounded up.
+    public var idleTimeout: Duration?
+    /// A longer response body ends the exchange with `tooLarge`. Streams have no such limit.
     public var maximumResponseBytes: Int
 
     public init(
         _ method: Method = .get, _ url: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
         timeout: Duration? = .seconds(30), connectTimeout: Duration = .seconds(10),
-        maximumResponseBytes: Int = 64 << 20
+        idleTimeout: Duration? = nil, maximumResponseBytes: Int = 64 << 20
     ) {
         self.method = method
         self.url = url
@@ -34,6 +37,7 @@ public struct HTTPRequest: Sendable {
         self.body = body
         self.timeout = timeout
         self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
         self.maximumResponseBytes = maximumResponseBytes
     }
 }

@@ -12,12 +12,18 @@ final class Transfer {
     private var headers = HTTPHeaders()
     private var headerBytes = 0
     private var body: [UInt8] = []
+    /// Gets the body instead.
+    private let stream: IncomingBody?
     private var overflow: String?
 
     /// More header bytes than this are an attack or a mistake.
     private static let maximumHeaderBytes = 256 << 10
 
-    init(_ request: HTTPRequest, certificateAuthorities: String?) throws(HTTPError) {
+    /// - Parameter stream: gets head and body as they come.
+    init(
+        _ request: HTTPRequest, certificateAuthorities: String?, to stream: IncomingBody? = nil
+    ) throws(HTTPError) {
+        self.stream = stream
         target = try RequestTarget(request.url)
         limit = request.maximumResponseBytes
         try Self.check(request)
@@ -42,7 +48,7 @@ final class Transfer {
             throw HTTPError(
                 .invalidRequest, "maximumResponseBytes is \(request.maximumResponseBytes), expected 0 or more")
         }
-        for limit in [request.timeout, request.connectTimeout] {
+        for limit in [request.timeout, request.connectTimeout, request.idleTimeout] {
             guard let limit, limit < .milliseconds(1) else { continue }
             throw HTTPError(.invalidRequest, "a timeout is \(limit), expected at least 1 ms")
         }
@@ -65,6 +71,10 @@ final class Transfer {
         troupe_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.wholeMilliseconds)
         if let timeout = request.timeout {
             troupe_curl_set_long(easy, CURLOPT_TIMEOUT_MS, timeout.wholeMilliseconds)
+        }
+        if let idleTimeout = request.idleTimeout {
+            troupe_curl_set_long(easy, CURLOPT_LOW_SPEED_LIMIT, 1)
+            troupe_curl_set_long(easy, CURLOPT_LOW_SPEED_TIME, (idleTimeout.wholeMilliseconds + 999) / 1000)
         }
         if let certificateAuthorities { troupe_curl_set_string(easy, CURLOPT_CAINFO, certificateAuthorities) }
         troupe_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, explanation)
@@ -118,40 +128,57 @@ final class Transfer {
 
     // MARK: What arrives
 
+    private enum Reception { case taken, notYet, tooMuch }
+
     /// Returning less than `count` tells libcurl to give up.
     private static func received(
         _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int, _ me: UnsafeMutableRawPointer?,
-        _ take: (Transfer, UnsafeRawBufferPointer) -> Bool
+        _ take: (Transfer, UnsafeRawBufferPointer) -> Reception
     ) -> Int {
         guard let me else { return 0 }
         let transfer = Unmanaged<Transfer>.fromOpaque(me).takeUnretainedValue()
-        return take(transfer, UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
+        return switch take(transfer, UnsafeRawBufferPointer(start: bytes, count: count)) {
+        case .taken: count
+        case .notYet: Int(CURL_WRITEFUNC_PAUSE)
+        case .tooMuch: 0
+        }
     }
 
-    private func appendBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// The stream has room again. Not to be called from within libcurl.
+    func resume() { curl_easy_pause(easy, CURLPAUSE_CONT) }
+
+    private func appendBody(_ bytes: UnsafeRawBufferPointer) -> Reception {
+        if let stream { return stream.take(bytes) ? .taken : .notYet }
         guard bytes.count <= limit - body.count else {
             overflow = "the response body is longer than \(limit) bytes"
-            return false
+            return .tooMuch
         }
         body.append(contentsOf: bytes)
-        return true
+        return .taken
     }
 
-    private func appendHeader(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    private func appendHeader(_ bytes: UnsafeRawBufferPointer) -> Reception {
         headerBytes += bytes.count
         guard headerBytes <= Self.maximumHeaderBytes else {
             overflow = "the response's headers are longer than \(Self.maximumHeaderBytes) bytes"
-            return false
+            return .tooMuch
         }
         let line = String(decoding: bytes, as: UTF8.self)
-        guard !line.hasPrefix("HTTP/") else {
+        if line.hasPrefix("HTTP/") {
             // A final status after an interim one (1xx): only its own headers count.
             headers = HTTPHeaders()
-            return true
+        } else if let colon = line.firstIndex(of: ":") {
+            headers.add(name: String(line[..<colon]), value: line[line.index(after: colon)...].trimmingWhiteSpace)
+        } else if let stream, line.allSatisfy(\.isNewline), status >= 200 {
+            stream.begin(HTTPResponse(status: status, headers: headers))
         }
-        guard let colon = line.firstIndex(of: ":") else { return true }
-        headers.add(name: String(line[..<colon]), value: line[line.index(after: colon)...].trimmingWhiteSpace)
-        return true
+        return .taken
+    }
+
+    private var status: Int {
+        var status = 0
+        troupe_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        return status
     }
 
     // MARK: The end
@@ -162,8 +189,6 @@ final class Transfer {
             let words = explanation[0] == 0 ? String(cString: curl_easy_strerror(result)) : String(cString: explanation)
             return .failure(HTTPError(HTTPError.Code(result), "\(words) (\(target.shown))"))
         }
-        var status = 0
-        troupe_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
         return .success(HTTPResponse(status: status, headers: headers, body: body))
     }
 }

@@ -4,12 +4,12 @@ internal import Synchronization
 /// Keeps a file for one process, until that ends, however it ends.
 ///
 /// The lock lies on a file of its own beside it: SQLite has locks of its own on the database.
-final class FileLock: Sendable {
+public final class FileLock: Sendable {
     /// `nil` once it is released.
     private let descriptor: Mutex<Int32?>
 
     /// - Throws: `.inUse`, with the other process' number; `.notPermitted`.
-    init(besides path: String) throws(SQLiteError) {
+    public init(besides path: String) throws(SQLiteError) {
         let lockPath = path + ".lock"
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
@@ -29,7 +29,7 @@ final class FileLock: Sendable {
 
     deinit { release() }
 
-    func release() {
+    public func release() {
         descriptor.withLock { descriptor in
             if let descriptor { close(descriptor) }
             descriptor = nil

@@ -101,6 +101,7 @@ extension Runtime.Failure {
         case .closed, .invalid: "runtime_error"
         case .draining: "draining"
         case .paused: "paused"
+        case .replaced: "replaced"
         case .withdrawn: "withdrawn"
         case .cancelled: "cancelled"
         case .occupied: "occupied"

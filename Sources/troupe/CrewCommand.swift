@@ -28,6 +28,9 @@ struct CrewCommand: AsyncParsableCommand {
               TROUPE_FAN_IN_MAX_GROUP_BYTES  default 15/16 of TROUPE_MAX_MESSAGE_BYTES
 
             Those of every actor hold for all of them: TROUPE_SOCKET_DIR, TROUPE_CONCURRENCY, TROUPE_LOG_LEVEL, ...
+
+              export TROUPE_SOCKET_DIR=/run/happy-end TROUPE_RESULTS_DIR=/var/lib/results
+              troupe crew happy-end
             """
     )
 

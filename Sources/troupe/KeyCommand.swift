@@ -4,7 +4,10 @@ import Gateways
 /// `troupe key`
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "API keys of a gateway.", subcommands: [NewKey.self])
+        commandName: "key", abstract: "API keys of a gateway.",
+        discussion: """
+              troupe key new --name ci --scopes submit,read >> keys.yaml
+            """, subcommands: [NewKey.self])
 }
 
 struct NewKey: AsyncParsableCommand {

@@ -14,6 +14,7 @@ import tempfile
 from urllib.parse import parse_qs, urlsplit
 
 connections = 0
+flooded = 0
 
 
 def reply(status, body=b"", headers=(), reason="OK"):
@@ -69,6 +70,28 @@ async def answer(method, target, headers, body, number, writer):
         for _ in range(int(query["chunks"])):
             writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
             await writer.drain()
+        return b"0\r\n\r\n"
+    if url.path == "/flood":
+        global flooded
+        flooded = 0
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (int(query["chunks"]) << 16))
+        for _ in range(int(query["chunks"])):
+            writer.write(b"x" * 0x10000)
+            await writer.drain()
+            flooded += 0x10000
+        return b""
+    if url.path == "/flooded":
+        return reply(200, str(flooded).encode())
+    if url.path == "/events":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(float(query.get("pause", "0")))
+        for number in range(int(query["count"])):
+            event = b"id: %d\ndata: %d\n\n" % (number, number)
+            writer.write(b"%x\r\n" % len(event) + event + b"\r\n")
+            await writer.drain()
+        if "hold" in query:
+            await asyncio.sleep(float(query["hold"]))
         return b"0\r\n\r\n"
     if url.path == "/large-headers":
         return b"HTTP/1.1 200 OK\r\n" + b"X-Long: %s\r\n" % (b"h" * 60_000) * 8 + b"Content-Length: 0\r\n\r\n"

@@ -426,6 +426,21 @@ struct DeliveryMachineTests {
         #expect(payload["details"]?["message"]?.string == "gone, 3 times in a row")
     }
 
+    @Test func aHandlerThatIsReplacedCostsNoAttempt() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        for _ in 0..<100 {
+            guard case .call([], .zero) = machine.called(.failure(.replaced), now: now) else { throw Unexpected() }
+        }
+        // Crashes beside it count as ever.
+        for _ in 1..<policy.crashAttempts {
+            guard case .call = machine.called(.failure(.closed("gone")), now: now) else { throw Unexpected() }
+        }
+        guard case .call([], .zero) = machine.called(.failure(.replaced), now: now),
+            case .send = machine.called(.failure(.closed("gone")), now: now)
+        else { throw Unexpected() }
+    }
+
     @Test(arguments: [Runtime.Failure.draining, .paused])
     func whatHasNotBegunWhenWeDrainOrPauseGoesBack(reason: Runtime.Failure) throws {
         var machine = machine(Self.body)

@@ -359,6 +359,29 @@ struct RuntimeTests {
         guard case .failure(.closed) = results[1] else { throw Unexpected() }
     }
 
+    @Test func whatAReplacedRuntimeLeavesIsNoCrashAndTheNextOneGetsWhatWaits() async throws {
+        // Each connection is its own process: the first is replaced in the middle of the call, the second answers.
+        let server = ScriptedRuntime([[.raw(event(1))], [.reply(hello)]])
+        let runtime = Runtime(
+            path: server.path, connections: 1, limits: JSONLimits(size: 1 << 20), takesEvents: true,
+            on: EventLoop(name: "test"))
+        @Sendable func call(_ number: UInt64) async -> Result<[UInt8], Runtime.Failure> {
+            await runtime.call([1], as: .init(number)) { _ in
+                runtime.assumeIsolated { $0.beginReplacement() }
+            } permit: {
+                .success(.seconds(10))
+            }
+        }
+        #expect(try await within { await call(0) } == .failure(.replaced))
+        let next = Task { await call(1) }
+        #expect(await !runtime.probe())
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(await runtime.isReachable == false)
+        await runtime.endReplacement()
+        #expect(try await within { await next.value } == .success(hello))
+        unlink(server.path)
+    }
+
     @Test func whatComesBehindTheReplyIsNobodysAndSpoilsNoOtherCall() async throws {
         let behind = [frame("[]"), event(13), frame("[13]")].flatMap(\.self)
         let (events, results) = try await eventful([[.raw(behind), .reply([13])], [.reply(hello)]], times: 2)

@@ -1,40 +1,37 @@
 internal import FoundationEssentials
-internal import Yams
 
 /// A mistake in a file of settings.
-struct FileProblem: Sendable, Hashable, CustomStringConvertible {
-    var file: String
+public struct FileProblem: Sendable, Hashable, CustomStringConvertible {
+    public var file: String
     /// From 1.
-    var line: Int?
+    public var line: Int?
+    /// From 1, in Unicode scalars.
+    public var column: Int?
     /// Holds no secrets.
-    var message: String
+    public var message: String
 
-    var description: String { "\(file)\(line.map { ":\($0)" } ?? ""): \(message)" }
-}
+    public init(file: String, line: Int? = nil, column: Int? = nil, message: String) {
+        self.file = file
+        self.line = line
+        self.column = column
+        self.message = message
+    }
 
-extension FileProblem {
-    /// - Parameter error: of Yams.
-    init(yaml error: any Error, file: String) {
-        switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            self.init(file: file, line: mark.line, message: "is not YAML: \(problem)")
-        case .duplicatedKeysInMapping(let keys, let context):
-            let names = keys.map { "'\($0)'" }.joined(separator: ", ")
-            self.init(file: file, line: context.mark.line, message: "the same key twice: \(names)")
-        default: self.init(file: file, line: nil, message: "is not YAML")
-        }
+    /// `file:line:column: message`, without what is not known.
+    public var description: String {
+        let place = [line, column].compactMap { $0.map { ":\($0)" } }.joined()
+        return "\(file)\(place): \(message)"
     }
 }
 
 /// Every mistake that was found.
-public struct FileErrors: Error, CustomStringConvertible {
-    let problems: [FileProblem]
+public struct FileErrors: Error, Hashable, CustomStringConvertible {
+    public let problems: [FileProblem]
 
-    init(_ problems: [FileProblem]) { self.problems = problems }
+    public init(_ problems: [FileProblem]) { self.problems = problems }
 
-    init(_ file: String, _ message: String) {
-        self.init([FileProblem(file: file, line: nil, message: message)])
+    public init(_ file: String, _ message: String) {
+        self.init([FileProblem(file: file, message: message)])
     }
 
     /// Without their places.
@@ -45,11 +42,27 @@ public struct FileErrors: Error, CustomStringConvertible {
 
 extension String {
     /// The text of a file.
-    init(file path: String) throws(FileErrors) {
+    public init(file path: String) throws(FileErrors) {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw FileErrors(path, "cannot be read")
         }
-        guard let text = String(validating: data, as: UTF8.self) else { throw FileErrors(path, "is not UTF-8") }
+        guard let text = String(validating: data, as: UTF8.self) else { throw FileErrors([.notUTF8(data, path)]) }
         self = text
+    }
+}
+
+extension FileProblem {
+    /// The place of the first byte that no text can have.
+    fileprivate static func notUTF8(_ data: Data, _ file: String) -> FileProblem {
+        var problem = FileProblem(file: file, line: 1, message: "is not UTF-8")
+        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        where String(validating: line, as: UTF8.self) == nil {
+            problem.line = number + 1
+            // The replacement stands where decoding had to give up.
+            let good = String(decoding: line, as: UTF8.self).unicodeScalars.prefix { $0 != "\u{FFFD}" }
+            problem.column = good.count + 1
+            break
+        }
+        return problem
     }
 }

@@ -1,10 +1,10 @@
 /// Cuts a stream of bytes into lines, as it comes. Pure.
-struct LineSplitter: Sendable {
-    struct Line: Sendable, Hashable {
+package struct LineSplitter: Sendable {
+    package struct Line: Sendable, Hashable {
         /// From 1.
-        var number: Int
+        package var number: Int
         /// Without its end; `nil` for one above the limit, which was left out.
-        var bytes: ArraySlice<UInt8>?
+        package var bytes: ArraySlice<UInt8>?
     }
 
     private let limit: Int
@@ -16,9 +16,9 @@ struct LineSplitter: Sendable {
     private var count = 0
 
     /// - Parameter limit: bytes of a line.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
-    mutating func append(_ bytes: some Collection<UInt8>) {
+    package mutating func append(_ bytes: some Collection<UInt8>) {
         if start > 0 {
             buffer.removeFirst(start)
             searched -= start
@@ -28,7 +28,7 @@ struct LineSplitter: Sendable {
     }
 
     /// The next line that is complete; blank ones are counted, but left out.
-    mutating func next() -> Line? {
+    package mutating func next() -> Line? {
         while let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
             let line = take(to: end)
             start = end + 1
@@ -44,7 +44,7 @@ struct LineSplitter: Sendable {
     }
 
     /// What stands behind the last line end, when no more will come.
-    mutating func rest() -> Line? {
+    package mutating func rest() -> Line? {
         defer { start = buffer.count }
         return start < buffer.count || isTooLong ? take(to: buffer.count) : nil
     }

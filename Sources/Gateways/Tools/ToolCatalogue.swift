@@ -1,13 +1,17 @@
+internal import Envelopes
 internal import FoundationEssentials
+public import Yams
 
 /// The tools of this gateway, and its prompts and resources, in the order of their files.
-struct ToolCatalogue: Sendable, Hashable {
+public struct ToolCatalogue: Sendable, Hashable {
     private(set) var tools: [Tool]
     private(set) var prompts: [Prompt]
     private(set) var resources: [Resource]
     private let byName: [String: Tool]
 
-    init(_ tools: [Tool] = [], prompts: [Prompt] = [], resources: [Resource] = []) {
+    public init() { self.init([]) }
+
+    init(_ tools: [Tool], prompts: [Prompt] = [], resources: [Resource] = []) {
         self.tools = tools
         self.prompts = prompts
         self.resources = resources
@@ -15,6 +19,21 @@ struct ToolCatalogue: Sendable, Hashable {
     }
 
     subscript(name: String) -> Tool? { byName[name] }
+
+    /// The names of the tools, in order.
+    public var names: [String] { tools.map(\.name) }
+
+    /// Values for the arguments that a tool needs, to try it out: its own examples where it has any.
+    public func examples(of name: String) -> [(name: String, value: String)] {
+        (byName[name]?.parameters ?? []).filter(\.parameter.isRequired).map { named in
+            let parameter = named.parameter
+            let example = parameter.fallback ?? parameter.options.first
+            return (named.name, example.map { $0.string ?? $0.description } ?? parameter.kind.example)
+        }
+    }
+
+    /// The actors of each tool.
+    public var routes: [String: [String]] { byName.mapValues(\.route) }
 
     func prompt(_ name: String) -> Prompt? { prompts.first { $0.name == name } }
 
@@ -40,6 +59,17 @@ struct ToolCatalogue: Sendable, Hashable {
         return try reader.finish()
     }
 
+    /// Reads what a document that has more in it says of tools.
+    /// - Parameter mapping: with `keys` only.
+    public static func read(_ mapping: Node.Mapping, file: String) -> (ToolCatalogue, [FileProblem]) {
+        var reader = ToolFileReader()
+        reader.read(mapping, file: file)
+        return (reader.catalogue, reader.problems)
+    }
+
+    /// What stands at the top of a file.
+    public static let keys = ToolFileReader.keys
+
     static func reader(_ path: String) -> LiveFile<ToolCatalogue>.Reader {
         { () throws(FileErrors) in try read(path) }
     }
@@ -61,6 +91,18 @@ struct ToolCatalogue: Sendable, Hashable {
         // Kubernetes mounts a ConfigMap's files through names that begin with two dots.
         return names.filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) && !$0.hasPrefix(".") }.sorted().map {
             "\(path)/\($0)"
+        }
+    }
+}
+
+extension ToolParameter.Kind {
+    fileprivate var example: String {
+        switch self {
+        case .string: "..."
+        case .number, .integer: "1"
+        case .boolean: "true"
+        case .array: "[]"
+        case .object: "{}"
         }
     }
 }

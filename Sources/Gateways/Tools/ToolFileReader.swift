@@ -11,7 +11,7 @@ internal import Yams
 ///     resources: [{uri, name, title, description, mimeType, text or file or data}]
 ///
 /// Defaults and named routes hold for the file they stand in.
-struct ToolFileReader {
+struct ToolFileReader: YAMLReading {
     var problems: [FileProblem] = []
     private var tools: [Tool] = []
     var prompts: [Prompt] = []
@@ -19,23 +19,28 @@ struct ToolFileReader {
     private var places: [String: String] = [:]
     private(set) var file = ""
 
+    /// Of a file.
+    static let keys = ["defaults", "routes", "tools", "prompts", "resources"]
+
     mutating func read(_ text: String, file: String) {
         self.file = file
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch {
-            problems.append(FileProblem(yaml: error, file: file))
+        let before = problems.count
+        guard let root = compose(text) else {
+            if problems.count == before { report(nil, "holds nothing") }
             return
         }
-        guard let root else { return report(nil, "holds nothing") }
         guard let mapping = root.mapping else { return report(root, "must be a mapping with 'tools'") }
-        checkKeys(mapping, of: "the file", known: ["defaults", "routes", "tools", "prompts", "resources"])
-        let defaults = readDefaults(mapping["defaults"])
-        let routes = readRoutes(mapping["routes"])
         if mapping["tools"] == nil, mapping["prompts"] == nil, mapping["resources"] == nil {
             report(root, "'tools' is missing, and so are 'prompts' and 'resources'")
         }
+        read(mapping, file: file)
+    }
+
+    mutating func read(_ mapping: Node.Mapping, file: String) {
+        self.file = file
+        checkKeys(mapping, of: "the file", known: Self.keys)
+        let defaults = readDefaults(mapping["defaults"])
+        let routes = readRoutes(mapping["routes"])
         for node in list(mapping["tools"], "'tools'") { readTool(node, defaults: defaults, routes: routes) }
         for node in list(mapping["prompts"], "'prompts'") { readPrompt(node) }
         for node in list(mapping["resources"], "'resources'") { readResource(node) }
@@ -43,8 +48,10 @@ struct ToolFileReader {
 
     func finish() throws(FileErrors) -> ToolCatalogue {
         guard problems.isEmpty else { throw FileErrors(problems) }
-        return ToolCatalogue(tools, prompts: prompts, resources: resources)
+        return catalogue
     }
+
+    var catalogue: ToolCatalogue { ToolCatalogue(tools, prompts: prompts, resources: resources) }
 
     // MARK: Parts of a file
 
@@ -226,24 +233,6 @@ struct ToolFileReader {
 
     // MARK: Values
 
-    /// The elements of a list that may be missing.
-    mutating func list(_ node: Node?, _ label: String) -> [Node] {
-        guard let node, !node.isNull else { return [] }
-        guard let sequence = node.sequence else {
-            report(node, "\(label) must be a list")
-            return []
-        }
-        return Array(sequence)
-    }
-
-    mutating func choice<Value: RawRepresentable & CaseIterable>(_ node: Node?, _ label: String) -> Value?
-    where Value.RawValue == String {
-        guard let node else { return nil }
-        if let value = node.scalar.flatMap({ Value(rawValue: $0.string) }) { return value }
-        report(node, "\(label) must be one of: \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
-        return nil
-    }
-
     private mutating func actors(_ node: Node, _ label: String) -> [String]? {
         guard let sequence = node.sequence, !sequence.isEmpty else {
             report(node, "\(label) must be a list of actors, at least one")
@@ -261,22 +250,6 @@ struct ToolFileReader {
         return actors
     }
 
-    mutating func string(_ node: Node?, _ label: String) -> String? {
-        guard let node else { return nil }
-        guard let text = node.scalar?.string, !node.isNull else {
-            report(node, "\(label) must be a string")
-            return nil
-        }
-        return text
-    }
-
-    mutating func boolean(_ node: Node?, _ label: String) -> Bool? {
-        guard let node else { return nil }
-        if let value = node.bool { return value }
-        report(node, "\(label) must be true or false")
-        return nil
-    }
-
     /// Seconds, or a time span like `5m`.
     private mutating func timeout(_ node: Node?, _ label: String) -> Double? {
         guard let node, !node.isNull else { return nil }
@@ -292,7 +265,7 @@ struct ToolFileReader {
         do throws(YAMLValue.Problem) {
             return try YAMLValue.json(node)
         } catch {
-            problems.append(FileProblem(file: file, line: error.line, message: "\(label): \(error.message)"))
+            report(at: error.mark, "\(label): \(error.message)")
             return nil
         }
     }
@@ -305,18 +278,5 @@ struct ToolFileReader {
             for problem in error.problems { report(node, "\(label): \(problem)") }
             return nil
         }
-    }
-
-    // MARK: Mistakes
-
-    mutating func checkKeys(_ mapping: Node.Mapping, of owner: String, known: [String]) {
-        for (key, _) in mapping {
-            guard let name = key.scalar?.string, !known.contains(name) else { continue }
-            report(key, "\(owner) has the unknown key '\(name)'; known are: \(known.joined(separator: ", "))")
-        }
-    }
-
-    mutating func report(_ node: Node?, _ message: String) {
-        problems.append(FileProblem(file: file, line: node?.mark?.line, message: message))
     }
 }

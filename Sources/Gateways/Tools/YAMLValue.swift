@@ -4,11 +4,11 @@ internal import Yams
 /// YAML nodes as JSON.
 enum YAMLValue {
     struct Problem: Error {
-        let line: Int?
+        let mark: Mark?
         let message: String
 
         init(_ node: Node, _ message: String) {
-            line = node.mark?.line
+            mark = node.mark
             self.message = message
         }
     }
@@ -60,8 +60,4 @@ enum YAMLValue {
             writer.append(string: scalar.string)
         }
     }
-}
-
-extension Node {
-    var isNull: Bool { scalar != nil && tag == Tag(.null) }
 }

@@ -146,6 +146,9 @@ public struct DeliveryMachine: Sendable {
         switch result {
         case .failure(.draining), .failure(.paused):
             return .settle(.requeue)
+        case .failure(.replaced):
+            // Its turn comes when the new process is there.
+            return .call(reports: [], after: .zero)
         case .failure(.withdrawn):
             return .abandon
         case .failure(.cancelled):

@@ -89,7 +89,8 @@ public struct SidecarConfiguration: Sendable {
         if !settings.problems.isEmpty { throw SettingsError(problems: settings.problems) }
     }
 
-    static func isActorName(_ name: String) -> Bool {
+    /// Whether queues and routes can have it.
+    public static func isActorName(_ name: String) -> Bool {
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -1,7 +1,5 @@
-internal import Envelopes
 internal import EventLoops
 internal import Glibc
-internal import HTTPClient
 internal import Logging
 public import Settings
 internal import Synchronization
@@ -29,26 +27,11 @@ public enum SidecarProcess {
     private static func serve(_ configuration: SidecarConfiguration, on loop: EventLoop) async -> Int32 {
         let logger = logger(configuration)
         let transport = RabbitMQTransport(configuration.broker, on: loop, logger: logger)
-        let runtime = Runtime(
-            path: configuration.socketPath, connections: configuration.concurrency,
-            limits: configuration.policy.limits, takesEvents: configuration.takesEvents, on: loop)
-        let metrics = SidecarMetrics(
-            namespace: configuration.metricsNamespace,
-            queue: configuration.broker.queuePrefix + configuration.policy.actorName)
-        for metric in configuration.customMetrics { metric.register(in: metrics.registry) }
-        let reporter = await reporter(configuration, transport, on: loop, logger: logger)
-        let exporter = configuration.traces.map {
-            SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
-        }
-
         let (endings, ending) = AsyncStream<Int32>.makeStream()
         let process = configuration.runtimeCommand.map {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
         }
-        let sidecar = Sidecar(
-            configuration, transport: transport, runtime: runtime, reporter: reporter, metrics: metrics,
-            spans: exporter.map { MessageSpans($0.tracer, configuration.namesAtBroker) }, on: loop, logger: logger
-        ) {
+        let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
                 Task(executorPreference: loop) { await process.replace() }
@@ -59,7 +42,7 @@ public enum SidecarProcess {
                 logger.error("the runtime hangs")
             }
         }
-        let probes = probeServer(sidecar, transport, runtime, metrics.registry, on: loop)
+        let probes = probeServer(sidecar, transport, on: loop)
         if let address = configuration.probeAddress {
             do throws(ProbeServerError) { _ = try await probes.listen(on: address) } catch {
                 print(error: "troupe-sidecar: TROUPE_METRICS_ADDR: \(error)")
@@ -70,7 +53,7 @@ public enum SidecarProcess {
         logger.info("starting", metadata: configuration.summary)
         await transport.connect()
         if let process { Task(executorPreference: loop) { await process.run() } }
-        let serving = Task(executorPreference: loop) { await sidecar.run() }
+        await sidecar.start()
         Task(executorPreference: loop) {
             for await signal in Signals.arrivals(of: [SIGTERM, SIGINT], on: loop) {
                 logger.info("draining", metadata: ["signal": "\(signal)"])
@@ -82,55 +65,16 @@ public enum SidecarProcess {
             code = reason
             break
         }
-        await drain(serving, transport, runtime, grace: configuration.shutdownGrace, on: loop)
+        await sidecar.stop(grace: configuration.shutdownGrace)
         await process?.stop()
-        await exporter?.shutdown(within: .seconds(5))
+        await sidecar.finish()
         await probes.close()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code
     }
 
-    /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the
-    /// rest to the broker.
-    private static func drain(
-        _ serving: Task<Void, Never>, _ transport: RabbitMQTransport, _ runtime: Runtime, grace: Duration,
-        on loop: EventLoop
-    ) async {
-        await transport.stopConsuming()
-        await runtime.drain()
-        let finished = Task(executorPreference: loop) {
-            await serving.value
-            return true
-        }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = await finished.value }
-            group.addTask { await loop.sleep(for: grace) }
-            await group.next()
-            // A task that waits for another does not hear of its own cancellation; the transport's end ends what it
-            // waits for.
-            await transport.shutdown()
-            serving.cancel()
-            // Calls that outlast the grace are the broker's again: waiting for their replies would serve nobody.
-            await runtime.stop()
-            group.cancelAll()
-        }
-    }
-
-    private static func reporter(
-        _ configuration: SidecarConfiguration, _ transport: RabbitMQTransport, on loop: EventLoop, logger: Logger
-    ) async -> any Reporter {
-        if let gateway = configuration.gatewayURL {
-            let reporter = HTTPReporter(
-                to: gateway, key: configuration.gatewayKey, with: HTTPClient(on: loop), on: loop, logger: logger)
-            Task(executorPreference: loop) { await reporter.run() }
-            return reporter
-        }
-        return configuration.reports == .broker ? BrokerReporter(over: transport) : NoReporter()
-    }
-
     private static func probeServer(
-        _ sidecar: Sidecar, _ transport: RabbitMQTransport, _ runtime: Runtime, _ registry: MetricsRegistry,
-        on loop: EventLoop
+        _ sidecar: ServingSidecar, _ transport: RabbitMQTransport, on loop: EventLoop
     ) -> ProbeServer {
         ProbeServer(
             on: loop,
@@ -140,7 +84,7 @@ public enum SidecarProcess {
                     if let impediment = await transport.impediment() {
                         return .init(status: 503, body: impediment + "\n")
                     }
-                    guard await runtime.probe() else {
+                    guard await sidecar.runtime.probe() else {
                         return .init(
                             status: 503, body: "nobody listens on the runtime's socket: is the handler running?\n")
                     }
@@ -148,7 +92,7 @@ public enum SidecarProcess {
                     return .init(body: "ready\n")
                 },
                 "/metrics": {
-                    .init(contentType: "text/plain; version=0.0.4; charset=utf-8", body: registry.exposition())
+                    .init(contentType: "text/plain; version=0.0.4; charset=utf-8", body: sidecar.registry.exposition())
                 },
             ])
     }
@@ -174,10 +118,6 @@ extension SidecarConfiguration {
             "end_actor": "\(policy.isEndActor)", "probes": "\(probeAddress ?? "off")",
             "traces": "\(traces == nil ? "off" : "on")",
         ]
-    }
-
-    fileprivate var namesAtBroker: MessageSpans.Broker {
-        .init(exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
     }
 }
 

@@ -18,6 +18,8 @@ public actor Runtime {
         case draining
         /// The actor is paused and the call had not begun.
         case paused
+        /// We have replaced its process in the middle: no fault of the message.
+        case replaced
         /// Nobody wanted the call any more when its turn came.
         case withdrawn
         /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
@@ -55,6 +57,9 @@ public actor Runtime {
     /// What ends a call that is under way.
     private var cancellations: [CallID: () -> Void] = [:]
     private var isDraining = false
+    private var isBeingReplaced = false
+    /// One more with each process that we know of: what ends with its process is known by it.
+    private var generation = 0
     /// Calls that the runtime was not waited for, and may still be at.
     private var abandoned = 0
     /// Whether the last attempt to connect worked; `nil` before the first.
@@ -103,10 +108,10 @@ public actor Runtime {
             switch await permit() {
             case .success(let limit): timeout = limit
             case .failure(let reason):
-                idle.append(connection)
+                keep(connection)
                 return .failure(reason)
             }
-            let isReused = connection.isReused
+            let (isReused, generation) = (connection.isReused, generation)
             switch await exchange(request, as: id, over: connection, timeout: timeout, onEvent) {
             case .timeout where !isReused && abandoned > 0:
                 abandoned = 0
@@ -118,11 +123,13 @@ public actor Runtime {
                 abandoned += 1
                 return .failure(.cancelled)
             case .reply(let body):
-                idle.append(connection)
+                keep(connection)
                 return .success(body)
             case .oversize(let length):
                 return .failure(
                     .invalid("the runtime's reply has \(length) bytes, at most \(limits.size) are allowed"))
+            case .closed where generation != self.generation:
+                return .failure(.replaced)
             case .closed(afterBytes: 0, hasEmitted: false) where isReused:
                 // It may have closed after the reply before, and our request crossed its good-bye: not a crash. On a
                 // fresh connection there is no such doubt.
@@ -148,14 +155,26 @@ public actor Runtime {
 
     /// Returns once somebody listens on the socket, or `drain` was called.
     public func waitUntilReachable() async {
-        if let connection = await connect(whileClosed: true) { idle.append(connection) }
+        if let connection = await connect(whileClosed: true) { keep(connection) }
     }
+
+    /// Its process is about to be ended, and another to be started. Calls that have not begun wait for that one; those
+    /// that are cut off end with `.replaced`.
+    public func beginReplacement() {
+        isBeingReplaced = true
+        generation += 1
+        abandoned = 0
+        for connection in idle { connection.close() }
+        idle = []
+    }
+
+    /// The old process is gone.
+    public func endReplacement() { isBeingReplaced = false }
 
     /// Whether somebody listens on the socket right now.
     public func probe() -> Bool {
         if freeSlots == 0 && isReachable == true { return true }
-        isReachable =
-            idle.contains { $0.isOpen } || newConnection() != nil
+        isReachable = !isBeingReplaced && (idle.contains { $0.isOpen } || newConnection() != nil)
         return isReachable == true
     }
 
@@ -227,6 +246,11 @@ public actor Runtime {
         admit()
     }
 
+    /// For the next call; not one to a process that is about to go.
+    private func keep(_ connection: RuntimeConnection) {
+        if isBeingReplaced { connection.close() } else { idle.append(connection) }
+    }
+
     private func newConnection() -> RuntimeConnection? {
         RuntimeConnection(path: path, loop: loop, limits: limits, takesEvents: takesEvents)
     }
@@ -244,7 +268,7 @@ public actor Runtime {
         while true {
             // One that has closed while idle has closed itself; this is where it is let go.
             while let connection = idle.popLast() { if connection.isOpen { return connection } }
-            if let connection = newConnection() {
+            if !isBeingReplaced, let connection = newConnection() {
                 isReachable = true
                 return connection
             }

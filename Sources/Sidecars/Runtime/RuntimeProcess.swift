@@ -1,4 +1,3 @@
-internal import CEpoll
 internal import EventLoops
 internal import Glibc
 internal import Logging
@@ -9,10 +8,9 @@ actor RuntimeProcess {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    private let command: String
-    private let environment: [String: String]
+    private let command: ChildProcess.Command
     private let logger: Logger
-    private var process: Int32?
+    private var process: ChildProcess?
     private var isStopping = false
     private var onEnd: (() -> Void)?
 
@@ -20,8 +18,8 @@ actor RuntimeProcess {
     ///   - command: for the shell.
     ///   - environment: the process gets it without the broker's credentials, which no handler needs.
     init(command: String, environment: [String: String], on loop: EventLoop, logger: Logger) {
-        self.command = command
-        self.environment = environment.filter { !$0.key.contains("RABBITMQ") }
+        self.command = ChildProcess.Command(
+            "/bin/sh", ["-c", command], environment: environment.filter { !$0.key.contains("RABBITMQ") })
         self.loop = loop
         self.logger = logger
     }
@@ -46,70 +44,36 @@ actor RuntimeProcess {
     }
 
     /// It hangs: ends it at once, and `run` starts it again.
-    func replace() { signal(SIGKILL) }
+    func replace() { process?.signal(SIGKILL) }
 
     /// Asks it to end, and makes it end after `grace`.
     func stop(grace: Duration = .seconds(5)) async {
         isStopping = true
-        guard process != nil else { return }
-        signal(SIGTERM)
-        let limit = loop.schedule(after: grace) { [weak self] in self?.assumeIsolated { $0.signal(SIGKILL) } }
+        guard let process else { return }
+        process.signal(SIGTERM)
+        let limit = loop.schedule(after: grace) { process.signal(SIGKILL) }
         await withCheckedContinuation { continuation in
-            if process == nil { return continuation.resume() }
+            if self.process == nil { return continuation.resume() }
             onEnd = { continuation.resume() }
         }
         loop.cancel(limit)
     }
 
-    /// To all of its group: the shell, the runtime, what the handler has started.
-    private func signal(_ signal: Int32) {
-        if let process { kill(-process, signal) }
-    }
-
     /// Starts it and returns how it has ended; `nil` when it could not be started.
-    private func ending() async -> String? {
+    private func ending() async -> ChildProcess.Ending? {
         await withCheckedContinuation { continuation in
-            var descriptor: Int32 = -1
-            let process = environment.withCStrings { troupe_spawn(command, $0, &descriptor) }
-            guard process > 0, descriptor >= 0 else { return continuation.resume(returning: nil) }
-            self.process = process
-            logger.info("started the runtime", metadata: ["pid": "\(process)"])
-            loop.watch(descriptor, for: .readable) { [weak self, loop] _ in
-                var status: Int32 = 0
-                guard waitpid(process, &status, WNOHANG) != 0 else { return }
-                loop.unwatch(descriptor)
-                close(descriptor)
+            process = ChildProcess.start(command, on: loop) { [weak self] ending in
                 self?.assumeIsolated { $0.ended() }
-                continuation.resume(returning: Self.words(status))
+                continuation.resume(returning: ending)
             }
+            guard let process else { return continuation.resume(returning: nil) }
+            logger.info("started the runtime", metadata: ["pid": "\(process.pid)"])
         }
     }
 
     private func ended() {
-        // What the handler has started must not outlive it.
-        signal(SIGKILL)
         process = nil
         onEnd?()
         onEnd = nil
-    }
-
-    private static func words(_ status: Int32) -> String {
-        let signal = status & 0x7F
-        return signal == 0 ? "exit code \((status >> 8) & 0xFF)" : "signal \(signal)"
-    }
-}
-
-extension [String: String] {
-    fileprivate func withCStrings<Result>(
-        _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
-    ) -> Result {
-        let strings = map { strdup("\($0.key)=\($0.value)") } + [nil]
-        let list = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: strings.count)
-        list.initialize(from: strings, count: strings.count)
-        defer {
-            for string in strings { free(string) }
-            list.deallocate()
-        }
-        return body(list)
     }
 }

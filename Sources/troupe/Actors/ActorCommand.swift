@@ -23,16 +23,16 @@ struct ActorList: AsyncParsableCommand {
         commandName: "list", abstract: "Shows all that the gateway has heard of.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+    @OptionGroup var options: OutputOptions
 
     func run() async throws {
         let answer = try await gateway.client().send(.get, "/actors")
-        if json { return Output.line(answer.description) }
+        if options.isJSON { return Output.line(answer.description) }
         let actors = answer["actors"]?.elements ?? []
         if actors.isEmpty {
             Output.line("no actors: no sidecar has started yet")
         } else {
-            for line in ActorTable(actors).lines(width: Output.width) { Output.line(line) }
+            for line in ActorTable(actors).lines(width: Terminal.output().columns) { Output.line(line) }
         }
         if let reason = answer["broker"]?["reason"]?.string { Output.note("the broker is away: \(reason)") }
     }
@@ -43,15 +43,15 @@ struct ActorPauseCommand: AsyncParsableCommand {
         commandName: "pause", abstract: "Lets an actor take no deliveries until it is resumed.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "The actor.") var name: String
+    @Argument(help: "The actor.", completion: .actorNames) var name: String
     @Option(help: "Why, for whoever looks.") var reason: String?
-    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+    @OptionGroup var options: OutputOptions
 
     func run() async throws {
         let body = RawJSON(
             object: reason.map { [RawJSON.Member(name: "reason", value: RawJSON(string: $0))] } ?? [])
         let answer = try await gateway.client().send(.post, "/actors/\(name.percentEncoded())/pause", body)
-        Output.line(json ? answer.description : "\(name) is paused")
+        Output.line(options.isJSON ? answer.description : "\(name) is paused")
     }
 }
 
@@ -60,11 +60,11 @@ struct ActorResume: AsyncParsableCommand {
         commandName: "resume", abstract: "Lets a paused actor take deliveries again.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "The actor.") var name: String
-    @Flag(help: "The gateway's answer as it is, for programs.") var json = false
+    @Argument(help: "The actor.", completion: .actorNames) var name: String
+    @OptionGroup var options: OutputOptions
 
     func run() async throws {
         let answer = try await gateway.client().send(.post, "/actors/\(name.percentEncoded())/resume", .emptyObject)
-        Output.line(json ? answer.description : "\(name) is resumed")
+        Output.line(options.isJSON ? answer.description : "\(name) is resumed")
     }
 }

@@ -6,15 +6,12 @@ struct ActorTable {
         "ACTOR", "READY", "IN FLIGHT", "CONSUMERS", "DEAD", "RATE/MIN", "FAILED/MIN", "OLDEST", "STATE")
 
     init(_ actors: [RawJSON]) {
-        let now = Timestamp.microsecondsNow()
         for actor in actors {
             table.append(
                 actor["name"]?.string ?? "", number(actor["ready"]), number(actor["in_flight"]),
                 number(actor["consumers"]), number(actor["dead_letters"]),
                 number(actor["rates"]?["completed_per_minute"]), number(actor["rates"]?["failed_per_minute"]),
-                actor["oldest_at"]?.string.flatMap { Timestamp.microseconds(parsing: $0) }.map {
-                    age(seconds: (now - $0) / 1_000_000)
-                } ?? "-", state(actor))
+                actor["oldest_at"]?.string.flatMap { Age(since: $0)?.text } ?? "-", state(actor))
         }
     }
 
@@ -31,14 +28,4 @@ private func state(_ actor: RawJSON) -> String {
     let since = paused["since"]?.string.map { " since \($0.prefix(19))Z" } ?? ""
     let by = paused["by"]?.string.map { " by \($0)" } ?? ""
     return "paused\(since)\(by)" + (paused["reason"]?.string.map { ": \($0)" } ?? "")
-}
-
-/// In its largest unit: `59s`, `3m`, `2h`, `5d`.
-private func age(seconds: Int64) -> String {
-    switch max(0, seconds) {
-    case let seconds where seconds < 60: "\(seconds)s"
-    case let seconds where seconds < 3600: "\(seconds / 60)m"
-    case let seconds where seconds < 86_400: "\(seconds / 3600)h"
-    case let seconds: "\(seconds / 86_400)d"
-    }
 }

@@ -22,19 +22,19 @@ struct DeadLetterAct {
                 .post, "/dead-letters/\(path)", request(selection, ids: ids, before: start, dryRun: dryRun))
             let report = DeadLetterReport(answer)
             doneCount += report.doneCount
-            if selection.output == .json || dryRun || report.failedCount > 0 {
-                report.show(selection.output, empty: "no dead letters are meant")
+            if selection.options.isJSON || dryRun || report.failedCount > 0 {
+                report.show(selection.options.output, empty: "no dead letters are meant")
             }
             if dryRun { return }
             // What failed is still there, and would be met again.
             if report.failedCount > 0 {
                 Output.note("\(doneCount) \(done), \(report.failedCount) failed")
-                throw ExitCode.failure
+                throw CommandExit.failed.code
             }
             if !report.isMore { break }
             Output.note("\(doneCount) \(done) ...")
         }
-        if selection.output == .json { return }
+        if selection.options.isJSON { return }
         Output.line(doneCount == 0 ? "no dead letters are meant" : "\(doneCount) \(done)")
     }
 
@@ -82,7 +82,7 @@ struct DeadLetterReport {
                 entry["time"]?.string.map { $0.prefix(19) + "Z" } ?? "-",
                 entry["error"]?.string.map { "\(reason) (not sent: \($0))" } ?? reason)
         }
-        for line in table.lines(width: Output.width) { Output.line(line) }
+        for line in table.lines(width: Terminal.output().columns) { Output.line(line) }
         if isMore { Output.note("there are more") }
     }
 }

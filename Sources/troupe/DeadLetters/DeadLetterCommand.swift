@@ -22,7 +22,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
 /// Which dead letters are meant.
 struct DeadLetterOptions: ParsableArguments {
-    @Option(help: "Only those of this actor.")
+    @Option(help: "Only those of this actor.", completion: .actorNames)
     var actor: String?
 
     @Option(help: "Only those whose reason contains this: delivery_limit, rejected, an error's type, ...")
@@ -34,8 +34,7 @@ struct DeadLetterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only those that are newer.", valueName: "age"))
     var newerThan: String?
 
-    @Option(help: "The answer as a table, or as JSON for programs.")
-    var output: OutputFormat = .table
+    @OptionGroup var options: OutputOptions
 
     var isSelective: Bool { [actor, type, olderThan, newerThan].contains { $0 != nil } }
 
@@ -59,7 +58,7 @@ struct DeadLetterList: AsyncParsableCommand {
         let query = (selection.members + [("limit", String(limit))])
             .map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
         let answer = try await gateway.client().send(.get, "/dead-letters?\(query)")
-        DeadLetterReport(answer).show(selection.output, empty: "no dead letters")
+        DeadLetterReport(answer).show(selection.options.output, empty: "no dead letters")
     }
 }
 
@@ -68,7 +67,7 @@ struct DeadLetterShow: AsyncParsableCommand {
         commandName: "show", abstract: "Shows one, with the message as it is.")
 
     @OptionGroup var gateway: GatewayOptions
-    @Argument(help: "Whose dead letter it is.") var actor: String
+    @Argument(help: "Whose dead letter it is.", completion: .actorNames) var actor: String
     @Argument(help: "The envelope's id.") var id: String
 
     func run() async throws {

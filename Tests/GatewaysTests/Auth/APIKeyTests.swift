@@ -60,7 +60,7 @@ struct APIKeyTests {
             - word
             """
         let error = #expect(throws: FileErrors.self) { try APIKeyFileReader.parse(text, file: "k") }
-        let lines = error?.description.split(separator: "\n").map(String.init) ?? []
+        let lines = error?.problems.map { "\($0.file):\($0.line ?? 0): \($0.message)" } ?? []
         for part in [
             "k:1: a key's 'name' must", "k:2: 'hash' of key 'b'", "k:3: key 'c' has a scope",
             "k:4: 'scopes' of key 'd' must be a list of: submit, read, operate, internal",

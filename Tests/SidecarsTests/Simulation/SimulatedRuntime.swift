@@ -17,6 +17,7 @@ struct SimulatedRuntime {
     /// - Parameter call: the number of the call for this one delivery, from 1.
     func answer(_ envelope: Envelope, call: Int) -> Answer {
         let delay = world.strikes(.delayed) ? world.chance.milliseconds(100...4000) : world.chance.milliseconds(0...50)
+        if world.strikes(.handlerReplaced) { return Answer(delay: delay, result: .failure(.replaced)) }
         guard !policy.isEndActor else { return Answer(delay: delay, result: keep(envelope, call: call)) }
         world.inspectCall(of: envelope)
         guard let handler = SimulatedHandler(rawValue: policy.actorName) else { preconditionFailure("no such handler") }

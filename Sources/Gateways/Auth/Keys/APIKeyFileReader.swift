@@ -4,9 +4,9 @@ internal import Yams
 /// Reads API keys, and gathers every mistake, from a YAML list:
 ///
 ///     - {name, hash: "sha256:<64 digits>", scopes: [...], rate: requests per second, streams: number, expires: time}
-struct APIKeyFileReader {
-    private let file: String
-    private var problems: [FileProblem] = []
+struct APIKeyFileReader: YAMLReading {
+    let file: String
+    var problems: [FileProblem] = []
     private var entries: [APIKeyTable.Entry] = []
 
     private static let known = ["name", "hash", "scopes", "rate", "streams", "expires"]
@@ -19,12 +19,8 @@ struct APIKeyFileReader {
 
     static func parse(_ text: String, file: String = "keys.yaml") throws(FileErrors) -> APIKeyTable {
         var reader = APIKeyFileReader(file: file)
-        do {
-            // A file without keys is one: nobody gets in.
-            reader.read(try Yams.compose(yaml: text))
-        } catch {
-            reader.problems.append(FileProblem(yaml: error, file: file))
-        }
+        // A file without keys is one: nobody gets in.
+        reader.read(reader.compose(text))
         guard reader.problems.isEmpty else { throw FileErrors(reader.problems) }
         return APIKeyTable(reader.entries)
     }
@@ -106,9 +102,5 @@ struct APIKeyFileReader {
             rest = rest.dropFirst(2)
         }
         return digest
-    }
-
-    private mutating func report(_ node: Node, _ message: String) {
-        problems.append(FileProblem(file: file, line: node.mark?.line, message: message))
     }
 }

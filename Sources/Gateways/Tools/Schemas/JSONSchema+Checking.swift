@@ -1,8 +1,8 @@
-internal import Envelopes
+package import Envelopes
 
 extension JSONSchema {
     /// What is wrong with a value: the first few problems, none when it fits.
-    func problems(with value: RawJSON) -> [Problem] {
+    package func problems(with value: RawJSON) -> [Problem] {
         var check = JSONSchemaCheck(nodes: nodes)
         check.check(value, Self.root, at: "", depth: 0)
         return check.problems

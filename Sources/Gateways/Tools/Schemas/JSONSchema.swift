@@ -1,9 +1,9 @@
-internal import Envelopes
+package import Envelopes
 
 /// A JSON Schema (draft 2020-12), ready to check values. References lead within the document.
 ///
 /// Nodes lie in one list and name each other by index, so that a schema may contain itself.
-struct JSONSchema: Sendable, Hashable {
+package struct JSONSchema: Sendable, Hashable {
     /// As its author wrote it.
     let json: RawJSON
     let nodes: [Node]
@@ -11,7 +11,7 @@ struct JSONSchema: Sendable, Hashable {
     static let root = 0
 
     /// - Throws: every mistake, and every keyword that isn't checked here: what is written shall hold.
-    init(_ json: RawJSON) throws(JSONSchemaErrors) {
+    package init(_ json: RawJSON) throws(JSONSchemaErrors) {
         var reader = JSONSchemaReader()
         _ = reader.read(json, at: "")
         self.json = json
@@ -96,19 +96,19 @@ struct JSONSchema: Sendable, Hashable {
 }
 
 /// What is wrong with a schema, and where (JSON Pointer).
-struct JSONSchemaErrors: Error, Hashable, CustomStringConvertible {
-    var problems: [JSONSchema.Problem]
-    var description: String { problems.map(\.description).joined(separator: "; ") }
+package struct JSONSchemaErrors: Error, Hashable, CustomStringConvertible {
+    package var problems: [JSONSchema.Problem]
+    package var description: String { problems.map(\.description).joined(separator: "; ") }
 }
 
 extension JSONSchema {
     /// A mistake in a schema, or in a value.
-    struct Problem: Sendable, Hashable, CustomStringConvertible {
+    package struct Problem: Sendable, Hashable, CustomStringConvertible {
         /// JSON Pointer; empty for the whole.
-        var pointer: String
-        var message: String
+        package var pointer: String
+        package var message: String
 
-        var description: String { pointer.isEmpty ? message : "\(pointer): \(message)" }
+        package var description: String { pointer.isEmpty ? message : "\(pointer): \(message)" }
     }
 }
 
