@@ -42,6 +42,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "ActorKit", targets: ["ActorKit"]),
+        .library(name: "TroupeTesting", targets: ["TroupeTesting"]),
         .executable(name: "troupe", targets: ["troupe"]),
         .executable(name: "troupe-sidecar", targets: ["troupe-sidecar"]),
     ],
@@ -95,12 +96,21 @@ let package = Package(
                 "Settings", "Sidecars", "Transports", lifecycle, log,
             ]),
 
+        // For those who write handlers: whole pipelines in their own tests.
+        room(
+            "TroupeTesting",
+            [
+                "ActorKit", "EmbeddedTransports", "Envelopes", "EventLoops", "SQLite", "Settings", "Sidecars",
+                "Transports", log,
+            ]),
+
         .executableTarget(
             name: "troupe-sidecar", dependencies: ["Settings", "Sidecars"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "troupe",
             dependencies: [
-                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments, log,
+                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments,
+                log,
                 signals,
             ],
             swiftSettings: swiftSettings),
@@ -122,6 +132,7 @@ let package = Package(
         tests("PostgreSQL"),
         tests("SQLite", [grdb]),
         tests("Settings"),
+        tests("TroupeTesting", ["ActorKit", "Envelopes"]),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
         tests(
             "Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", log], resources: [.copy("collector.py")]),
