@@ -44,6 +44,8 @@ public actor EmbeddedBroker {
     var trouble: SQLiteError?
     var backoff = Backoff(initial: .milliseconds(50), ceiling: .seconds(2))
     var isTimeToTryAgain = false
+    /// A batch with all that waits, or what is left of it, is on its way.
+    var isTryingAgain = false
     var retryTimer: EventLoop.Timer?
 
     struct Queue {
