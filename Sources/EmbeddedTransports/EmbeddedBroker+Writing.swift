@@ -106,9 +106,7 @@ extension EmbeddedBroker {
         for (name, id) in outcome.declared { enter(name, as: id) }
         note(arrived: outcome.arrived)
         for acknowledgement in batch.acknowledged { resumeSettler(acknowledgement.caller) }
-        for publication in batch.publications {
-            publishers.removeValue(forKey: publication.caller)?.resume(returning: nil)
-        }
+        for publication in batch.publications { resumePublisher(publication.caller) }
         for (order, taken) in zip(batch.takes, outcome.taken) { hand(out: taken, from: order.queue) }
         note(arrived: outcome.buried)
         note(batch, outcome.nextDue)
@@ -159,9 +157,7 @@ extension EmbeddedBroker {
         let rest = batch.parts
         if rest.count > 1 { return parts += rest }
         for order in batch.takes { queues[order.queue]?.machine.failedToTake() }
-        for publication in batch.publications {
-            publishers.removeValue(forKey: publication.caller)?.resume(returning: TransportError(error))
-        }
+        for publication in batch.publications { resumePublisher(publication.caller, TransportError(error)) }
         for acknowledgement in batch.acknowledged { resumeSettler(acknowledgement.caller) }
         if isClosed { return }
         // What is wrong with one message is no trouble for the others.

@@ -77,6 +77,6 @@ struct Measurement {
 
     private var residentMiB: Int {
         let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")
-        return (pages.flatMap { Int($0[1]) } ?? 0) * 4096 >> 20
+        return (pages.flatMap { Int($0[1]) } ?? 0) / 256
     }
 }
