@@ -79,12 +79,12 @@ let package = Package(
             "Sidecars",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
+        room("Crew", ["ActorKit", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "Settings", crypto,
-                hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
+                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite", "Settings",
+                crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
 
         .executableTarget(
@@ -138,8 +138,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", "Sidecars", "Telemetry",
-                "Transports", "troupe", crypto, cryptoExtras, jwt, log,
+                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", "Sidecars",
+                "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
     ],
     swiftLanguageModes: [.v6]

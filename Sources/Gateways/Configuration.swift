@@ -1,12 +1,11 @@
-internal import PostgreSQL
 public import Settings
 internal import Telemetry
 
-/// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport.
+/// The gateway's settings, read once at start. The broker's (`TROUPE_RABBITMQ_*`) belong to the transport, the database's
+/// (`TROUPE_DATABASE_*`) to `GatewayDatabase`.
 public struct Configuration: Sendable {
     public var host = "127.0.0.1"
     public var port = 8080
-    var database: PoolSettings
     /// A YAML file of tools, or a folder of such files.
     public var configPath: String?
     public var configReload = Duration.seconds(5)
@@ -39,18 +38,12 @@ public struct Configuration: Sendable {
     /// As spans name it.
     var broker = MessageSpans.Broker()
 
-    public init(databaseURL: String) {
-        database = PoolSettings(
-            connection: ConnectionSettings(url: databaseURL, applicationName: Self.applicationName))
-    }
-
-    private static let applicationName = "troupe-gateway"
+    public init() {}
 
     /// Reads `TROUPE_*`, `ASYA_*` where that isn't set; mistakes go to `settings.problems`.
     public init(_ settings: inout Settings) {
         host = settings.text("GATEWAY_HOST", default: host)
         port = settings.integer("GATEWAY_PORT", default: port, in: 0...65535)
-        database = PoolSettings(&settings, applicationName: Self.applicationName)
         configPath = settings.text("CONFIG_PATH")
         configReload = settings.duration(
             "CONFIG_RELOAD", default: configReload, in: .milliseconds(100)...(.seconds(3600)))
@@ -80,7 +73,7 @@ public struct Configuration: Sendable {
         mcp = MCPSettings(&settings, toolsAge: configReload)
         auth = AuthSettings(&settings, host: host)
         server = ServerSettings(&settings)
-        traces = TraceSettings(&settings, service: Self.applicationName)
+        traces = TraceSettings(&settings, service: "troupe-gateway")
         mcp.retention = self.retention
         if publishTimeout >= outboxGrace {
             settings.problem(

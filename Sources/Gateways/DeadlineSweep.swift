@@ -8,7 +8,7 @@ internal import Transports
 ///
 /// It writes nothing itself: it reports the end like an actor, so that an end that already waits in the broker comes first.
 struct DeadlineSweep: Sendable {
-    let store: EnvelopeStore
+    let store: any ReportStore
     let transport: any Transport
     /// What actors get to say it themselves.
     let grace: Duration

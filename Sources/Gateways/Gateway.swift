@@ -1,15 +1,15 @@
 internal import EventLoops
 public import Logging
-internal import PostgreSQL
 public import ServiceLifecycle
 internal import Telemetry
 public import Transports
 
 /// The front door: submits envelopes, knows their state, streams their history.
 ///
-/// Any number of gateways may run on one database and one broker.
+/// Any number of gateways may run on one PostgreSQL database and one broker.
 public struct Gateway: Service {
     let configuration: Configuration
+    private let database: GatewayDatabase
     private let transport: any Transport
     private let deadLetters: any DeadLetterQueues
     private let queues: any QueueObserver
@@ -20,11 +20,12 @@ public struct Gateway: Service {
     ///   - transport: shut down by the caller, after `run` has returned.
     ///   - onRunning: called with the ports once requests are answered.
     public init(
-        configuration: Configuration, transport: any Transport, deadLetters: any DeadLetterQueues,
-        queues: any QueueObserver, logger: Logger,
+        configuration: Configuration, database: GatewayDatabase, transport: any Transport,
+        deadLetters: any DeadLetterQueues, queues: any QueueObserver, logger: Logger,
         onRunning: @escaping @Sendable (GatewayPorts) async -> Void = { _ in }
     ) {
         self.configuration = configuration
+        self.database = database
         self.transport = transport
         self.deadLetters = deadLetters
         self.queues = queues
@@ -43,23 +44,20 @@ public struct Gateway: Service {
             "starting",
             metadata: [
                 "host": "\(configuration.host)", "port": "\(configuration.port)", "tools": "\(tools.tools.count)",
-                "pool": "\(configuration.database.size)", "max_body": "\(configuration.maxBody)",
+                "database": "\(database.source)", "max_body": "\(configuration.maxBody)",
                 "traces": "\(configuration.traces == nil ? "off" : "on")",
             ])
-        let loop = EventLoop(name: "gateway-db")
+        let loop = EventLoop(name: "gateway")
         defer { loop.stop() }
         let metrics = GatewayMetrics()
-        var database = configuration.database
-        database.onLend = { metrics.databaseWait.observe($0.inSeconds) }
-        let pool = Pool(database, on: loop)
+        let database = try await database.source.open(on: loop, metrics, logger: logger)
         do {
-            try await checkSchema(pool)
-            try await serve(tools, keys, identity, pool, metrics, loop)
+            try await serve(tools, keys, identity, database, metrics, loop)
         } catch {
-            await pool.close()
+            await database.close()
             throw error
         }
-        await pool.close()
+        await database.close()
     }
 
     private func readTools() throws(GatewayStartError) -> ToolCatalogue {
@@ -88,27 +86,9 @@ public struct Gateway: Service {
         }
     }
 
-    private func checkSchema(_ pool: Pool) async throws {
-        let finding: SchemaVersion.Finding
-        do {
-            finding = try await pool.untilAvailable(patience: .seconds(30)) { error in
-                logger.warning("waiting for the database", metadata: ["error": "\(error)"])
-            } _: { (pool) throws(PostgreSQLError) in
-                try await SchemaVersion.check(pool)
-            }
-        } catch let error as PostgreSQLError {
-            if error.code == .unexpectedResult { throw GatewayStartError(.configuration, error.message) }
-            guard error.isUnavailable else {
-                throw GatewayStartError(.configuration, "TROUPE_DATABASE_URL: the database refused: \(error)")
-            }
-            throw GatewayStartError(.unavailable, "TROUPE_DATABASE_URL: no database for 30 seconds: \(error)")
-        }
-        if let advice = SchemaVersion.advice(for: finding) { throw GatewayStartError(.configuration, advice) }
-    }
-
     private func serve(
-        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?, _ pool: Pool,
-        _ metrics: GatewayMetrics, _ loop: EventLoop
+        _ tools: ToolCatalogue, _ keys: APIKeyTable?, _ identity: TLSFiles.Identity?,
+        _ database: OpenDatabase, _ metrics: GatewayMetrics, _ loop: EventLoop
     ) async throws {
         let auth = AuthServices(configuration.auth, keys, metrics, on: loop, logger: logger)
         try await auth.prepare()
@@ -116,11 +96,9 @@ public struct Gateway: Service {
             SpanExporter($0, on: loop, metrics: metrics.registry, logger: logger)
         }
         let spans = exporter.map { MessageSpans($0.tracer, configuration.broker) }
-        let store = EnvelopeStore(pool: pool)
-        var listener = configuration.database.connection
-        listener.applicationName += "-listener"
+        let store = database.store
         let hub = UpdateHub(
-            listener: NotificationListener(listener, channel: "troupe_envelope_updates", on: loop),
+            news: database.news,
             settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
         let outbox = OutboxPublisher(
             store: store, transport: transport,

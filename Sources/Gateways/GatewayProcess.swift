@@ -14,6 +14,7 @@ public enum GatewayProcess {
     public static func run(_ settings: Settings) async -> Int32 {
         var settings = settings
         var configuration = Configuration(&settings)
+        let database = GatewayDatabase.postgreSQL(&settings)
         let broker = RabbitMQSettings(&settings, connectionName: "troupe-gateway")
         configuration.broker = .init(
             exchange: broker.exchange, queuePrefix: broker.queuePrefix, host: broker.host, port: broker.port)
@@ -32,8 +33,8 @@ public enum GatewayProcess {
         await transport.connect()
         let code = await serve(
             Gateway(
-                configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
-                queues: RabbitMQQueues(broker), logger: logger), logger)
+                configuration: configuration, database: database, transport: transport,
+                deadLetters: RabbitMQDeadLetters(broker), queues: RabbitMQQueues(broker), logger: logger), logger)
         await transport.shutdown()
         logger.info("stopped", metadata: ["code": "\(code)"])
         return code

@@ -1,11 +1,10 @@
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 
 /// Deletes what has ended long ago, a little at a time, so that nobody waits for it.
 struct Retention: Sendable {
-    let store: EnvelopeStore
+    let store: any DeletionStore
     /// `nil`: envelopes stay.
     let age: Duration?
     let metrics: GatewayMetrics
@@ -19,7 +18,7 @@ struct Retention: Sendable {
     /// Runs until the task is cancelled.
     func run() async {
         while !Task.isCancelled {
-            do throws(PostgreSQLError) {
+            do throws(StoreError) {
                 try await store.deleteIdempotencyKeys(olderThan: Self.keyAge)
                 if let age { try await deleteEnded(olderThan: age) }
             } catch {
@@ -29,7 +28,7 @@ struct Retention: Sendable {
         }
     }
 
-    private func deleteEnded(olderThan age: Duration) async throws(PostgreSQLError) {
+    private func deleteEnded(olderThan age: Duration) async throws(StoreError) {
         var place: EnvelopePlace?
         var total = 0
         repeat {

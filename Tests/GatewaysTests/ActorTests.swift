@@ -22,9 +22,11 @@ struct ActorTests {
 
     // MARK: How they are
 
-    @Test("an actor is known when its sidecar has started, with what broker and database know of it")
-    func list() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "an actor is known when its sidecar has started, with what broker and database know of it",
+        arguments: StoreKind.allCases)
+    func list(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             #expect(try await gateway.client.get("/actors")["actors"]?.elements.isEmpty == true)
             #expect(try await gateway.client.get("/actors/a").code == "unknown_actor")
             gateway.queues.set([
@@ -51,9 +53,9 @@ struct ActorTests {
         }
     }
 
-    @Test("a broker that is away leaves nulls and its reason, and the rest")
-    func brokerAway() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a broker that is away leaves nulls and its reason, and the rest", arguments: StoreKind.allCases)
+    func brokerAway(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await introduce("a", to: gateway)
             gateway.queues.set([:], failure: TransportError(.connectionLost, "nobody there"))
             try await Task.sleep(for: .seconds(1.1))
@@ -69,9 +71,9 @@ struct ActorTests {
         }
     }
 
-    @Test("fifty people who watch cost one look a second")
-    func cached() async throws {
-        try await withGateway { gateway, _ in
+    @Test("fifty people who watch cost one look a second", arguments: StoreKind.allCases)
+    func cached(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await introduce("a", to: gateway)
             try await Task.sleep(for: .seconds(1.1))
             let before = gateway.queues.looks
@@ -89,9 +91,11 @@ struct ActorTests {
         }
     }
 
-    @Test("work is where the envelope's turn is; rates are what was reported in five minutes")
-    func work() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "work is where the envelope's turn is; rates are what was reported in five minutes",
+        arguments: StoreKind.allCases)
+    func work(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             for actor in ["a", "b"] { try await introduce(actor, to: gateway) }
             for id in ["e1", "e2", "e3", "e4"] {
                 let answer = try await gateway.client.post(
@@ -126,25 +130,25 @@ struct ActorTests {
             #expect(rates["retried_per_minute"]?.double == 0.2)
             #expect(b["rates"]?["completed_per_minute"]?.double == 0)
 
-            try await database.pool.query("UPDATE envelope_updates SET timestamp = timestamp - interval '6 minutes'")
+            try await database.execute(
+                "UPDATE envelope_updates SET timestamp = \(database.later("timestamp", by: .seconds(-360)))")
             try await Task.sleep(for: .seconds(1.1))
             let later = try await gateway.client.get("/actors/a")
             #expect(later["actor"]?["rates"]?["completed_per_minute"]?.double == 0)
         }
     }
 
-    @Test("where there is more than it looks at, rates are of a shorter time")
-    func manyReports() async throws {
-        try await withDatabase { database in
-            try await database.pool.query(
-                "INSERT INTO envelopes (id, route_actors, status) VALUES ('e', '{a}', 'running')")
-            try await database.pool.query("ALTER TABLE envelope_updates DISABLE TRIGGER ALL")
+    @Test("where there is more than it looks at, rates are of a shorter time", arguments: StoreKind.allCases)
+    func manyReports(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            try await database.insert(1)
+            if kind == .postgreSQL { try await database.execute("ALTER TABLE envelope_updates DISABLE TRIGGER ALL") }
             // 1,000 a second, for four minutes.
-            try await database.pool.query(
+            try await database.execute(
                 """
                 INSERT INTO envelope_updates (envelope_id, status, actor, envelope_state, timestamp)
-                SELECT 'e', 'running', 'a', 'completed', now() - (240000 - n) * interval '1 millisecond'
-                FROM generate_series(1, 240000) n
+                SELECT 'e1', 'running', 'a', 'completed', \(database.later(nil, by: .milliseconds(1), times: "n - 240000"))
+                FROM \(database.numbers(1...240_000))
                 """)
             let rates = try await database.store.rates()
             #expect((45...60).contains(rates.seconds))
@@ -173,7 +177,8 @@ struct ActorTests {
                 """)
             try await database.pool.query("ANALYZE")
             for (sql, index) in [
-                (EnvelopeStore.workSQL, "envelopes_by_status"), (EnvelopeStore.ratesSQL, "envelope_updates_pkey"),
+                (PostgreSQLEnvelopeStore.workSQL, "envelopes_by_status"),
+                (PostgreSQLEnvelopeStore.ratesSQL, "envelope_updates_pkey"),
             ] {
                 let plan = try await database.pool.query("EXPLAIN (ANALYZE) \(sql)").map { try $0.string(0) }
                 let text = plan.joined(separator: "\n")
@@ -188,9 +193,9 @@ struct ActorTests {
 
     // MARK: Paused
 
-    @Test("a pause is told to all, and what it is stands in the answer")
-    func pause() async throws {
-        try await withGateway { gateway, database in
+    @Test("a pause is told to all, and what it is stands in the answer", arguments: StoreKind.allCases)
+    func pause(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await introduce("a b", to: gateway)
             #expect(try await gateway.client.post("/actors/nobody/pause", "").code == "unknown_actor")
             #expect(try await gateway.client.post("/actors/nobody/resume", "").code == "unknown_actor")
@@ -225,11 +230,11 @@ struct ActorTests {
     }
 
     @Test(
-        "while the broker is away it is told when it is back, by whichever gateway lives then; and again while it lasts"
-    )
-    func toldAgain() async throws {
-        try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+        "while the broker is away it is told when it is back, by whichever gateway lives then; and again while it lasts",
+        arguments: StoreKind.allCases)
+    func toldAgain(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let gateway = try await TestGateway.start(database.gateway)
             try await introduce("a", to: gateway)
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             #expect(try await gateway.client.post("/actors/a/pause", "").status == 200)
@@ -237,26 +242,26 @@ struct ActorTests {
             #expect(gateway.transport.pauses().isEmpty)
             try await gateway.stop()
 
-            let next = try await TestGateway.start(database.url)
+            let next = try await TestGateway.start(database.gateway)
             try await eventually("it was forgotten") { next.transport.pauses().joined().map(\.isPaused) == [true] }
             func lookAgain(_ setting: String) async throws {
-                try await database.pool.query("UPDATE actors SET \(setting)")
+                try await database.execute("UPDATE actors SET \(setting)")
                 try await introduce("b", to: next)
                 _ = try await next.client.post("/actors/b/pause", "")
             }
-            try await lookAgain("pause_announced_at = pause_announced_at - interval '11 seconds'")
+            try await lookAgain("pause_announced_at = \(database.later("pause_announced_at", by: .seconds(-11)))")
             try await eventually("it is not repeated") {
                 next.transport.pauses().joined().count { $0.actor == "a" } == 2
             }
             _ = try await next.client.post("/actors/a/resume", "")
             try await eventually("nobody was told") { next.transport.pauses().joined().count { !$0.isPaused } == 1 }
             // Its end is repeated for a day.
-            try await lookAgain("pause_announced_at = pause_announced_at - interval '11 seconds'")
+            try await lookAgain("pause_announced_at = \(database.later("pause_announced_at", by: .seconds(-11)))")
             try await eventually("it is not repeated") { next.transport.pauses().joined().count { !$0.isPaused } == 2 }
             try await lookAgain(
                 """
-                pause_announced_at = pause_announced_at - interval '11 seconds',
-                pause_decided_at = pause_decided_at - interval '25 hours'
+                pause_announced_at = \(database.later("pause_announced_at", by: .seconds(-11))),
+                pause_decided_at = \(database.later("pause_decided_at", by: .seconds(-25 * 3600)))
                 """)
             try await Task.sleep(for: .milliseconds(300))
             #expect(next.transport.pauses().joined().count { !$0.isPaused } == 2)
@@ -264,9 +269,11 @@ struct ActorTests {
         }
     }
 
-    @Test("a sidecar that starts is told last whether its actor is paused, also when it is not")
-    func starting() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "a sidecar that starts is told last whether its actor is paused, also when it is not",
+        arguments: StoreKind.allCases)
+    func starting(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             for actor in ["a", "b"] { try await introduce(actor, to: gateway) }
             _ = try await gateway.client.post("/actors/a/pause", "")
             for (actor, inbox) in [("a", "a.2"), ("b", "b.2")] {

@@ -111,9 +111,9 @@ struct BadInputTests {
         }
     }
 
-    @Test("reports")
-    func reports() async throws {
-        try await withGateway { gateway, _ in
+    @Test("reports", arguments: StoreKind.allCases)
+    func reports(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let cases = [
                 ("progress", "", "invalid_json"), ("progress", "[]", "invalid_report"),
@@ -140,9 +140,9 @@ struct BadInputTests {
         }
     }
 
-    @Test("bytes that are no UTF-8, and NUL escapes")
-    func encodings() async throws {
-        try await withGateway { gateway, _ in
+    @Test("bytes that are no UTF-8, and NUL escapes", arguments: StoreKind.allCases)
+    func encodings(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let notUTF8 = Array(#"{"route":{"actors":["a"]},"payload":""#.utf8) + [0xC3, 0x28] + Array(#""}"#.utf8)
             let answer = try await gateway.client.send("POST", "/envelopes", body: notUTF8)
             #expect(answer.status == 400)

@@ -16,14 +16,15 @@ struct CancelTests {
         try await gateway.client.send("POST", "/envelopes/\(id)/cancel")
     }
 
-    private func statuses(_ database: TestDatabase) async throws -> [String: String] {
-        try await database.pool.query("SELECT id, status FROM envelopes").reduce(into: [:]) {
-            $0[try $1.string(0)] = try $1.string(1)
+    private func statuses(_ database: any TestStore) async throws -> [String: String] {
+        let rows = try await database.texts("SELECT id || ' ' || status FROM envelopes").map {
+            $0.split(separator: " ")
         }
+        return Dictionary(uniqueKeysWithValues: rows.map { (String($0[0]), String($0[1])) })
     }
 
-    private func cancellations(_ database: TestDatabase) async throws -> Set<String> {
-        Set(try await database.pool.query("SELECT envelope_id FROM cancellations").map { try $0.string(0) })
+    private func cancellations(_ database: any TestStore) async throws -> Set<String> {
+        Set(try await database.texts("SELECT envelope_id FROM cancellations"))
     }
 
     private func child(_ id: String, of parent: String) -> FanOutChild {
@@ -38,9 +39,9 @@ struct CancelTests {
             currentActorIndex: 1)
     }
 
-    @Test("ends an envelope at once, its stream with it, and tells all sidecars")
-    func cancel() async throws {
-        try await withGateway { gateway, database in
+    @Test("ends an envelope at once, its stream with it, and tells all sidecars", arguments: StoreKind.allCases)
+    func cancel(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "e")
             let stream = try await gateway.client.events("/envelopes/e/stream")
             gateway.transport.report(report(.progress, "e", "processing", event: "1"))
@@ -67,9 +68,9 @@ struct CancelTests {
         }
     }
 
-    @Test("is refused for what has ended otherwise, and for what isn't there")
-    func refused() async throws {
-        try await withGateway { gateway, database in
+    @Test("is refused for what has ended otherwise, and for what isn't there", arguments: StoreKind.allCases)
+    func refused(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             for status in ["succeeded", "failed"] {
                 try await submit(gateway, status)
                 _ = try await gateway.client.post("/envelopes/\(status)/final", #"{"status":"\#(status)"}"#)
@@ -85,9 +86,9 @@ struct CancelTests {
         }
     }
 
-    @Test("takes all that has come out of it by fan-out, as far as it hasn't ended")
-    func family() async throws {
-        try await withGateway { gateway, database in
+    @Test("takes all that has come out of it by fan-out, as far as it hasn't ended", arguments: StoreKind.allCases)
+    func family(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "p")
             try await submit(gateway, "other")
             _ = try await database.store.register([
@@ -112,9 +113,9 @@ struct CancelTests {
         }
     }
 
-    @Test("ends also where envelopes name each other as parents")
-    func cycle() async throws {
-        try await withGateway { gateway, database in
+    @Test("ends also where envelopes name each other as parents", arguments: StoreKind.allCases)
+    func cycle(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             _ = try await database.store.register([child("a", of: "b"), child("b", of: "a"), child("c", of: "c")])
             #expect(try await cancel(gateway, "a").status == 200)
             #expect(try await cancel(gateway, "c").status == 200)
@@ -122,9 +123,11 @@ struct CancelTests {
         }
     }
 
-    @Test("children that become known only later are cancelled at once, and their children, and sidecars told")
-    func lateChildren() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "children that become known only later are cancelled at once, and their children, and sidecars told",
+        arguments: StoreKind.allCases)
+    func lateChildren(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "p")
             _ = try await cancel(gateway, "p")
             // In one batch, as after an outage.
@@ -152,7 +155,7 @@ struct CancelTests {
             let cancelling = try await database.pool.withConnection { connection in
                 try await connection.withTransaction { connection in
                     try await connection.query(
-                        EnvelopeStore.registerSQL, store.registerParameters([self.child("p-1", of: "p")]))
+                        PostgreSQLEnvelopeStore.registerSQL, store.registerParameters([self.child("p-1", of: "p")]))
                     let cancelling = Task { try await store.cancel("p") }
                     // It has looked, and waits: it can't have seen the child.
                     try await Task.sleep(for: .milliseconds(300))
@@ -164,9 +167,9 @@ struct CancelTests {
         }
     }
 
-    @Test("what waits for its start never starts, and no sidecar needs to hear of it")
-    func waiting() async throws {
-        try await withGateway { gateway, database in
+    @Test("what waits for its start never starts, and no sidecar needs to hear of it", arguments: StoreKind.allCases)
+    func waiting(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "e", #","delay_ms":300"#)
             #expect(try await cancel(gateway, "e")["status"]?.string == "cancelled")
             #expect(try await database.outboxLength() == 0)
@@ -176,10 +179,12 @@ struct CancelTests {
         }
     }
 
-    @Test("while the broker is away it is done at once, and told when it is back, whichever gateway lives then")
-    func brokerAway() async throws {
-        try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+    @Test(
+        "while the broker is away it is done at once, and told when it is back, whichever gateway lives then",
+        arguments: StoreKind.allCases)
+    func brokerAway(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let gateway = try await TestGateway.start(database.gateway)
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             try await submit(gateway, "e")
             #expect(try await cancel(gateway, "e").status == 200)
@@ -195,15 +200,17 @@ struct CancelTests {
             try await submit(gateway, "g")
             #expect(try await cancel(gateway, "g").status == 200)
             try await gateway.stop()
-            let next = try await TestGateway.start(database.url)
+            let next = try await TestGateway.start(database.gateway)
             try await eventually("it was forgotten") { next.transport.cancellations() == [["g"]] }
             try await next.stop()
         }
     }
 
-    @Test("whoever still reports on it is told again, not each time; a dead end is told no more")
-    func toldAgain() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "whoever still reports on it is told again, not each time; a dead end is told no more",
+        arguments: StoreKind.allCases)
+    func toldAgain(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "e")
             _ = try await cancel(gateway, "e")
             try await eventually("nobody was told") { gateway.transport.cancellations().count == 1 }
@@ -212,7 +219,7 @@ struct CancelTests {
             try await Task.sleep(for: .milliseconds(200))
             #expect(gateway.transport.cancellations().count == 1)
 
-            try await database.pool.query("UPDATE cancellations SET announced_at = now() - interval '6 s'")
+            try await database.execute("UPDATE cancellations SET announced_at = \(database.ago(.seconds(6)))")
             for number in 5..<10 { gateway.transport.report(report(.progress, "e", "received", event: "\(number)")) }
             try await eventually("not told again") { gateway.transport.cancellations() == [["e"], ["e"]] }
 
@@ -225,35 +232,33 @@ struct CancelTests {
         }
     }
 
-    @Test("many at once are told in messages of 500; rows of 60 days and older go")
-    func many() async throws {
-        try await withDatabase { database in
-            try await database.pool.query(
-                """
-                INSERT INTO envelopes (id, route_actors, status, parent_id)
-                SELECT 'p-' || n, '{a}', 'running', 'p' FROM generate_series(1, 1200) n
-                """)
-            try await database.pool.query(
-                "INSERT INTO envelopes (id, route_actors, status) VALUES ('p', '{a}', 'running'), ('old', '{a}', 'cancelled')"
-            )
-            try await database.pool.query(
-                "INSERT INTO cancellations VALUES ('old', now() - interval '61 days', now() - interval '61 days')")
-            let gateway = try await TestGateway.start(database.url)
-            #expect(try await cancel(gateway, "p").status == 200)
+    @Test("many at once are told in messages of 500; rows of 60 days and older go", arguments: StoreKind.allCases)
+    func many(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            try await database.insert(1, prefix: "p")
+            try await database.insert(1200, prefix: "p1-", parent: "p1")
+            try await database.insert(1, prefix: "old")
+            try await database.execute("UPDATE envelopes SET status = 'cancelled' WHERE id = 'old1'")
+            let longAgo = database.ago(.seconds(61 * 86_400))
+            try await database.execute("INSERT INTO cancellations VALUES ('old1', \(longAgo), \(longAgo))")
+            let gateway = try await TestGateway.start(database.gateway)
+            #expect(try await cancel(gateway, "p1").status == 200)
             try await eventually("not all were told") {
                 Set(gateway.transport.cancellations().joined()).count == 1201
             }
             #expect(gateway.transport.cancellations().map(\.count) == [500, 500, 201])
-            try await eventually("the old row stays") { try await !cancellations(database).contains("old") }
+            try await eventually("the old row stays") { try await !cancellations(database).contains("old1") }
             try await gateway.stop()
         }
     }
 
     // MARK: Sidecars that start
 
-    @Test("a sidecar that starts is told what is in force, and told also when that is nothing")
-    func requests() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "a sidecar that starts is told what is in force, and told also when that is nothing",
+        arguments: StoreKind.allCases)
+    func requests(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             func ask(_ inbox: String) {
                 let request = ControlRequest(actor: "a", inbox: inbox)
                 gateway.transport.deliver(request.encoded(), from: .controlRequests)
@@ -261,15 +266,13 @@ struct CancelTests {
             ask("first")
             try await eventually("no answer") { gateway.transport.cancellations(to: .controlInbox("first")) == [[]] }
 
-            try await database.pool.query(
-                """
-                INSERT INTO envelopes (id, route_actors, status)
-                SELECT 'e' || n, '{a}', 'cancelled' FROM generate_series(1, 10100) n
-                """)
-            try await database.pool.query(
+            try await database.insert(10_100)
+            try await database.execute("UPDATE envelopes SET status = 'cancelled'")
+            try await database.execute(
                 """
                 INSERT INTO cancellations
-                SELECT 'e' || n, now() - n * interval '1 minute', now() FROM generate_series(1, 10100) n
+                SELECT 'e' || n, \(database.later(nil, by: .seconds(-60), times: "n")), \(database.later(by: .zero))
+                FROM \(database.numbers(1...10_100))
                 """)
             gateway.transport.deliver(Array("nonsense".utf8), from: .controlRequests)
             ask("second")

@@ -9,7 +9,7 @@ struct DatabaseAwayTests {
     func awayAndBack() async throws {
         try await withDatabase { database in
             let proxy = try TCPProxy(to: database.url)
-            let gateway = try await TestGateway.start(proxy.url) { $0.keepAlive = .milliseconds(300) }
+            let gateway = try await TestGateway.start(.of(proxy.url)) { $0.keepAlive = .milliseconds(300) }
             let client = gateway.client
             #expect(
                 try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#).status == 202)
@@ -48,7 +48,7 @@ struct DatabaseAwayTests {
     func controlRequests() async throws {
         try await withDatabase { database in
             let proxy = try TCPProxy(to: database.url)
-            let gateway = try await TestGateway.start(proxy.url)
+            let gateway = try await TestGateway.start(.of(proxy.url))
             proxy.stop()
             let request = ControlRequest(actor: "a", inbox: "i").encoded()
             gateway.transport.deliver(request, from: .controlRequests)

@@ -26,9 +26,9 @@ struct DeadLetterNoticeTests {
         }
     }
 
-    @Test("fail their envelope with the reason, once")
-    func fails() async throws {
-        try await withGateway { gateway, _ in
+    @Test("fail their envelope with the reason, once", arguments: StoreKind.allCases)
+    func fails(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway, "e")
             let letter = DeadLetter(actor: "b", reason: "delivery_limit")
             for _ in 0..<2 { gateway.transport.deliver(message("e"), from: .deadLetterNotices, deadLetter: letter) }
@@ -48,9 +48,9 @@ struct DeadLetterNoticeTests {
         }
     }
 
-    @Test("change nothing that has ended; a cancelled one needs no more telling")
-    func ended() async throws {
-        try await withGateway { gateway, database in
+    @Test("change nothing that has ended; a cancelled one needs no more telling", arguments: StoreKind.allCases)
+    func ended(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway, "done")
             _ = try await gateway.client.post("/envelopes/done/final", #"{"status":"succeeded"}"#)
             try await submit(gateway, "cancelled")
@@ -62,13 +62,13 @@ struct DeadLetterNoticeTests {
             try await eventually("not acknowledged") { gateway.transport.acknowledgedCount == 2 }
             #expect(try await gateway.client.get("/envelopes/done")["status"]?.string == "succeeded")
             #expect(try await gateway.client.get("/envelopes/cancelled")["status"]?.string == "cancelled")
-            #expect(try await database.pool.query("SELECT FROM cancellations").isEmpty)
+            #expect(try await database.count("SELECT count(*) FROM cancellations") == 0)
         }
     }
 
-    @Test("of children and strangers, without a reason, and what is no envelope")
-    func odd() async throws {
-        try await withGateway { gateway, _ in
+    @Test("of children and strangers, without a reason, and what is no envelope", arguments: StoreKind.allCases)
+    func odd(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let letter = DeadLetter(actor: "b", reason: "no envelope")
             for body in ["", "{", "[]", #"{"id":7}"#, "\u{0}"] {
                 gateway.transport.deliver(Array(body.utf8), from: .deadLetterNotices, deadLetter: letter)
@@ -90,9 +90,9 @@ struct DeadLetterNoticeTests {
         }
     }
 
-    @Test("whose envelope is nested as deep as any sidecar may be set to take")
-    func deep() async throws {
-        try await withGateway { gateway, _ in
+    @Test("whose envelope is nested as deep as any sidecar may be set to take", arguments: StoreKind.allCases)
+    func deep(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway, "e")
             let payload = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
             let body = #"{"id":"e","route":{"actors":["a","b"]},"payload":\#(payload)}"#
@@ -105,9 +105,11 @@ struct DeadLetterNoticeTests {
         }
     }
 
-    @Test("from before a replay that is known already say nothing of the envelope any more")
-    func replayed() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "from before a replay that is known already say nothing of the envelope any more", arguments: StoreKind.allCases
+    )
+    func replayed(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway, "e")
             var reopened = StatusReport(
                 kind: .reopened, eventID: "r1", envelopeID: "e", status: "running", actors: ["a", "b"],

@@ -58,12 +58,12 @@ struct DeadLetterTests {
         let logger = Logger(label: unique) { _ in SwiftLogNoOpLogHandler() }
         let transport = RabbitMQTransport(broker, on: EventLoop(name: unique), logger: logger)
         try await withDatabase { database in
-            var configuration = Configuration(databaseURL: database.url)
+            var configuration = Configuration()
             configuration.port = 0
             let (ports, port) = AsyncStream<GatewayPorts>.makeStream()
             let gateway = Gateway(
-                configuration: configuration, transport: transport, deadLetters: RabbitMQDeadLetters(broker),
-                queues: RabbitMQQueues(broker), logger: logger
+                configuration: configuration, database: database.gateway, transport: transport,
+                deadLetters: RabbitMQDeadLetters(broker), queues: RabbitMQQueues(broker), logger: logger
             ) { port.yield($0) }
             let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
             let running = Task { try await group.run() }

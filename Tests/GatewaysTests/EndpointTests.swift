@@ -6,9 +6,9 @@ import Testing
 
 @Suite("Endpoints", .serialized)
 struct EndpointTests {
-    @Test("a submitted envelope is accepted, sent complete, and known")
-    func submit() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a submitted envelope is accepted, sent complete, and known", arguments: StoreKind.allCases)
+    func submit(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let payload = #"{"b":12345678901234567890, "a":1e400,"a":"\u0000 é"}"#
             let answer = try await gateway.client.post(
                 "/envelopes",
@@ -49,11 +49,11 @@ struct EndpointTests {
         }
     }
 
-    @Test("the caller's trace is continued, its headers win")
-    func trace() async throws {
+    @Test("the caller's trace is continued, its headers win", arguments: StoreKind.allCases)
+    func trace(kind: StoreKind) async throws {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         let other = "00-11111111111111111111111111111111-2222222222222222-00"
-        try await withGateway { gateway, _ in
+        try await withGateway(kind) { gateway, _ in
             let body = #"{"id":"one","route":{"actors":["a"]},"payload":1}"#
             _ = try await gateway.client.post("/envelopes", body, headers: ["traceparent": parent])
             let own = #"{"id":"two","route":{"actors":["a"]},"payload":1,"headers":{"traceparent":"\#(other)"}}"#
@@ -70,9 +70,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("a deadline comes from a timeout or as it is")
-    func deadline() async throws {
-        try await withGateway { gateway, database in
+    @Test("a deadline comes from a timeout or as it is", arguments: StoreKind.allCases)
+    func deadline(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             func submit(_ id: String, _ more: String) async throws -> TestClient.Answer {
                 _ = try await gateway.client.post(
                     "/envelopes", #"{"id":"\#(id)","route":{"actors":["a"]},"payload":1,\#(more)}"#)
@@ -89,7 +89,7 @@ struct EndpointTests {
             #expect(gateway.transport.messages(of: "timed")[0].contains(#""deadline":"20"#))
 
             _ = try await submit("past", #""deadline":"2031-05-06T07:08:09Z""#)
-            try await database.pool.query("UPDATE envelopes SET deadline = now() WHERE id = 'past'")
+            try await database.execute("UPDATE envelopes SET deadline = \(database.ago(.zero)) WHERE id = 'past'")
             #expect(try await gateway.client.get("/envelopes/past/active").status == 410)
             #expect(try await gateway.client.get("/envelopes/timed/active").text == #"{"active":true}"#)
             let unknown = try await gateway.client.get("/envelopes/nobody/active")
@@ -98,9 +98,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("progress and final move an envelope to its end, once")
-    func reports() async throws {
-        try await withGateway { gateway, _ in
+    @Test("progress and final move an envelope to its end, once", arguments: StoreKind.allCases)
+    func reports(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             func progress(_ status: String, _ index: Int) async throws -> TestClient.Answer {
@@ -136,9 +136,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("a result of 10 MiB goes through final, GET and the stream")
-    func largeResult() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a result of 10 MiB goes through final, GET and the stream", arguments: StoreKind.allCases)
+    func largeResult(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let result = "[" + String(repeating: "\"0123456789abcdef\",", count: (10 << 20) / 16) + "\n1]"
             let answer = try await gateway.client.post(
@@ -150,9 +150,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("a payload of 10 MiB is accepted and sent")
-    func largePayload() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a payload of 10 MiB is accepted and sent", arguments: StoreKind.allCases)
+    func largePayload(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let payload = "\"" + String(repeating: "x", count: 10 << 20) + "\""
             let answer = try await gateway.client.post(
                 "/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":\#(payload)}"#)
@@ -163,9 +163,11 @@ struct EndpointTests {
         }
     }
 
-    @Test("a client that asks before it sends a large body is told to go on, or that it is too large")
-    func expectContinue() async throws {
-        try await withGateway {
+    @Test(
+        "a client that asks before it sends a large body is told to go on, or that it is too large",
+        arguments: StoreKind.allCases)
+    func expectContinue(kind: StoreKind) async throws {
+        try await withGateway(kind) {
             $0.maxBody = 4096
         } _: { gateway, _ in
             let port = gateway.client.port
@@ -190,9 +192,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("children of a fan-out are registered once, listed, and sent nowhere")
-    func children() async throws {
-        try await withGateway { gateway, _ in
+    @Test("children of a fan-out are registered once, listed, and sent nowhere", arguments: StoreKind.allCases)
+    func children(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             for body in [
                 #"{"id":"p-1","parent_id":"p","actors":["a","b"],"current":1}"#,
@@ -214,8 +216,8 @@ struct EndpointTests {
         }
     }
 
-    @Test("a tool call checks arguments, fills in defaults and sends them")
-    func tools() async throws {
+    @Test("a tool call checks arguments, fills in defaults and sends them", arguments: StoreKind.allCases)
+    func tools(kind: StoreKind) async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "tools-\(UUID().uuidString).yaml")
         try Data(
             """
@@ -226,7 +228,7 @@ struct EndpointTests {
             """.utf8
         ).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        try await withGateway {
+        try await withGateway(kind) {
             $0.configPath = file.path
         } _: { gateway, _ in
             let client = gateway.client
@@ -274,9 +276,9 @@ struct EndpointTests {
         }
     }
 
-    @Test("health, readiness, metrics")
-    func health() async throws {
-        try await withGateway { gateway, _ in
+    @Test("health, readiness, metrics", arguments: StoreKind.allCases)
+    func health(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             #expect(try await client.get("/health").text == "OK")
             let head = try await client.send("HEAD", "/health")

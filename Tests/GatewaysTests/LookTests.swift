@@ -28,16 +28,16 @@ struct LookTests {
 
     // MARK: Lists
 
-    @Test("lists filter by status, actor, tool, parent and time")
-    func filters() async throws {
-        try await withGateway { gateway, database in
+    @Test("lists filter by status, actor, tool, parent and time", arguments: StoreKind.allCases)
+    func filters(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             for id in ["one", "two", "three"] { try await submit(client, id) }
             try await report(client, "one", "received", 1, at: 1)
             try await report(client, "two", "failed", 1, at: 1)
-            try await database.pool.query("UPDATE envelopes SET tool = 'caption' WHERE id = 'three'")
-            try await database.pool.query(
-                "UPDATE envelopes SET created_at = now() - interval '2 days' WHERE id = 'two'")
+            try await database.execute("UPDATE envelopes SET tool = 'caption' WHERE id = 'three'")
+            try await database.execute(
+                "UPDATE envelopes SET created_at = \(database.ago(.seconds(2 * 86_400))) WHERE id = 'two'")
             for number in 1...3 {
                 _ = try await client.post("/envelopes", #"{"id":"one-\#(number)","parent_id":"one","actors":["b"]}"#)
             }
@@ -67,9 +67,9 @@ struct LookTests {
         }
     }
 
-    @Test("pages show each envelope once while others come in", arguments: ["desc", "asc"])
-    func pages(order: String) async throws {
-        try await withGateway { gateway, _ in
+    @Test("pages show each envelope once while others come in", arguments: ["desc", "asc"], StoreKind.allCases)
+    func pages(order: String, kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             let known = (0..<25).map { "known\($0)" }
             for id in known { try await submit(client, id) }
@@ -92,12 +92,15 @@ struct LookTests {
 
     // MARK: One
 
-    @Test("an envelope tells its steps with their times and attempts, and how its children do")
-    func steps() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "an envelope tells its steps with their times and attempts, and how its children do",
+        arguments: StoreKind.allCases)
+    func steps(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             try await submit(client, "e")
-            try await database.pool.query("UPDATE envelope_updates SET reported_at = '2026-11-21T10:00:00Z'")
+            let submitted = try #require(Timestamp.microseconds(parsing: "2026-11-21T10:00:00Z"))
+            try await database.execute("UPDATE envelope_updates SET reported_at = \(database.moment(submitted))")
             try await report(client, "e", "received", 0, at: 2)
             try await report(client, "e", "processing", 0, at: 3)
             try await report(client, "e", "retrying", 0, at: 5, #","error":"timeout: 2 s""#)
@@ -127,9 +130,9 @@ struct LookTests {
         }
     }
 
-    @Test("the history comes in pages")
-    func history() async throws {
-        try await withGateway { gateway, _ in
+    @Test("the history comes in pages", arguments: StoreKind.allCases)
+    func history(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             try await submit(client, "e")
             for second in 1...5 { try await report(client, "e", "received", 0, at: second) }
@@ -147,9 +150,9 @@ struct LookTests {
 
     // MARK: The result
 
-    @Test("the result comes byte for byte, once it is there")
-    func result() async throws {
-        try await withGateway { gateway, _ in
+    @Test("the result comes byte for byte, once it is there", arguments: StoreKind.allCases)
+    func result(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             let bytes = #"{"b" : 1e400, "a":"\u0000","a": 12345678901234567890}"#
             try await submit(client, "e")
@@ -170,9 +173,9 @@ struct LookTests {
         }
     }
 
-    @Test("who waits for a result gets it when it comes, or hears that it has not")
-    func waiting() async throws {
-        try await withGateway { gateway, _ in
+    @Test("who waits for a result gets it when it comes, or hears that it has not", arguments: StoreKind.allCases)
+    func waiting(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             try await submit(client, "e")
             let begin = ContinuousClock.now

@@ -46,11 +46,11 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("what happens from now on, as the filter says, resumed on another gateway")
-    func filtered() async throws {
-        try await withGateway { gateway, database in
+    @Test("what happens from now on, as the filter says, resumed on another gateway", arguments: StoreKind.allCases)
+    func filtered(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
-            let other = try await TestGateway.start(database.url, transport: gateway.transport)
+            let other = try await TestGateway.start(database.gateway, transport: gateway.transport)
             try await submit(client, "before")
             let all = try await client.events("/stream")
             let ends = try await client.events("/stream?status=failed")
@@ -96,9 +96,11 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("a family is told with its history, children that come later too, until all of it has ended")
-    func family() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "a family is told with its history, children that come later too, until all of it has ended",
+        arguments: StoreKind.allCases)
+    func family(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             try await submit(client, "p")
             try await submit(client, "stranger")
@@ -117,12 +119,15 @@ struct ManyStreamTests {
         }
     }
 
-    @Test("in silence a client learns how far it has come")
-    func silence() async throws {
-        try await withGateway(configure: {
-            $0.keepAlive = .milliseconds(200)
-            $0.streamPoll = .milliseconds(100)
-        }) { gateway, _ in
+    @Test("in silence a client learns how far it has come", arguments: StoreKind.allCases)
+    func silence(kind: StoreKind) async throws {
+        try await withGateway(
+            kind,
+            configure: {
+                $0.keepAlive = .milliseconds(200)
+                $0.streamPoll = .milliseconds(100)
+            }
+        ) { gateway, _ in
             let stream = try await gateway.client.events("/stream?status=failed")
             try await submit(gateway.client, "e")
             for await event in stream.events {
@@ -144,11 +149,11 @@ struct ManyStreamTests {
         reading.looked(lastGiven: 15)
         #expect(reading.next == .read(after: 10, upTo: 15))
         // 100 is still under way, 105 will be next.
-        #expect(!isSure(Page(lastID: 14, isFull: false, oldestTransaction: 100, nextTransaction: 105)))
+        #expect(!isSure(Page(lastID: 14, isFull: false, writers: .init(oldest: 100, next: 105))))
         // 100 has ended, but 104 hasn't; that 110 has begun since does not matter.
-        #expect(!isSure(Page(lastID: 15, isFull: false, oldestTransaction: 104, nextTransaction: 111)))
+        #expect(!isSure(Page(lastID: 15, isFull: false, writers: .init(oldest: 104, next: 111))))
         #expect(reading.next == .read(after: 10, upTo: 15))
-        #expect(isSure(Page(lastID: 15, isFull: false, oldestTransaction: 110, nextTransaction: 112)))
+        #expect(isSure(Page(lastID: 15, isFull: false, writers: .init(oldest: 110, next: 112))))
         #expect(reading.next == .wait)
         #expect(reading.last == 15)
 
@@ -158,19 +163,24 @@ struct ManyStreamTests {
         #expect(reading.next == .wait)
         reading.woken()
         reading.looked(lastGiven: 400)
-        #expect(isSure(Page(lastID: 215, isFull: true, oldestTransaction: 120, nextTransaction: 120)))
+        #expect(isSure(Page(lastID: 215, isFull: true, writers: .init(oldest: 120, next: 120))))
         #expect(reading.next == .read(after: 215, upTo: 400))
         // A long way is gone in pieces, also where there is nothing.
         reading.woken()
         reading.looked(lastGiven: 215 + 2 * SettledReading.window)
         let end = 215 + SettledReading.window
         #expect(reading.next == .read(after: 215, upTo: end))
-        #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 125, nextTransaction: 125)))
+        #expect(isSure(Page(lastID: nil, isFull: false, writers: .init(oldest: 125, next: 125))))
         #expect(reading.next == .read(after: end, upTo: end + SettledReading.window))
         reading = SettledReading(after: 215)
         reading.looked(lastGiven: 400)
         // Nothing that the filter wants.
-        #expect(isSure(Page(lastID: nil, isFull: false, oldestTransaction: 130, nextTransaction: 130)))
+        #expect(isSure(Page(lastID: nil, isFull: false, writers: .init(oldest: 130, next: 130))))
         #expect(reading.last == 400)
+        // Where writers take turns, each page is sure.
+        reading.woken()
+        reading.looked(lastGiven: 500)
+        #expect(isSure(Page(lastID: 450, isFull: false)))
+        #expect(reading.last == 500)
     }
 }

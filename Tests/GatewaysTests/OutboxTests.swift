@@ -9,23 +9,23 @@ import Transports
 struct OutboxTests {
     private let body = #"{"id":"e","route":{"actors":["a"]},"payload":{"n": 1e400}}"#
 
-    @Test("a confirmed message leaves the outbox")
-    func confirmed() async throws {
-        try await withGateway { gateway, database in
+    @Test("a confirmed message leaves the outbox", arguments: StoreKind.allCases)
+    func confirmed(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             _ = try await gateway.client.post("/envelopes", body)
             try await eventually("the row stays") { try await database.outboxLength() == 0 }
             #expect(gateway.transport.published.count == 1)
         }
     }
 
-    @Test("what a crash left behind is sent, byte for byte the same")
-    func crash() async throws {
-        try await withDatabase { database in
+    @Test("what a crash left behind is sent, byte for byte the same", arguments: StoreKind.allCases)
+    func crash(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             // A gateway that wrote, answered, and was killed.
             let request = try SubmissionRequest(RawJSON(Array(body.utf8)).members)
             let submission = try request.submission()
             _ = try await database.store.submit(submission, grace: .milliseconds(200))
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await eventually("nothing was sent") { gateway.transport.published.count == 1 }
             #expect(gateway.transport.published[0].body == submission.message)
             #expect(gateway.transport.published[0].destination == .actor("a"))
@@ -34,9 +34,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("while the broker is away envelopes are accepted, and sent when it is back")
-    func brokerAway() async throws {
-        try await withGateway { gateway, database in
+    @Test("while the broker is away envelopes are accepted, and sent when it is back", arguments: StoreKind.allCases)
+    func brokerAway(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             #expect(try await gateway.client.post("/envelopes", body).status == 202)
             try await eventually("no try") {
@@ -49,14 +49,15 @@ struct OutboxTests {
         }
     }
 
-    @Test("an actor without a queue fails the envelope, with the reason, after some tries")
-    func unroutable() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "an actor without a queue fails the envelope, with the reason, after some tries", arguments: StoreKind.allCases)
+    func unroutable(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             gateway.transport.fail(with: TransportError(.unroutable, "no queue"))
             _ = try await gateway.client.post("/envelopes", body)
             try await eventually("it doesn't fail") {
                 // The waits between tries are not what is tested here.
-                try await database.pool.query("UPDATE outbox SET due_at = now()")
+                try await database.execute("UPDATE outbox SET due_at = \(database.ago(.zero))")
                 return try await gateway.client.get("/envelopes/e")["status"]?.string == "failed"
             }
             let envelope = try await gateway.client.get("/envelopes/e")
@@ -65,9 +66,9 @@ struct OutboxTests {
         }
     }
 
-    @Test("two gateways share what is left behind: each message once")
-    func sharing() async throws {
-        try await withDatabase { database in
+    @Test("two gateways share what is left behind: each message once", arguments: StoreKind.allCases)
+    func sharing(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             for number in 0..<100 {
                 let submission = try SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule()).submission(
                     id: "e\(number)")
@@ -75,8 +76,8 @@ struct OutboxTests {
             }
             let transport = RecordingTransport()
             let other = RecordingTransport()
-            async let first = TestGateway.start(database.url, transport: transport)
-            async let second = TestGateway.start(database.url, transport: other)
+            async let first = TestGateway.start(database.gateway, transport: transport)
+            async let second = TestGateway.start(database.gateway, transport: other)
             let gateways = try await [first, second]
             try await eventually("not all were sent") { try await database.outboxLength() == 0 }
             let ids = (transport.published + other.published).map(\.id)
@@ -86,26 +87,26 @@ struct OutboxTests {
         }
     }
 
-    @Test("what an actor has reported on isn't sent again")
-    func arrived() async throws {
-        try await withDatabase { database in
+    @Test("what an actor has reported on isn't sent again", arguments: StoreKind.allCases)
+    func arrived(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let submission = try SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule()).submission(
                 id: "e")
             _ = try await database.store.submit(submission, grace: .zero)
             let report = StatusReport(
                 kind: .progress, eventID: "1", envelopeID: "e", status: "received", actors: ["a"], currentActorIndex: 0)
             _ = try await database.store.apply([EnvelopeChange(report)])
-            let gateway = try await TestGateway.start(database.url)
+            let gateway = try await TestGateway.start(database.gateway)
             try await eventually("the row stays") { try await database.outboxLength() == 0 }
             #expect(gateway.transport.published.isEmpty)
             try await gateway.stop()
         }
     }
 
-    @Test("shutting down sends what was accepted")
-    func shutdown() async throws {
-        try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+    @Test("shutting down sends what was accepted", arguments: StoreKind.allCases)
+    func shutdown(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let gateway = try await TestGateway.start(database.gateway)
             for number in 0..<50 {
                 _ = try await gateway.client.post(
                     "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a"]},"payload":1}"#)

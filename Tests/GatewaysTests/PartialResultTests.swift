@@ -42,9 +42,9 @@ struct PartialResultTests {
         events.filter { $0.name == "partial" }.compactMap { $0["data"]?.integer }
     }
 
-    @Test("stand in the stream where they were told, each once, with who told them")
-    func stream() async throws {
-        try await withGateway { gateway, _ in
+    @Test("stand in the stream where they were told, each once, with who told them", arguments: StoreKind.allCases)
+    func stream(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             let stream = try await gateway.client.events("/envelopes/e/stream")
             let reports = [
@@ -74,9 +74,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("a stream that hung up goes on behind the last event it had")
-    func resuming() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a stream that hung up goes on behind the last event it had", arguments: StoreKind.allCases)
+    func resuming(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             for number in 0..<30 {
                 gateway.transport.report(try tokens("e", number * 10..<number * 10 + 10, event: "\(number)"))
@@ -119,9 +119,11 @@ struct PartialResultTests {
             ])
     }
 
-    @Test("progress moves the envelope within the actor's share, never back, with its message")
-    func progress() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "progress moves the envelope within the actor's share, never back, with its message",
+        arguments: StoreKind.allCases)
+    func progress(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             try await submit(gateway)
             let store = database.store
             func append(_ data: String, at index: Int = 0) async throws {
@@ -155,9 +157,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("an envelope has its fill: one row says so, and its end comes all the same")
-    func limit() async throws {
-        try await withGateway { configuration in
+    @Test("an envelope has its fill: one row says so, and its end comes all the same", arguments: StoreKind.allCases)
+    func limit(kind: StoreKind) async throws {
+        try await withGateway(kind) { configuration in
             configuration.partialLimit = 25
         } _: { gateway, _ in
             try await submit(gateway)
@@ -175,9 +177,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("a child's that overtake its registration register it")
-    func orphans() async throws {
-        try await withDatabase { database in
+    @Test("a child's that overtake its registration register it", arguments: StoreKind.allCases)
+    func orphans(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             let reports = [
                 try PartialResults(emitted("c", [("token", "1")], parent: "p")),
@@ -193,9 +195,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("data keep every byte, and what no database takes holds up nothing else")
-    func hostile() async throws {
-        try await withGateway { gateway, _ in
+    @Test("data keep every byte, and what no database takes holds up nothing else", arguments: StoreKind.allCases)
+    func hostile(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             let exact = #"{"b":12345678901234567890,"a": 1e400,"a":"\u0000\ud800 ü🎭"}"#
             let deep = String(repeating: "[", count: 4000) + String(repeating: "]", count: 4000)
@@ -217,9 +219,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("gateways that write at once keep each envelope's order")
-    func twoWriters() async throws {
-        try await withDatabase { database in
+    @Test("gateways that write at once keep each envelope's order", arguments: StoreKind.allCases)
+    func twoWriters(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             let ids = (0..<10).map { "e\($0)" }
             for id in ids {
@@ -250,9 +252,9 @@ struct PartialResultTests {
         }
     }
 
-    @Test("a thousand tokens a second of twenty envelopes are nothing special")
-    func throughput() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a thousand tokens a second of twenty envelopes are nothing special", arguments: StoreKind.allCases)
+    func throughput(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let ids = (0..<20).map { "e\($0)" }
             for id in ids { try await submit(gateway, id) }
             let begin = ContinuousClock.now

@@ -16,9 +16,9 @@ struct ReportIngestTests {
             result: kind == .final ? RawJSON(integer: 42) : nil)
     }
 
-    @Test("take an envelope to its end, each counted once")
-    func life() async throws {
-        try await withGateway { gateway, database in
+    @Test("take an envelope to its end, each counted once", arguments: StoreKind.allCases)
+    func life(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             let reports = [
                 report(.progress, "e", "received", event: "1"), report(.progress, "e", "received", event: "1"),
@@ -39,9 +39,9 @@ struct ReportIngestTests {
         }
     }
 
-    @Test("show attempts, and when the next one begins, until it does")
-    func attempts() async throws {
-        try await withGateway { gateway, _ in
+    @Test("show attempts, and when the next one begins, until it does", arguments: StoreKind.allCases)
+    func attempts(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             var retrying = report(.progress, "e", "retrying", event: "1")
             retrying.attempt = 3
@@ -66,9 +66,9 @@ struct ReportIngestTests {
         }
     }
 
-    @Test("make children known, in whatever order they come")
-    func children() async throws {
-        try await withGateway { gateway, _ in
+    @Test("make children known, in whatever order they come", arguments: StoreKind.allCases)
+    func children(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             gateway.transport.report(report(.final, "p-2", "succeeded", at: 2, event: "9", parent: "p"))
             gateway.transport.report(report(.created, "p-1", "pending", at: 1, event: "1", parent: "p"))
             gateway.transport.report(report(.created, "p-2", "pending", at: 1, event: "2", parent: "p"))
@@ -81,9 +81,9 @@ struct ReportIngestTests {
         }
     }
 
-    @Test("what can't be read is acknowledged and holds nobody up")
-    func unreadable() async throws {
-        try await withGateway { gateway, _ in
+    @Test("what can't be read is acknowledged and holds nobody up", arguments: StoreKind.allCases)
+    func unreadable(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let bodies = [
                 "", "{", "[]", "{}", #"{"kind":"progress"}"#, #"{"kind":"nothing","id":"e","status":"received"}"#,
@@ -151,9 +151,9 @@ struct ReportIngestTests {
         }
     }
 
-    @Test("as deep as any sidecar may be set to take")
-    func deep() async throws {
-        try await withGateway { gateway, _ in
+    @Test("as deep as any sidecar may be set to take", arguments: StoreKind.allCases)
+    func deep(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             let levels = 2000
             var deep = report(.final, "e", "succeeded", at: 2, event: "1")
@@ -166,9 +166,9 @@ struct ReportIngestTests {
         }
     }
 
-    @Test("thousands are taken in batches")
-    func many() async throws {
-        try await withGateway { gateway, database in
+    @Test("thousands are taken in batches", arguments: StoreKind.allCases)
+    func many(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             for number in 0..<20 {
                 _ = try await gateway.client.post(
                     "/envelopes", #"{"id":"e\#(number)","route":{"actors":["a","b"]},"payload":1}"#)
@@ -179,7 +179,7 @@ struct ReportIngestTests {
                 }
             }
             try await eventually("not all are acknowledged") { gateway.transport.acknowledgedCount == 2000 }
-            #expect(try await database.pool.query("SELECT count(*) FROM envelope_updates")[0].integer(0) == 2020)
+            #expect(try await database.count("SELECT count(*) FROM envelope_updates") == 2020)
         }
     }
 }

@@ -90,9 +90,10 @@ struct RetryTests {
         #expect(answer.status == 200)
     }
 
-    @Test("a failed envelope goes to the failed actor with what that got, again and again")
-    func failedStep() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "a failed envelope goes to the failed actor with what that got, again and again", arguments: StoreKind.allCases)
+    func failedStep(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             try await eventually("not sent") { gateway.transport.published.count == 1 }
@@ -128,9 +129,9 @@ struct RetryTests {
         }
     }
 
-    @Test("of many who retry at once one does it")
-    func race() async throws {
-        try await withGateway { gateway, _ in
+    @Test("of many who retry at once one does it", arguments: StoreKind.allCases)
+    func race(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             try await fail(client, "e")
@@ -146,9 +147,11 @@ struct RetryTests {
         }
     }
 
-    @Test("a gateway that is killed between its answer and the broker: another one sends the retry")
-    func crash() async throws {
-        try await withGateway(configure: { $0.outboxGrace = .milliseconds(300) }) { gateway, database in
+    @Test(
+        "a gateway that is killed between its answer and the broker: another one sends the retry",
+        arguments: StoreKind.allCases)
+    func crash(kind: StoreKind) async throws {
+        try await withGateway(kind, configure: { $0.outboxGrace = .milliseconds(300) }) { gateway, database in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             try await eventually("not sent") { try await database.outboxLength() == 0 }
@@ -164,9 +167,11 @@ struct RetryTests {
         }
     }
 
-    @Test("a retry that no queue takes fails again, with what was to be sent, and can be retried")
-    func unroutableRetry() async throws {
-        try await withDatabase { database in
+    @Test(
+        "a retry that no queue takes fails again, with what was to be sent, and can be retried",
+        arguments: StoreKind.allCases)
+    func unroutableRetry(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let transport = RecordingTransport()
             transport.fail(with: .init(.unroutable, "no queue")) { if case .actor = $0 { true } else { false } }
             let store = database.store
@@ -193,9 +198,9 @@ struct RetryTests {
         }
     }
 
-    @Test("sidecars forget the cancellation before a cancelled envelope is sent")
-    func cancelled() async throws {
-        try await withGateway { gateway, _ in
+    @Test("sidecars forget the cancellation before a cancelled envelope is sent", arguments: StoreKind.allCases)
+    func cancelled(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             _ = try await client.post("/envelopes/e/cancel", "")
@@ -219,9 +224,11 @@ struct RetryTests {
 
     // MARK: Deleting
 
-    @Test("an envelope that has ended is deleted with its family and history; one that has not is not")
-    func delete() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "an envelope that has ended is deleted with its family and history; one that has not is not",
+        arguments: StoreKind.allCases)
+    func delete(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a","b"]},"payload":1}"#)
             _ = try await client.post("/envelopes", #"{"id":"e-1","parent_id":"e","actors":["b"]}"#)
@@ -233,24 +240,30 @@ struct RetryTests {
             #expect(try await client.send("DELETE", "/envelopes/e").status == 204)
             #expect(try await client.send("DELETE", "/envelopes/e").status == 404)
             for table in ["envelopes", "envelope_updates", "outbox", "cancellations"] {
-                #expect(try await database.pool.query("SELECT count(*) FROM \(table)")[0].integer(0) == 0, "\(table)")
+                #expect(try await database.count("SELECT count(*) FROM \(table)") == 0, "\(table)")
             }
         }
     }
 
-    @Test("what has ended long ago goes, in batches; what has not ended stays")
-    func retention() async throws {
-        try await withDatabase { database in
-            try await database.pool.query(
+    @Test("what has ended long ago goes, in batches; what has not ended stays", arguments: StoreKind.allCases)
+    func retention(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let days = (two: database.ago(.seconds(2 * 86_400)), three: database.ago(.seconds(3 * 86_400)))
+            try await database.insert(3000)
+            try await database.execute(
                 """
-                INSERT INTO envelopes (id, status, route_actors, created_at, updated_at)
-                SELECT 'e' || i, CASE WHEN i % 10 = 0 THEN 'running' ELSE 'succeeded' END, '{a}',
-                       now() - interval '3 days', now() - CASE WHEN i % 2 = 0 THEN interval '2 days' ELSE interval '1 hour' END
-                FROM generate_series(1, 3000) AS i
+                UPDATE envelopes SET
+                    status = CASE WHEN CAST(substr(id, 2) AS integer) % 10 = 0 THEN 'running' ELSE 'succeeded' END,
+                    created_at = \(days.three),
+                    updated_at = CASE WHEN CAST(substr(id, 2) AS integer) % 2 = 0 THEN \(days.two) ELSE \(database.ago(.seconds(3600))) END
                 """)
-            try await database.pool.query(
-                "INSERT INTO idempotency_keys VALUES ('', 'old', 'd', '1', now() - interval '2 days'), ('', 'new', 'd', '1', now())"
-            )
+            for key in ["old", "new"] {
+                var submission = try SubmissionRequest(route: ["a"], payload: .null, schedule: Schedule())
+                    .submission(id: key)
+                submission.key = IdempotencyKey(text: key, digest: "d")
+                _ = try await database.store.submit([submission], grace: .zero)
+            }
+            try await database.execute("UPDATE idempotency_keys SET created_at = \(days.two) WHERE key = 'old'")
             let metrics = GatewayMetrics()
             let retention = Retention(
                 store: database.store, age: .seconds(86_400), metrics: metrics,
@@ -258,10 +271,9 @@ struct RetryTests {
             let task = Task { await retention.run() }
             // Of 3,000: 1,500 old enough, 300 of them still at work.
             try await eventually("not deleted") {
-                try await database.pool.query("SELECT count(*) FROM envelopes")[0].integer(0) == 1800
+                try await database.count("SELECT count(*) FROM envelopes") == 1802
             }
-            #expect(
-                try await database.pool.query("SELECT key FROM idempotency_keys").map { try $0.string(0) } == ["new"])
+            #expect(try await database.texts("SELECT key FROM idempotency_keys") == ["new"])
             task.cancel()
             await task.value
             #expect(metrics.registry.exposition().contains("envelopes_deleted_total 1200"))

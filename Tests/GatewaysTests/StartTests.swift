@@ -11,7 +11,7 @@ struct StartTests {
     @Test("a database without schema, or with another one, is refused with the command to run")
     func schema() async throws {
         let empty = try await TestDatabase.empty()
-        let missing = await #expect(throws: GatewayStartError.self) { try await TestGateway.start(empty.url) }
+        let missing = await #expect(throws: GatewayStartError.self) { try await TestGateway.start(.of(empty.url)) }
         #expect(missing?.exitCode == 78)
         #expect(
             missing?.message.contains("sqitch --chdir gateway-schema deploy --verify \"db:$TROUPE_DATABASE_URL\"")
@@ -19,7 +19,7 @@ struct StartTests {
         try await empty.drop()
         try await withDatabase { database in
             try await database.pool.query("UPDATE troupe_schema SET version = version + 1")
-            let newer = await #expect(throws: GatewayStartError.self) { try await TestGateway.start(database.url) }
+            let newer = await #expect(throws: GatewayStartError.self) { try await TestGateway.start(database.gateway) }
             #expect(newer?.exitCode == 78)
             #expect(newer?.message.contains("start a newer gateway") == true)
         }
@@ -31,7 +31,7 @@ struct StartTests {
         try Data("tools:\n  - {name: a}\n  - {route: [x]}\n".utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let error = await #expect(throws: GatewayStartError.self) {
-            try await TestGateway.start("postgresql://127.0.0.1:1/x") { $0.configPath = file.path }
+            try await TestGateway.start(.of("postgresql://127.0.0.1:1/x")) { $0.configPath = file.path }
         }
         #expect(error?.exitCode == 78)
         #expect(error?.message.contains("\(file.path):2: tool 'a' has no 'route'") == true)
@@ -42,7 +42,7 @@ struct StartTests {
     func addressTaken() async throws {
         try await withGateway { gateway, database in
             let error = await #expect(throws: GatewayStartError.self) {
-                try await TestGateway.start(database.url) { $0.port = gateway.client.port }
+                try await TestGateway.start(database.gateway) { $0.port = gateway.client.port }
             }
             #expect(error?.exitCode == 69)
             #expect(error?.message.contains("cannot listen on 127.0.0.1:\(gateway.client.port)") == true)
@@ -51,9 +51,10 @@ struct StartTests {
 
     @Test("it works without prepared statements")
     func unprepared() async throws {
-        try await withGateway {
-            $0.database.connection.usesPreparedStatements = false
-        } _: { gateway, _ in
+        try await withDatabase { database in
+            var settings = PoolSettings(connection: ConnectionSettings(url: database.url))
+            settings.connection.usesPreparedStatements = false
+            let gateway = try await TestGateway.start(.postgreSQL(settings))
             let body = #"{"id":"e","route":{"actors":["a"]},"payload":1}"#
             let submitted = try await gateway.client.post("/envelopes", body)
             let final = try await gateway.client.post("/envelopes/e/final", #"{"status":"succeeded"}"#)
@@ -61,6 +62,7 @@ struct StartTests {
             #expect(submitted.status == 202)
             #expect(final.status == 200)
             #expect(envelope["status"]?.string == "succeeded")
+            try await gateway.stop()
         }
     }
 
@@ -100,6 +102,7 @@ struct ConfigurationTests {
         var settings = Settings(
             environment: environment.merging(["TROUPE_DATABASE_URL": "postgresql://localhost/x"]) { first, _ in first })
         _ = Configuration(&settings)
+        _ = GatewayDatabase.postgreSQL(&settings)
         return settings.problems.map(\.description)
     }
 
@@ -111,6 +114,7 @@ struct ConfigurationTests {
             "TROUPE_GATEWAY_KEEPALIVE": "2s",
         ])
         let configuration = Configuration(&settings)
+        _ = GatewayDatabase.postgreSQL(&settings)
         #expect(settings.problems.isEmpty)
         #expect(configuration.port == 9090)
         #expect(configuration.host == "127.0.0.1")

@@ -15,9 +15,11 @@ struct StartTimeTests {
         (ContinuousClock.now - start) / .milliseconds(1)
     }
 
-    @Test("wait as pending, and are sent when their time has come, without waiting for the next look")
-    func delay() async throws {
-        try await withGateway {
+    @Test(
+        "wait as pending, and are sent when their time has come, without waiting for the next look",
+        arguments: StoreKind.allCases)
+    func delay(kind: StoreKind) async throws {
+        try await withGateway(kind) {
             $0.outboxInterval = .seconds(60)
         } _: { gateway, _ in
             let client = gateway.client
@@ -49,9 +51,9 @@ struct StartTimeTests {
         }
     }
 
-    @Test("a time that has passed is no delay")
-    func past() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a time that has passed is no delay", arguments: StoreKind.allCases)
+    func past(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             _ = try await gateway.client.post("/envelopes", body("e", #""not_before":"2001-01-01T00:00:00Z""#))
             _ = try await gateway.client.post("/envelopes", body("f", #""delay_ms":0"#))
             try await eventually("not sent") { gateway.transport.published.count == 2 }
@@ -59,10 +61,10 @@ struct StartTimeTests {
         }
     }
 
-    @Test("outlive the gateway that has accepted them; several gateways send each once")
-    func replicas() async throws {
-        try await withDatabase { database in
-            let first = try await TestGateway.start(database.url)
+    @Test("outlive the gateway that has accepted them; several gateways send each once", arguments: StoreKind.allCases)
+    func replicas(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let first = try await TestGateway.start(database.gateway)
             for number in 0..<60 {
                 let answer = try await first.client.post("/envelopes", body("e\(number)", #""delay_ms":1200"#))
                 #expect(answer.status == 202)
@@ -70,21 +72,20 @@ struct StartTimeTests {
             try await first.stop()
             #expect(first.transport.published.isEmpty)
             var others: [TestGateway] = []
-            for _ in 0..<3 { others.append(try await TestGateway.start(database.url)) }
+            for _ in 0..<3 { others.append(try await TestGateway.start(database.gateway)) }
             try await eventually("not all were sent") { try await database.outboxLength() == 0 }
             let ids = others.flatMap { $0.transport.published.map(\.id) }
             #expect(ids.count == 60)
             #expect(Set(ids).count == 60)
-            let rows = try await database.pool.query(
-                "SELECT count(*) FROM envelope_updates WHERE message = 'Sending envelope to first actor'")
-            #expect(try rows[0].integer(0) == 60)
+            let sending = "SELECT count(*) FROM envelope_updates WHERE message = 'Sending envelope to first actor'"
+            #expect(try await database.count(sending) == 60)
             for gateway in others { try await gateway.stop() }
         }
     }
 
-    @Test("while the broker is away at their time they wait, and start once")
-    func brokerAway() async throws {
-        try await withGateway { gateway, database in
+    @Test("while the broker is away at their time they wait, and start once", arguments: StoreKind.allCases)
+    func brokerAway(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             gateway.transport.fail(with: TransportError(.timeout, "away"))
             _ = try await gateway.client.post("/envelopes", body("e", #""delay_ms":100"#))
             try await eventually("no try") {
@@ -98,23 +99,19 @@ struct StartTimeTests {
         }
     }
 
-    @Test("many at the same time are sent soon, and don't count as a jam while they wait")
-    func burst() async throws {
-        try await withGateway { gateway, database in
-            try await database.pool.query(
-                """
-                WITH e AS (
-                    INSERT INTO envelopes (id, route_actors, payload, not_before)
-                    SELECT 'e' || n, '{a}', '1', now() + interval '100 s' FROM generate_series(1, 2000) n
-                    RETURNING id, not_before
-                )
-                INSERT INTO outbox (envelope_id, actor, head, due_at)
-                SELECT id, 'a', '{"id":"' || id || '","route":{"actors":["a"]},"payload":', not_before FROM e
-                """)
+    @Test(
+        "many at the same time are sent soon, and don't count as a jam while they wait", arguments: StoreKind.allCases)
+    func burst(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
+            let schedule = try Schedule([.init(name: "delay_ms", value: RawJSON(integer: 100_000))])
+            let submissions = try (1...2000).map {
+                try SubmissionRequest(route: ["a"], payload: .null, schedule: schedule).submission(id: "e\($0)")
+            }
+            _ = try await database.store.submit(submissions, grace: .zero)
             let text = try await gateway.client.get("/metrics").text
             #expect(text.contains("troupe_gateway_outbox_messages 0\n"))
-            try await database.pool.query("UPDATE envelopes SET not_before = now()")
-            try await database.pool.query("UPDATE outbox SET due_at = now()")
+            try await database.execute("UPDATE envelopes SET not_before = \(database.ago(.zero))")
+            try await database.execute("UPDATE outbox SET due_at = \(database.ago(.zero))")
             try await eventually("not all were sent") { gateway.transport.published.count >= 2000 }
             #expect(Set(gateway.transport.published.map(\.id)).count == 2000)
             try await eventually("rows stay") { try await database.outboxLength() == 0 }

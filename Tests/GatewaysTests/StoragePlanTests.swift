@@ -97,7 +97,7 @@ struct StoragePlanTests {
         let hundred = (0..<100).map { id(100_000 + $0 * 9000) }
         try await readings.expect("results", 100) { try await store.results(of: hundred).count == 100 }
         try await readings.expect("last changes", 100) {
-            try await store.lastChanges(of: hundred).count == 100
+            try await store.lastChanges(of: Set(hundred)).count == 100
         }
         try await readings.expect("ids that begin so", 1000) {
             try await store.recentIDs(beginning: "e1", limit: 10).count == 10
@@ -234,12 +234,12 @@ struct StoragePlanTests {
 
 /// A store on one connection, and what the server says that it has read there.
 private struct Readings {
-    let store: EnvelopeStore
+    let store: PostgreSQLEnvelopeStore
     private let plans: String
 
     init(_ database: TestDatabase, plans: String) async throws {
         let settings = PoolSettings(connection: ConnectionSettings(url: database.url), size: 1)
-        store = EnvelopeStore(pool: Pool(settings, on: TestDatabase.loop))
+        store = PostgreSQLEnvelopeStore(pool: Pool(settings, on: TestDatabase.loop))
         self.plans = plans
         try await store.pool.query("SET plan_cache_mode = \(plans)")
     }

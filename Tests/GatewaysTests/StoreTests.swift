@@ -32,9 +32,9 @@ struct StoreTests {
                 result: RawJSON(Array(result.utf8)), error: status == "failed" ? "boom" : nil))
     }
 
-    @Test("payload and result keep every byte")
-    func bytes() async throws {
-        try await withDatabase { database in
+    @Test("payload and result keep every byte", arguments: StoreKind.allCases)
+    func bytes(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let exact =
                 #"{"b":12345678901234567890,"a": 1e400 ,"a":"\u0000\ud800 ü🎭","deep":\#(String(repeating: "[", count: 500) + String(repeating: "]", count: 500))}"#
             let store = database.store
@@ -49,9 +49,9 @@ struct StoreTests {
         }
     }
 
-    @Test("a second submission of an id changes nothing")
-    func duplicate() async throws {
-        try await withDatabase { database in
+    @Test("a second submission of an id changes nothing", arguments: StoreKind.allCases)
+    func duplicate(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             let first = try await store.submit(submission("e", payload: "1"), grace: .zero)
             let second = try await store.submit(submission("e", payload: "2"), grace: .zero)
@@ -62,9 +62,9 @@ struct StoreTests {
         }
     }
 
-    @Test("of many ends at the same time one counts")
-    func concurrentEnds() async throws {
-        try await withDatabase { database in
+    @Test("of many ends at the same time one counts", arguments: StoreKind.allCases)
+    func concurrentEnds(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             for round in 0..<10 {
                 _ = try await store.submit(submission("e\(round)"), grace: .zero)
@@ -86,9 +86,11 @@ struct StoreTests {
         }
     }
 
-    @Test("ids of updates grow in the order of commits, and progress never falls, under concurrent writers")
-    func orderOfUpdates() async throws {
-        try await withDatabase { database in
+    @Test(
+        "ids of updates grow in the order of commits, and progress never falls, under concurrent writers",
+        arguments: StoreKind.allCases)
+    func orderOfUpdates(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             _ = try await store.submit(submission("e"), grace: .zero)
             // A reader that only looks at what is committed must never see an id below one it has seen.
@@ -124,9 +126,11 @@ struct StoreTests {
         }
     }
 
-    @Test("a report that two gateways write at the same time counts once, and none overwrites a later one")
-    func concurrentRepeats() async throws {
-        try await withDatabase { database in
+    @Test(
+        "a report that two gateways write at the same time counts once, and none overwrites a later one",
+        arguments: StoreKind.allCases)
+    func concurrentRepeats(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             for round in 0..<10 {
                 let id = "e\(round)"
@@ -153,9 +157,11 @@ struct StoreTests {
         }
     }
 
-    @Test("a batch holds several reports of one envelope, in order, and repeated ones count once")
-    func batch() async throws {
-        try await withDatabase { database in
+    @Test(
+        "a batch holds several reports of one envelope, in order, and repeated ones count once",
+        arguments: StoreKind.allCases)
+    func batch(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             _ = try await store.submit(submission("e"), grace: .zero)
             _ = try await store.submit(submission("f"), grace: .zero)
@@ -176,9 +182,9 @@ struct StoreTests {
         }
     }
 
-    @Test("children are registered once, inherit the deadline, and are listed in order")
-    func children() async throws {
-        try await withDatabase { database in
+    @Test("children are registered once, inherit the deadline, and are listed in order", arguments: StoreKind.allCases)
+    func children(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             var parent = try submission("p")
             parent.schedule = try Schedule([.init(name: "deadline", value: RawJSON(string: "2050-01-01T00:00:00Z"))])
@@ -198,9 +204,9 @@ struct StoreTests {
         }
     }
 
-    @Test("a child's report that overtakes its registration registers it")
-    func overtaking() async throws {
-        try await withDatabase { database in
+    @Test("a child's report that overtakes its registration registers it", arguments: StoreKind.allCases)
+    func overtaking(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             let outcomes = try await store.apply([progress("c", "received", parent: "p")])
             #expect(outcomes == [.applied(percent: 5)])
@@ -237,9 +243,9 @@ struct StoreTests {
         }
     }
 
-    @Test("texts with NUL, quotes and SQL in them are stored as texts")
-    func hostileTexts() async throws {
-        try await withDatabase { database in
+    @Test("texts with NUL, quotes and SQL in them are stored as texts", arguments: StoreKind.allCases)
+    func hostileTexts(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
             let store = database.store
             _ = try await store.submit(submission("e"), grace: .zero)
             var change = try progress("e", "processing")

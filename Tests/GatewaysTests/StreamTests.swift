@@ -28,9 +28,11 @@ struct StreamTests {
         configuration.keepAlive = .seconds(600)
     }
 
-    @Test("history, then live, each once and in order, and the stream ends with the envelope")
-    func historyThenLive() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "history, then live, each once and in order, and the stream ends with the envelope",
+        arguments: StoreKind.allCases)
+    func historyThenLive(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             for number in 0..<5 { try await progress(gateway, number) }
             let stream = try await gateway.client.events("/envelopes/e/stream")
@@ -53,9 +55,11 @@ struct StreamTests {
         }
     }
 
-    @Test("an envelope that has ended: all of it, and closed at once; after its last event nothing")
-    func alreadyFinal() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "an envelope that has ended: all of it, and closed at once; after its last event nothing",
+        arguments: StoreKind.allCases)
+    func alreadyFinal(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             try await finish(gateway)
             let events = await (try gateway.client.events("/envelopes/e/stream")).all()
@@ -69,9 +73,11 @@ struct StreamTests {
         }
     }
 
-    @Test("many streams that hang up and resume miss nothing and see nothing twice, while others write")
-    func resuming() async throws {
-        try await withGateway { gateway, _ in
+    @Test(
+        "many streams that hang up and resume miss nothing and see nothing twice, while others write",
+        arguments: StoreKind.allCases)
+    func resuming(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             try await withThrowingTaskGroup(of: [Int].self) { group in
                 for reader in 0..<6 {
@@ -110,10 +116,10 @@ struct StreamTests {
         }
     }
 
-    @Test("two gateways on one database: each streams what the other writes, at once")
-    func twoGateways() async throws {
-        try await withGateway(configure: withoutPolling) { first, database in
-            let second = try await TestGateway.start(database.url, configure: withoutPolling)
+    @Test("two gateways on one database: each streams what the other writes, at once", arguments: StoreKind.allCases)
+    func twoGateways(kind: StoreKind) async throws {
+        try await withGateway(kind, configure: withoutPolling) { first, database in
+            let second = try await TestGateway.start(database.gateway, configure: withoutPolling)
             try await submit(first)
             let stream = try await second.client.events("/envelopes/e/stream")
             var iterator = stream.events.makeAsyncIterator()
@@ -161,9 +167,9 @@ struct StreamTests {
         }
     }
 
-    @Test("silence brings a comment")
-    func keepAlive() async throws {
-        try await withGateway {
+    @Test("silence brings a comment", arguments: StoreKind.allCases)
+    func keepAlive(kind: StoreKind) async throws {
+        try await withGateway(kind) {
             $0.keepAlive = .milliseconds(300)
         } _: { gateway, _ in
             try await submit(gateway)
@@ -178,9 +184,9 @@ struct StreamTests {
         }
     }
 
-    @Test("a client that hangs up leaves nothing behind")
-    func hangUp() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a client that hangs up leaves nothing behind", arguments: StoreKind.allCases)
+    func hangUp(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             for _ in 0..<10 {
                 let stream = try await gateway.client.events("/envelopes/e/stream")
@@ -194,9 +200,9 @@ struct StreamTests {
         }
     }
 
-    @Test("a reader that doesn't read holds nobody up")
-    func slowReader() async throws {
-        try await withGateway { gateway, _ in
+    @Test("a reader that doesn't read holds nobody up", arguments: StoreKind.allCases)
+    func slowReader(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             try await submit(gateway)
             let big = String(repeating: "x", count: 1 << 20)
             for number in 0..<8 {
@@ -214,10 +220,10 @@ struct StreamTests {
         }
     }
 
-    @Test("shutting down ends open streams")
-    func shutdown() async throws {
-        try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url)
+    @Test("shutting down ends open streams", arguments: StoreKind.allCases)
+    func shutdown(kind: StoreKind) async throws {
+        try await withStore(kind) { database in
+            let gateway = try await TestGateway.start(database.gateway)
             try await submit(gateway)
             let stream = try await gateway.client.events("/envelopes/e/stream")
             var iterator = stream.events.makeAsyncIterator()

@@ -15,20 +15,20 @@ struct SubmissionTests {
             metadata: {team: a}
         """
 
-    private func withTools(_ body: (TestGateway, TestDatabase) async throws -> Void) async throws {
+    private func withTools(_ kind: StoreKind, _ body: (TestGateway, any TestStore) async throws -> Void) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appending(path: "tools.yaml")
         try Data(Self.tools.utf8).write(to: file)
-        try await withGateway(configure: { $0.configPath = file.path }, body)
+        try await withGateway(kind, configure: { $0.configPath = file.path }, body)
     }
 
     // MARK: Idempotency
 
-    @Test("the same key and body is answered the same, and submits once")
-    func repeated() async throws {
-        try await withTools { gateway, database in
+    @Test("the same key and body is answered the same, and submits once", arguments: StoreKind.allCases)
+    func repeated(kind: StoreKind) async throws {
+        try await withTools(kind) { gateway, database in
             let client = gateway.client
             let requests = [
                 ("/envelopes", #"{"route":{"actors":["a"]},"payload":1,"delay_ms":50}"#),
@@ -48,14 +48,14 @@ struct SubmissionTests {
                 #expect(other.code == "key_reused")
             }
             try await eventually("not sent") { gateway.transport.published.count == 2 }
-            #expect(try await database.pool.query("SELECT count(*) FROM envelopes")[0].integer(0) == 2)
+            #expect(try await database.count("SELECT count(*) FROM envelopes") == 2)
         }
     }
 
-    @Test("many at once with one key submit once, on two gateways")
-    func race() async throws {
-        try await withGateway { gateway, database in
-            let other = try await TestGateway.start(database.url, transport: gateway.transport)
+    @Test("many at once with one key submit once, on two gateways", arguments: StoreKind.allCases)
+    func race(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
+            let other = try await TestGateway.start(database.gateway, transport: gateway.transport)
             let answers = try await withThrowingTaskGroup(of: TestClient.Answer.self) { group in
                 for number in 0..<40 {
                     let client = number % 2 == 0 ? gateway.client : other.client
@@ -70,20 +70,20 @@ struct SubmissionTests {
             #expect(answers.allSatisfy { $0.status == 202 })
             #expect(Set(answers.map(\.text)).count == 1)
             #expect(answers.count { $0.headers["idempotent-replayed"] == nil } == 1)
-            #expect(try await database.pool.query("SELECT count(*) FROM envelopes")[0].integer(0) == 1)
+            #expect(try await database.count("SELECT count(*) FROM envelopes") == 1)
             try await other.stop()
         }
     }
 
-    @Test("a request that was refused leaves its key unused")
-    func refused() async throws {
-        try await withGateway { gateway, database in
+    @Test("a request that was refused leaves its key unused", arguments: StoreKind.allCases)
+    func refused(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let client = gateway.client
             _ = try await client.post("/envelopes", #"{"id":"e","route":{"actors":["a"]},"payload":1}"#)
             let headers = ["Idempotency-Key": "k"]
             let body = #"{"id":"e","route":{"actors":["a"]},"payload":2}"#
             #expect(try await client.post("/envelopes", body, headers: headers).code == "duplicate_id")
-            #expect(try await database.pool.query("SELECT count(*) FROM idempotency_keys")[0].integer(0) == 0)
+            #expect(try await database.count("SELECT count(*) FROM idempotency_keys") == 0)
             let long = String(repeating: "k", count: 201)
             for wrong in [long, "two words", "ä"] {
                 let answer = try await client.post("/envelopes", body, headers: ["Idempotency-Key": wrong])
@@ -94,9 +94,9 @@ struct SubmissionTests {
 
     // MARK: By tool
 
-    @Test("POST /envelopes takes a tool, and points to each wrong argument")
-    func byTool() async throws {
-        try await withTools { gateway, _ in
+    @Test("POST /envelopes takes a tool, and points to each wrong argument", arguments: StoreKind.allCases)
+    func byTool(kind: StoreKind) async throws {
+        try await withTools(kind) { gateway, _ in
             let client = gateway.client
             let answer = try await client.post(
                 "/envelopes", #"{"id":"e","tool":"greet","arguments":{"name":"Ada"},"x":1}"#)
@@ -123,9 +123,9 @@ struct SubmissionTests {
         try answer.text.split(separator: "\n").map { try RawJSON(Array($0.utf8)) }
     }
 
-    @Test("each line is answered, wrong ones keep no other from being accepted")
-    func bulk() async throws {
-        try await withTools { gateway, _ in
+    @Test("each line is answered, wrong ones keep no other from being accepted", arguments: StoreKind.allCases)
+    func bulk(kind: StoreKind) async throws {
+        try await withTools(kind) { gateway, _ in
             let body = """
                 {"id":"a","route":{"actors":["x"]},"payload":1}
 
@@ -154,9 +154,11 @@ struct SubmissionTests {
         }
     }
 
-    @Test("ten thousand envelopes in one request, and the same once more with the same key")
-    func large() async throws {
-        try await withGateway { gateway, database in
+    @Test(
+        "ten thousand envelopes in one request, and the same once more with the same key", arguments: StoreKind.allCases
+    )
+    func large(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, database in
             let body = (0..<10_000).map { #"{"route":{"actors":["x"]},"payload":\#($0)}"# }.joined(separator: "\n")
             for _ in 0..<2 {
                 let answer = try await gateway.client.post("/envelopes/bulk", body, headers: ["Idempotency-Key": "k"])
@@ -164,16 +166,16 @@ struct SubmissionTests {
                 #expect(lines.last?["accepted"]?.integer == 10_000)
                 #expect(Set(lines.compactMap { $0["id"]?.string }).count == 10_000)
             }
-            #expect(try await database.pool.query("SELECT count(*) FROM envelopes")[0].integer(0) == 10_000)
+            #expect(try await database.count("SELECT count(*) FROM envelopes") == 10_000)
             try await eventually(within: .seconds(60), "not all were sent") {
                 Set(gateway.transport.published.map(\.id)).count == 10_000
             }
         }
     }
 
-    @Test("answers come while lines are still on their way")
-    func streamed() async throws {
-        try await withGateway { gateway, _ in
+    @Test("answers come while lines are still on their way", arguments: StoreKind.allCases)
+    func streamed(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let port = gateway.client.port
             let line = #"{"route":{"actors":["x"]},"payload":1}"# + "\n"
             let answers = try await BlockingThread.run {
@@ -204,9 +206,9 @@ struct SubmissionTests {
         }
     }
 
-    @Test("an upload that breaks off has no sums, and what was accepted is sent")
-    func brokenOff() async throws {
-        try await withGateway { gateway, _ in
+    @Test("an upload that breaks off has no sums, and what was accepted is sent", arguments: StoreKind.allCases)
+    func brokenOff(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
             let line = #"{"route":{"actors":["x"]},"payload":1}"# + "\n"
             let head = "POST /envelopes/bulk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
             _ = try? await gateway.client.send(raw: Array((head + line + line).utf8), closesEarly: true)
@@ -215,9 +217,9 @@ struct SubmissionTests {
         }
     }
 
-    @Test("a line above the limit is left out, however it comes")
-    func longLine() async throws {
-        try await withGateway(configure: { $0.maxBody = 2000 }) { gateway, _ in
+    @Test("a line above the limit is left out, however it comes", arguments: StoreKind.allCases)
+    func longLine(kind: StoreKind) async throws {
+        try await withGateway(kind, configure: { $0.maxBody = 2000 }) { gateway, _ in
             let good = #"{"route":{"actors":["x"]},"payload":1}"#
             let long = #"{"route":{"actors":["x"]},"payload":"\#(String(repeating: "x", count: 500_000))"}"#
             let answer = try await gateway.client.post(
@@ -250,9 +252,11 @@ struct SubmissionTests {
 
     // MARK: Back-pressure
 
-    @Test("a full outbox and a broker that blocks are told with 503, and it goes on by itself")
-    func overloaded() async throws {
-        try await withGateway(configure: { $0.outboxLimit = 3 }) { gateway, _ in
+    @Test(
+        "a full outbox and a broker that blocks are told with 503, and it goes on by itself",
+        arguments: StoreKind.allCases)
+    func overloaded(kind: StoreKind) async throws {
+        try await withGateway(kind, configure: { $0.outboxLimit = 3 }) { gateway, _ in
             let client = gateway.client
             let body = #"{"route":{"actors":["a"]},"payload":1}"#
             gateway.transport.fail(with: .init(.connectionLost, "away"))

@@ -3,19 +3,19 @@ internal import Transports
 
 /// All actors and queues as they are just now. However many ask, and however often, it looks once a second.
 actor ActorBoard {
-    private let store: EnvelopeStore
+    private let store: any ActorStore
     private let queues: any QueueObserver
     private var last: (time: MonotonicTime, view: ActorView)?
     private var look: Task<ActorView, any Error>?
 
     private static let age = Duration.seconds(1)
 
-    init(store: EnvelopeStore, queues: any QueueObserver) {
+    init(store: any ActorStore, queues: any QueueObserver) {
         self.store = store
         self.queues = queues
     }
 
-    /// - Throws: `PostgreSQLError`.
+    /// - Throws: `StoreError`.
     func view() async throws -> ActorView {
         if let last, last.time.duration(to: .now) < Self.age { return last.view }
         if let look { return try await look.value }

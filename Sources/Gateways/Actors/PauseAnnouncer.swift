@@ -6,7 +6,7 @@ internal import Transports
 /// Tells all sidecars which actors are paused, and again and again while they are: one that was cut off, or whose inbox is gone, hears of
 /// it when it is back. What is to be told stands in the database.
 struct PauseAnnouncer: Sendable {
-    let store: EnvelopeStore
+    let store: any ActorStore
     let transport: any Transport
     let logger: Logger
     private let alarm = Alarm()
@@ -14,7 +14,7 @@ struct PauseAnnouncer: Sendable {
     private static let chunk = 500
     private static let interval = Duration.seconds(5)
 
-    init(store: EnvelopeStore, transport: any Transport, logger: Logger) {
+    init(store: any ActorStore, transport: any Transport, logger: Logger) {
         self.store = store
         self.transport = transport
         self.logger = logger

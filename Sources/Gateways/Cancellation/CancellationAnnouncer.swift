@@ -1,14 +1,13 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
 /// Tells all sidecars which envelopes are cancelled. What is to be told stands in the database, so it is told at last, however long the
 /// broker is away and whichever gateway has taken it in.
 struct CancellationAnnouncer: Sendable {
-    private let store: EnvelopeStore
+    private let store: any CancellationStore
     private let transport: any Transport
     private let metrics: GatewayMetrics
     private let logger: Logger
@@ -19,7 +18,7 @@ struct CancellationAnnouncer: Sendable {
     /// Between looks for what a gateway that has died left untold.
     private static let interval = Duration.seconds(5)
 
-    init(store: EnvelopeStore, transport: any Transport, metrics: GatewayMetrics, logger: Logger) {
+    init(store: any CancellationStore, transport: any Transport, metrics: GatewayMetrics, logger: Logger) {
         self.store = store
         self.transport = transport
         self.metrics = metrics

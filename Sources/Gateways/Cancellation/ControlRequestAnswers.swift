@@ -1,13 +1,12 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
 /// Answers sidecars that have just started: which envelopes are cancelled, and last whether their actor is paused.
 struct ControlRequestAnswers: Sendable {
-    let store: EnvelopeStore
+    let store: any ActorStore & CancellationStore
     let transport: any Transport
     let metrics: GatewayMetrics
     let logger: Logger
@@ -23,10 +22,11 @@ struct ControlRequestAnswers: Sendable {
 
     /// Many sidecars that start together are answered with one look at the database.
     private func answer(_ batch: [Delivery]) async {
-        let actors = Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor })
+        let requests = batch.map(request)
+        let actors = Set(requests.compactMap { $0?.actor })
         let ids: [String]
         let pauses: [String: ActorPause]
-        do throws(PostgreSQLError) {
+        do throws(StoreError) {
             try await store.note(actors: actors)
             pauses = try await store.pauses(of: actors)
             ids = try await store.latestCancellations(limit: Self.limit)
@@ -39,9 +39,9 @@ struct ControlRequestAnswers: Sendable {
         }
         let answers = chunks(of: ids).map { ControlMessage.cancel($0).encoded() }
         await withDiscardingTaskGroup { group in
-            for delivery in batch {
+            for (delivery, request) in zip(batch, requests) {
                 group.addTask {
-                    await self.send(answers, pauses, to: delivery)
+                    if let request { await self.send(answers, pauses, to: request) }
                     await self.transport.settle(delivery, .acknowledge)
                 }
             }
@@ -56,13 +56,16 @@ struct ControlRequestAnswers: Sendable {
         }
     }
 
-    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to delivery: Delivery) async {
-        let request: ControlRequest
+    private func request(_ delivery: Delivery) -> ControlRequest? {
         do throws(ControlError) {
-            request = try ControlRequest(parsing: delivery.body)
+            return try ControlRequest(parsing: delivery.body)
         } catch {
-            return logger.warning("unreadable control request", metadata: ["error": "\(error)"])
+            logger.warning("unreadable control request", metadata: ["error": "\(error)"])
+            return nil
         }
+    }
+
+    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to request: ControlRequest) async {
         // With this the sidecar knows that it has heard all.
         let last = ControlMessage.pauses([pauses[request.actor]].compactMap(\.self)).encoded()
         for answer in cancellations + [last] {

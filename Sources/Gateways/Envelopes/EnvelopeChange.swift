@@ -40,12 +40,11 @@ extension EnvelopeChange {
         eventID = report.eventID.isEmpty ? nil : report.eventID
         parentID = report.parentID
         actors = report.actors
-        // Indexes beyond any route are kept within the column's range.
-        actorIndex = min(max(report.currentActorIndex, 0), 1_000_000)
+        actorIndex = report.storedIndex
         let index = min(max(report.currentActorIndex, 0), report.actors.count)
         actorName = report.currentActorName ?? (report.actors.indices.contains(index) ? report.actors[index] : nil)
-        round = EnvelopeRound(replays: max(0, report.replays), loops: max(0, report.loops))
-        attempt = report.attempt.map { min(max($0, 1), 1_000_000) }
+        round = report.round
+        attempt = report.storedAttempt
         error = report.error
         failedMessage = report.failedMessage
         reportedAt = Timestamp.microseconds(parsing: report.timestamp)
@@ -85,7 +84,8 @@ extension EnvelopeChange {
     /// The store's statement knows the word, too.
     static let reopened = "reopened"
 
-    private enum Progress: String, CaseIterable {
+    /// An actor's phases, as `phase` names them.
+    enum Progress: String, CaseIterable {
         case received, processing, completed
         /// Ours: the actor has failed and gets another try.
         case retrying

@@ -2,29 +2,23 @@ internal import Envelopes
 
 /// How an envelope's state answers to reports. Pure: the rule in one place, to read and to test.
 ///
-/// The store carries the same rule out as one SQL statement (`ApplyChanges`), since many gateways write at once; a test plays random
-/// reports against both and compares.
+/// On a file of SQLite's it is what decides. PostgreSQL carries the same rule out as one statement (`ApplyChanges`), since many gateways
+/// write at once; a test plays random reports against all of them and compares.
 struct EnvelopeStateMachine: Sendable, Hashable {
-    private(set) var status: EnvelopeStatus
-    private(set) var percent: Double = 0
-    private(set) var actors: [String]
-    private(set) var actorIndex = 0
-    private(set) var actorName: String?
-    private(set) var round = EnvelopeRound()
-    private(set) var attempt: Int?
-    private(set) var nextAttemptAt: Int64?
-    private(set) var message: String
-    private(set) var result: RawJSON?
-    private(set) var error: String?
-    private(set) var partialCount = 0
-    private var seenEvents: Set<String> = []
-
-    init(status: EnvelopeStatus = .pending, actors: [String], message: String = "") {
-        self.status = status
-        self.actors = actors
-        self.message = message
-        actorName = actors.first
-    }
+    var status: EnvelopeStatus
+    var percent: Double = 0
+    var actors: [String]
+    var actorIndex = 0
+    var actorName: String?
+    var round = EnvelopeRound()
+    var attempt: Int?
+    var nextAttemptAt: Int64?
+    var message: String
+    var result: RawJSON?
+    var error: String?
+    var partialCount = 0
+    /// Of the reports that are in the history: at least those that are to come again.
+    var seenEvents: Set<String> = []
 
     var actorsCompleted: Int { status == .succeeded ? actors.count : min(actorIndex, actors.count) }
 
@@ -72,23 +66,33 @@ struct EnvelopeStateMachine: Sendable, Hashable {
 
     /// What a handler tells while it works: the envelope's percent and message move with its progress, and nothing else.
     /// - Parameter limit: of such rows in the history. One more says that the rest is left out.
-    /// - Returns: the rows for the history: with the type `log` where that one is among them.
-    mutating func append(_ results: PartialResults, limit: Int) -> [(type: String, percent: Double?)] {
+    /// - Returns: the rows for the history.
+    mutating func append(_ results: PartialResults, limit: Int) -> [PartialResults.Event] {
         if status.isFinal { return [] }
         let before = percent
         let isNews = (results.round, results.actorIndex) >= (round, actorIndex)
-        var rows: [(type: String, percent: Double?)] = []
+        var rows: [PartialResults.Event] = []
         for (number, event) in results.events.enumerated() where number + partialCount <= limit {
             if let id = event.id, !seenEvents.insert(id).inserted { continue }
             guard number + partialCount < limit else {
-                rows.append(("log", nil))
+                let notice = PartialResults.fullNotice(limit)
+                rows.append(.init(id: event.id, type: "log", data: notice, timestamp: event.timestamp))
                 continue
             }
-            rows.append((event.type, event.percent.map { max(before, $0) }))
+            var row = event
+            row.percent = event.percent.map { max(before, $0) }
+            rows.append(row)
             percent = max(percent, event.percent ?? 0)
             if isNews, let message = event.message { self.message = message }
         }
         partialCount += rows.count
         return rows
+    }
+}
+
+extension EnvelopeStateMachine {
+    /// Of an envelope that was just submitted.
+    init(status: EnvelopeStatus = .pending, actors: [String], message: String = "") {
+        self.init(status: status, actors: actors, actorName: actors.first, message: message)
     }
 }

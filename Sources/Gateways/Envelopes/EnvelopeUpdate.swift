@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import PostgreSQL
 
 /// One entry of an envelope's history: an event of its stream.
 struct EnvelopeUpdate: Sendable {

@@ -35,11 +35,11 @@ struct PartialResults: Sendable, Hashable {
         envelopeID = report.envelopeID
         parentID = report.parentID
         actors = report.actors
-        let index = min(max(report.currentActorIndex, 0), 1_000_000)
+        let index = report.storedIndex
         actorIndex = index
         actorName = report.currentActorName
-        round = EnvelopeRound(replays: max(0, report.replays), loops: max(0, report.loops))
-        attempt = report.attempt.map { min(max($0, 1), 1_000_000) }
+        round = report.round
+        attempt = report.storedAttempt
         call = report.call
         events = report.events.enumerated().map { (number, event) in
             let progress = event.type == "progress" ? Self.progress(event.data) : nil
@@ -48,6 +48,18 @@ struct PartialResults: Sendable, Hashable {
                 timestamp: Timestamp.microseconds(parsing: event.at),
                 percent: progress.flatMap { Self.percent($0.percent, index: index, of: report.actors.count) },
                 message: progress?.message)
+        }
+    }
+
+    /// What stands in the history where the rest is left out.
+    static func fullNotice(_ limit: Int) -> RawJSON {
+        RawJSON { writer in
+            writer.beginObject()
+            writer.member("level", "warning")
+            writer.member(
+                "message",
+                "further partial results of this envelope are left out: it has \(limit) (TROUPE_GATEWAY_PARTIAL_LIMIT)")
+            writer.endObject()
         }
     }
 

@@ -1,7 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
@@ -9,7 +8,7 @@ internal import Transports
 struct GatewayRouter: Sendable {
     typealias Context = GatewayContext
 
-    let store: EnvelopeStore
+    let store: any EnvelopeStore
     let transport: any Transport
     let gate: SubmissionGate
     let outbox: OutboxPublisher

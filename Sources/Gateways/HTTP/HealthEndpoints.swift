@@ -1,6 +1,5 @@
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
@@ -34,7 +33,7 @@ extension GatewayRouter {
         -> Endpoint.Answer
     {
         .init(
-            status: status, text: text, type: "text/plain", schema: method == .head ? nil : #"{"type":"string"}"#)
+            status: status, text: text, type: "text/plain", schema: method == .head ? nil : .string)
     }
 
     /// `GET` and `HEAD /health`, `/healthz`: the process answers.
@@ -45,8 +44,8 @@ extension GatewayRouter {
     /// `GET /readyz`: 503 with the reasons while the database or the broker is away.
     func readiness(_ request: Request, _ context: Context) async throws -> Response {
         var reasons: [String] = []
-        do throws(PostgreSQLError) {
-            _ = try await store.pool.query("SELECT 1", timeout: .seconds(2))
+        do throws(StoreError) {
+            try await store.ping()
         } catch {
             reasons.append("database: \(error)")
         }
@@ -57,10 +56,7 @@ extension GatewayRouter {
 
     /// `GET /metrics`: Prometheus text.
     func metricsText(_ request: Request, _ context: Context) async throws -> Response {
-        let statistics = await store.pool.statistics
-        metrics.databaseConnections("idle").set(statistics.idle)
-        metrics.databaseConnections("lent").set(statistics.lent)
-        metrics.databaseConnections("waiting").set(statistics.waiting)
+        for (state, count) in await store.connections() { metrics.databaseConnections(state).set(count) }
         if let length = try? await store.outboxLength(within: outboxHorizon, upTo: .max) {
             metrics.outboxLength.set(length)
         }

@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
-internal import PostgreSQL
 
 /// An error that a client gets to see, as a problem document (RFC 9457).
 struct Problem: Error, Sendable, Hashable {
@@ -14,10 +13,12 @@ struct Problem: Error, Sendable, Hashable {
     var places: [ArgumentProblem.Place] = []
     var headers: HTTPFields = [:]
 
-    init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil) {
+    /// - Parameter retryAfter: seconds.
+    init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil, retryAfter: Int? = nil) {
         self.code = code
         self.detail = detail
         self.pointer = pointer
+        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
     }
 
     /// - Parameter name: the member that has the arguments.
@@ -35,10 +36,9 @@ struct Problem: Error, Sendable, Hashable {
         }
     }
 
-    init(_ error: PostgreSQLError) {
+    init(_ error: StoreError) {
         if error.isUnavailable || error.isRetryable || error.code == .closed {
-            self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon")
-            headers[.retryAfter] = "1"
+            self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon", retryAfter: 1)
         } else {
             self.init(.internalError, "The database refused a statement; the gateway's log has the reason")
         }

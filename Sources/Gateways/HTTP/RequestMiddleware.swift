@@ -2,7 +2,6 @@ internal import EventLoops
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 
 /// Around every request: turns errors into problem documents, counts, and logs what went wrong on our side.
@@ -55,7 +54,7 @@ struct RequestMiddleware: RouterMiddleware {
     private func problem(for error: any Error, _ request: Request) -> Problem {
         switch error {
         case let problem as Problem: return problem
-        case let error as PostgreSQLError:
+        case let error as StoreError:
             let problem = Problem(error)
             if problem.code == .internalError {
                 logger.error(

@@ -1,15 +1,14 @@
 internal import Logging
-internal import PostgreSQL
 
 /// Deletes confirmed messages from the outbox, many with one statement: what is confirmed while a deletion is under way goes with the
 /// next one.
 actor OutboxDeletions {
-    private let store: EnvelopeStore
+    private let store: any OutboxStore
     private let logger: Logger
     private var confirmed: [Int64] = []
     private var isDeleting = false
 
-    init(store: EnvelopeStore, logger: Logger) {
+    init(store: any OutboxStore, logger: Logger) {
         self.store = store
         self.logger = logger
     }
@@ -21,7 +20,7 @@ actor OutboxDeletions {
         while !confirmed.isEmpty {
             let batch = confirmed
             confirmed.removeAll(keepingCapacity: true)
-            do throws(PostgreSQLError) {
+            do throws(StoreError) {
                 try await store.deleteMessages(batch)
             } catch {
                 // They are sent once more when their grace is over: at least once.

@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Synchronization
 internal import Telemetry
 internal import Transports
@@ -11,7 +10,7 @@ internal import Transports
 ///
 /// A message leaves the outbox when the broker has confirmed it, so it is sent at least once.
 final class OutboxPublisher: Sendable {
-    private let store: EnvelopeStore
+    private let store: any OutboxStore & ReportStore
     private let transport: any Transport
     private let settings: Settings
     private let metrics: GatewayMetrics
@@ -41,7 +40,7 @@ final class OutboxPublisher: Sendable {
     private static let freshBytesLimit = 64 << 20
 
     init(
-        store: EnvelopeStore, transport: any Transport, settings: Settings, metrics: GatewayMetrics,
+        store: any OutboxStore & ReportStore, transport: any Transport, settings: Settings, metrics: GatewayMetrics,
         spans: MessageSpans?, logger: Logger
     ) {
         self.store = store
@@ -104,7 +103,7 @@ final class OutboxPublisher: Sendable {
     private func relay() async {
         while !Task.isCancelled {
             var wait = settings.interval
-            do throws(PostgreSQLError) {
+            do throws(StoreError) {
                 if let next = try await store.timeToNextMessage() { wait = min(wait, next) }
                 if wait <= .zero { wait = try await sendDue() ? .zero : Self.pause }
             } catch {
@@ -116,7 +115,7 @@ final class OutboxPublisher: Sendable {
     }
 
     /// - Returns: whether there was something to send.
-    private func sendDue() async throws(PostgreSQLError) -> Bool {
+    private func sendDue() async throws(StoreError) -> Bool {
         let messages = try await store.takeDueMessages(limit: 16, lease: settings.grace)
         await withDiscardingTaskGroup { group in
             for message in messages { group.addTask { await self.publish(message) } }
@@ -152,7 +151,7 @@ final class OutboxPublisher: Sendable {
             ].merging(Logger.Metadata(try? Envelope(parsing: message.body, limits: .ofBroker).headers.traceparent)) {
                 $1
             })
-        do throws(PostgreSQLError) {
+        do throws(StoreError) {
             if error.code == .unroutable && message.attempts + 1 >= settings.unroutableLimit {
                 try await giveUp(message)
             } else {
@@ -167,7 +166,7 @@ final class OutboxPublisher: Sendable {
     }
 
     /// Nobody has made a queue for the first actor: the envelope fails with that reason rather than wait for ever.
-    private func giveUp(_ message: OutboxMessage) async throws(PostgreSQLError) {
+    private func giveUp(_ message: OutboxMessage) async throws(StoreError) {
         guard let envelope = try? Envelope(parsing: message.body, limits: .ofBroker) else { return }
         // Of the run that the message belongs to: what a retry has sent isn't ended by the end of an earlier one.
         var report = StatusReport(.final, of: envelope, eventID: "", status: EnvelopeStatus.failed.rawValue)

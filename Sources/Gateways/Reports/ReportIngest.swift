@@ -1,7 +1,6 @@
 internal import Envelopes
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 internal import Transports
 
@@ -97,7 +96,7 @@ struct ReportIngest: Sendable {
     /// Whose dead letters there are. Their sidecars have most likely said so before.
     private func note(actors: Set<String>) async {
         if actors.isEmpty { return }
-        do throws(PostgreSQLError) { try await writer.store.note(actors: actors) } catch {
+        do throws(StoreError) { try await writer.store.note(actors: actors) } catch {
             logger.warning("actors with dead letters not noted", metadata: ["error": "\(error)"])
         }
     }
@@ -106,7 +105,7 @@ struct ReportIngest: Sendable {
     private func writeUntilDone(_ reports: [ReadReport]) async -> Bool {
         var backoff = Backoff()
         while !Task.isCancelled {
-            do throws(PostgreSQLError) {
+            do throws(StoreError) {
                 try await writer.write(reports)
                 return true
             } catch {
@@ -124,7 +123,7 @@ struct ReportIngest: Sendable {
     }
 
     /// One of them is what the database will never take: it must not hold up the others.
-    private func writeSingly(_ reports: [ReadReport], _ error: PostgreSQLError) async -> Bool {
+    private func writeSingly(_ reports: [ReadReport], _ error: StoreError) async -> Bool {
         if reports.count == 1 {
             logger.error(
                 "report refused", metadata: ["envelope_id": "\(reports[0].envelopeID)", "error": "\(error)"])

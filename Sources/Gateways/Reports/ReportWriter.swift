@@ -1,6 +1,5 @@
 internal import Envelopes
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 
 /// A report sorted by what it asks for.
@@ -27,10 +26,15 @@ struct ReadReport: Sendable {
                 throw StatusReportError("a report of kind 'created' needs 'parent_id'")
             }
             content = .child(child)
-        case .emitted: content = .partial(try PartialResults(report))
-        case .progress, .final, .reopened: content = .change(try EnvelopeChange(report))
+            time = Timestamp.microseconds(parsing: report.timestamp)
+        case .emitted:
+            content = .partial(try PartialResults(report))
+            time = Timestamp.microseconds(parsing: report.timestamp)
+        case .progress, .final, .reopened:
+            let change = try EnvelopeChange(report)
+            content = .change(change)
+            time = change.reportedAt
         }
-        time = Timestamp.microseconds(parsing: report.timestamp)
     }
 
     var envelopeID: String {
@@ -44,7 +48,7 @@ struct ReadReport: Sendable {
 
 /// Writes reports, wherever they came from, and counts what became of them.
 struct ReportWriter: Sendable {
-    let store: EnvelopeStore
+    let store: any ReportStore & OutboxStore & CancellationStore & ActorStore
     /// Partial results that an envelope may have. By HTTP come none.
     var partialLimit = 0
     let cancellations: CancellationAnnouncer
@@ -58,7 +62,7 @@ struct ReportWriter: Sendable {
 
     /// - Returns: the outcomes of the changes among them, in order.
     @discardableResult
-    func write(_ reports: [ReadReport]) async throws(PostgreSQLError) -> [ChangeOutcome] {
+    func write(_ reports: [ReadReport]) async throws(StoreError) -> [ChangeOutcome] {
         let batch = ReportBatch(reports)
         if try await store.register(batch.children) > 0 { cancellations.wake() }
         count(.applied, batch.children.count)
@@ -78,7 +82,7 @@ struct ReportWriter: Sendable {
         return outcomes
     }
 
-    private func apply(_ changes: [EnvelopeChange]) async throws(PostgreSQLError) -> [ChangeOutcome] {
+    private func apply(_ changes: [EnvelopeChange]) async throws(StoreError) -> [ChangeOutcome] {
         let outcomes = try await store.apply(changes)
         for (change, outcome) in zip(changes, outcomes) {
             switch outcome {
@@ -93,7 +97,7 @@ struct ReportWriter: Sendable {
         return outcomes
     }
 
-    private func append(_ partials: [PartialResults]) async throws(PostgreSQLError) {
+    private func append(_ partials: [PartialResults]) async throws(StoreError) {
         let outcomes = try await store.append(partials, limit: partialLimit)
         for (partial, outcome) in zip(partials, outcomes) {
             switch outcome {
@@ -113,8 +117,7 @@ struct ReportWriter: Sendable {
 
     /// Whoever still works on a cancelled envelope is told again. One whose message has ended, or that is reopened, needs no telling
     /// any more.
-    private func followCancelled(_ changes: [EnvelopeChange], _ outcomes: [ChangeOutcome]) async throws(PostgreSQLError)
-    {
+    private func followCancelled(_ changes: [EnvelopeChange], _ outcomes: [ChangeOutcome]) async throws(StoreError) {
         var alive: Set<String> = []
         var ended: Set<String> = []
         for (change, outcome) in zip(changes, outcomes) {

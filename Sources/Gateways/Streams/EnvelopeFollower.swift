@@ -1,9 +1,8 @@
 internal import EventLoops
-internal import PostgreSQL
 
 /// Reads an envelope's history as it grows.
 struct EnvelopeFollower: Sendable {
-    let store: EnvelopeStore
+    let store: any UpdateReading
     let hub: UpdateHub
     let keepAliveInterval: Duration
 
@@ -55,7 +54,7 @@ struct EnvelopeFollower: Sendable {
         of id: String, after: Int64, _ machine: inout UpdateStreamMachine, _ send: (Event) async throws -> Void
     ) async throws -> UpdateStreamMachine.Action {
         let page: UpdatePage?
-        do throws(PostgreSQLError) {
+        do throws(StoreError) {
             page = try await store.updates(of: id, after: after, limit: 100)
         } catch {
             // The stream outlives a database that is away: the hub wakes it again.

@@ -1,9 +1,8 @@
 internal import EventLoops
-internal import PostgreSQL
 
 /// Reads the updates of many envelopes as they come.
 struct ManyFollower: Sendable {
-    let store: EnvelopeStore
+    let store: any UpdateReading & EnvelopeReading
     let hub: UpdateHub
     /// After how much silence somebody on the way may take the connection for dead.
     let quietLimit: Duration
@@ -84,7 +83,7 @@ struct ManyFollower: Sendable {
                 case .wait: return hasEnded ? .finished : .upToDate
                 }
             }
-        } catch let error as PostgreSQLError where error.isRetryable {
+        } catch let error as StoreError where error.isRetryable {
             // The stream outlives a database that is away: the hub wakes it again.
             return .upToDate
         }
@@ -92,7 +91,7 @@ struct ManyFollower: Sendable {
 
     private func filter(
         _ scope: Scope, _ wakeUps: WakeUps
-    ) async throws(PostgreSQLError) -> (filter: UpdateFilter, hasEnded: Bool) {
+    ) async throws(StoreError) -> (filter: UpdateFilter, hasEnded: Bool) {
         switch scope {
         case .filter(let filter): return (filter, false)
         case .family(let id):

@@ -27,15 +27,21 @@ struct SettledReading: Sendable, Hashable {
         case wait
     }
 
-    /// A page of updates, and which transactions were under way when it was read.
+    /// A page of updates.
     struct Page: Sendable, Hashable {
         var lastID: Int64?
         /// There may be more up to the same number.
         var isFull: Bool
+        /// `nil` where writers take turns: a number is given only when those before it are committed.
+        var writers: Writers?
+    }
+
+    /// Which transactions were under way when a page was read.
+    struct Writers: Sendable, Hashable {
         /// All before this one have ended.
-        var oldestTransaction: Int64
+        var oldest: Int64
         /// This one, and those behind it, have not begun.
-        var nextTransaction: Int64
+        var next: Int64
     }
 
     var next: Action {
@@ -50,9 +56,11 @@ struct SettledReading: Sendable, Hashable {
 
     /// - Returns: whether the page is sure. Otherwise somebody is still writing: the same is to be read again soon.
     mutating func read(_ page: Page) -> Bool {
-        let limit = waitsFor ?? page.nextTransaction
-        waitsFor = limit
-        guard page.oldestTransaction >= limit else { return false }
+        if let writers = page.writers {
+            let limit = waitsFor ?? writers.next
+            waitsFor = limit
+            guard writers.oldest >= limit else { return false }
+        }
         last = page.isFull ? page.lastID ?? last : end
         return true
     }

@@ -1,6 +1,5 @@
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
 internal import Synchronization
 
 /// Wakes the streams of an envelope when it has moved, on whichever gateway that was written.
@@ -8,15 +7,15 @@ internal import Synchronization
 /// Carries no updates, only the news that there are some: each stream reads them from the table at its own pace, so a slow one holds
 /// nothing in memory.
 final class UpdateHub: Sendable {
-    private let listener: NotificationListener
+    private let news: any UpdateNews
     let settings: Settings
     private let logger: Logger
     private let state = Mutex(State())
 
     struct Settings: Sendable {
-        /// How often streams look even without a notification, and whether a keep-alive is due.
+        /// How often streams look even without news, and whether a keep-alive is due.
         var pollInterval: Duration
-        /// The same while notifications can't be heard.
+        /// The same while news can't be heard.
         var deafPollInterval = Duration.seconds(1)
     }
 
@@ -32,8 +31,8 @@ final class UpdateHub: Sendable {
         var isFinished = false
     }
 
-    init(listener: NotificationListener, settings: Settings, logger: Logger) {
-        self.listener = listener
+    init(news: any UpdateNews, settings: Settings, logger: Logger) {
+        self.news = news
         self.settings = settings
         self.logger = logger
     }
@@ -42,7 +41,7 @@ final class UpdateHub: Sendable {
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await self.listener.run { event in self.handle(event) }
+                await self.news.run { event in self.handle(event) }
             }
             while !Task.isCancelled && !self.state.withLock({ $0.isFinished }) {
                 let isListening = self.state.withLock { $0.isListening }
@@ -113,19 +112,19 @@ final class UpdateHub: Sendable {
         }
     }
 
-    private func handle(_ event: NotificationListener.Event) {
+    private func handle(_ event: UpdateNewsEvent) {
         switch event {
-        case .notification(let notification):
+        case .moved(let id):
             let wakes = state.withLock { state in
-                (state.followers[notification.payload] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
+                (state.followers[id] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
             }
             for wake in wakes { wake.yield() }
         case .listening:
             state.withLock { $0.isListening = true }
             wakeAll()
-        case .interrupted(let error):
+        case .interrupted(let reason):
             state.withLock { $0.isListening = false }
-            logger.warning("no notifications from the database; streams poll", metadata: ["error": "\(error)"])
+            logger.warning("no news from the database; streams poll", metadata: ["error": "\(reason)"])
         }
     }
 }

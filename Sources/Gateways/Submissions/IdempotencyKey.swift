@@ -10,6 +10,11 @@ struct IdempotencyKey: Sendable, Hashable {
     /// SHA-256 of what was asked, in hexadecimal.
     var digest: String
 
+    init(text: String, digest: String) {
+        self.text = text
+        self.digest = digest
+    }
+
     /// `nil` where the request has none.
     init?(_ request: Request, body: [UInt8]) throws(Problem) {
         guard let text = request.headers[.idempotencyKey] else { return nil }
@@ -17,7 +22,7 @@ struct IdempotencyKey: Sendable, Hashable {
             throw Problem(.invalidRequest, "'Idempotency-Key' must have 1 to 200 visible characters of ASCII")
         }
         self.text = text
-        digest = Self.digest(of: body, at: request.uri.path)
+        digest = Self.digest(of: body[...], at: request.uri.path)
     }
 
     /// The key of one line of a bulk request.
@@ -28,14 +33,11 @@ struct IdempotencyKey: Sendable, Hashable {
         return key
     }
 
-    private static func digest(of body: some Sequence<UInt8>, at path: String) -> String {
+    private static func digest(of body: ArraySlice<UInt8>, at path: String) -> String {
         var hash = SHA256()
         hash.update(data: Array((path + "\n").utf8))
-        hash.update(data: Array(body))
-        return hash.finalize().reduce(into: "") { text, byte in
-            text += byte < 16 ? "0" : ""
-            text += String(byte, radix: 16)
-        }
+        body.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return hash.finalize().hexadecimal
     }
 }
 

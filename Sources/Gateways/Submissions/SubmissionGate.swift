@@ -1,13 +1,11 @@
 internal import EventLoops
-internal import HTTPTypes
-internal import PostgreSQL
 internal import Synchronization
 internal import Transports
 
 /// Whether the gateway takes more work. What it has taken is safe in the database; but a broker that asks for less, or one that is away
 /// for so long that the outbox grows beyond its limit, is passed on to those who bring work instead of being hidden from them.
 final class SubmissionGate: Sendable {
-    private let store: EnvelopeStore
+    private let store: any OutboxStore
     private let transport: any Transport
     private let limit: Int
     private let horizon: Duration
@@ -26,7 +24,7 @@ final class SubmissionGate: Sendable {
     /// - Parameters:
     ///   - limit: messages in the outbox.
     ///   - horizon: those that start later don't count.
-    init(store: EnvelopeStore, transport: any Transport, limit: Int, horizon: Duration) {
+    init(store: any OutboxStore, transport: any Transport, limit: Int, horizon: Duration) {
         self.store = store
         self.transport = transport
         self.limit = limit
@@ -62,9 +60,6 @@ final class SubmissionGate: Sendable {
             state.entered += count
             return nil
         }
-        guard let reason else { return }
-        var problem = Problem(.overloaded, reason)
-        problem.headers[.retryAfter] = "2"
-        throw problem
+        if let reason { throw Problem(.overloaded, reason, retryAfter: 2) }
     }
 }

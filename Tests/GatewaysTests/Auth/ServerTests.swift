@@ -240,7 +240,7 @@ struct ServerTests {
             (TLSFiles(certificate: files.certificate, key: other.key), "is not the key of the certificate"),
         ] {
             let error = await #expect(throws: GatewayStartError.self) {
-                try await TestGateway.start("postgresql://127.0.0.1:1/x") { $0.server.tls = tls }
+                try await TestGateway.start(.of("postgresql://127.0.0.1:1/x")) { $0.server.tls = tls }
             }
             #expect(error?.exitCode == 78)
             #expect(error?.message.contains(words) == true, "\(words): \(error?.message ?? "")")

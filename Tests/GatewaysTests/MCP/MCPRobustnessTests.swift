@@ -13,7 +13,7 @@ struct MCPRobustnessTests {
         defer { try? FileManager.default.removeItem(at: file) }
         try await withDatabase { database in
             let proxy = try TCPProxy(to: database.url)
-            let gateway = try await TestGateway.start(proxy.url) {
+            let gateway = try await TestGateway.start(.of(proxy.url)) {
                 $0.configPath = file.path
                 $0.keepAlive = .milliseconds(300)
             }

@@ -66,7 +66,7 @@ struct MCPStatelessEndpointTests {
     @Test("a gateway that stops cancels nothing: the envelope goes on")
     func stop() async throws {
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url) { $0.mcp.callTimeout = .seconds(60) }
+            let gateway = try await TestGateway.start(database.gateway) { $0.mcp.callTimeout = .seconds(60) }
             var mcp = MCPTestClient.stateless(gateway.client)
             mcp.knowsTasks = true
             let tool = #"{"name":"troupe_submit","arguments":{"route":["a"],"payload":1,"id":"e"}}"#
@@ -86,7 +86,7 @@ struct MCPStatelessEndpointTests {
         try Data(mcpTools.utf8).write(to: folder)
         defer { try? FileManager.default.removeItem(at: folder) }
         try await withDatabase { database in
-            let gateway = try await TestGateway.start(database.url) { $0.configPath = folder.path }
+            let gateway = try await TestGateway.start(database.gateway) { $0.configPath = folder.path }
             let mcp = MCPTestClient.stateless(gateway.client)
             var withTasks = mcp
             withTasks.knowsTasks = true

@@ -1,4 +1,5 @@
 import Envelopes
+import PostgreSQL
 import TestSupport
 import Testing
 
@@ -7,11 +8,9 @@ import Testing
 typealias TCPProxy = TestSupport.TCPProxy
 typealias TestDatabase = TestSupport.TestDatabase
 
-extension TestDatabase {
-    var store: EnvelopeStore { EnvelopeStore(pool: pool) }
-
-    func outboxLength() async throws -> Int {
-        try await pool.query("SELECT count(*) FROM outbox")[0].integer(0)
+extension GatewayDatabase {
+    static func of(_ url: String) -> GatewayDatabase {
+        .postgreSQL(PoolSettings(connection: ConnectionSettings(url: url), size: 4))
     }
 }
 

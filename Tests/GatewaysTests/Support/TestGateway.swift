@@ -18,20 +18,19 @@ struct TestGateway {
     private let task: Task<Void, any Error>
 
     static func start(
-        _ databaseURL: String, transport: RecordingTransport = RecordingTransport(),
+        _ database: GatewayDatabase, transport: RecordingTransport = RecordingTransport(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout Configuration) -> Void = { _ in }
     ) async throws -> TestGateway {
-        var configuration = Configuration(databaseURL: databaseURL)
+        var configuration = Configuration()
         configuration.port = 0
-        configuration.database.size = 4
         configuration.outboxInterval = .milliseconds(50)
         configure(&configuration)
         let queues = RecordingQueues()
         let (ports, port) = AsyncStream<GatewayPorts>.makeStream()
         let gateway = Gateway(
-            configuration: configuration, transport: transport, deadLetters: NoDeadLetters(), queues: queues,
-            logger: logger
+            configuration: configuration, database: database, transport: transport, deadLetters: NoDeadLetters(),
+            queues: queues, logger: logger
         ) { port.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
         let task = Task {
@@ -53,21 +52,40 @@ struct TestGateway {
     }
 }
 
+/// A gateway on a store of its own.
+func withGateway(
+    _ kind: StoreKind, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+    configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, any TestStore) async throws -> Void
+) async throws {
+    try await withStore(kind) { store in
+        try await withGateway(on: store.gateway, logger: logger, configure: configure) { try await body($0, store) }
+    }
+}
+
 /// A gateway on a database of its own.
 func withGateway(
     logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
     configure: (inout Configuration) -> Void = { _ in }, _ body: (TestGateway, TestDatabase) async throws -> Void
 ) async throws {
     try await withDatabase { database in
-        let gateway = try await TestGateway.start(database.url, logger: logger, configure: configure)
-        do {
-            try await body(gateway, database)
-        } catch {
-            try? await gateway.stop()
-            throw error
+        try await withGateway(on: database.gateway, logger: logger, configure: configure) {
+            try await body($0, database)
         }
-        try await gateway.stop()
     }
+}
+
+private func withGateway(
+    on database: GatewayDatabase, logger: Logger, configure: (inout Configuration) -> Void,
+    _ body: (TestGateway) async throws -> Void
+) async throws {
+    let gateway = try await TestGateway.start(database, logger: logger, configure: configure)
+    do {
+        try await body(gateway)
+    } catch {
+        try? await gateway.stop()
+        throw error
+    }
+    try await gateway.stop()
 }
 
 struct NoDeadLetters: DeadLetterQueues {

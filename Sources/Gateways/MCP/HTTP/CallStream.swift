@@ -4,7 +4,6 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
-internal import PostgreSQL
 internal import Telemetry
 
 /// The answer to a call, which comes when its envelope has ended: as an event stream with what happens until then where the client takes
@@ -84,7 +83,7 @@ private struct CallStream {
             let answer: (result: MCPResult, place: Int64)?
             do {
                 answer = try await self.answer(after: lastID, wakeUps, hold, deadline, isEventStream, &writer)
-            } catch let error as PostgreSQLError where error.code != .cancelled {
+            } catch let error as StoreError where error.code != .cancelled {
                 gateway.logger.warning(
                     "call not followed", metadata: ["envelope_id": "\(call.envelopeID)", "error": "\(error)"])
                 answer = (ToolResult.unfinished(call.envelopeID).result(version, relatedTask: call.relatedTask), lastID)

@@ -2,7 +2,6 @@ internal import Envelopes
 internal import EventLoops
 internal import Hummingbird
 internal import NIOCore
-internal import PostgreSQL
 
 /// Streams of what nobody has asked for just now: tools that have changed, envelopes that have moved.
 extension MCPServer {
@@ -112,7 +111,7 @@ extension MCPServer {
             var messages: [ByteBuffer] = []
             do {
                 messages = try await news(gateway.store.lastChanges(of: ids))
-            } catch let error as PostgreSQLError where error.isRetryable {
+            } catch let error as StoreError where error.isRetryable {
                 // The next wake-up finds what this one did not.
             }
             if messages.isEmpty, lastSent.duration(to: .now) >= quietLimit {

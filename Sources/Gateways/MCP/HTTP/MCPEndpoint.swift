@@ -2,7 +2,6 @@ internal import Envelopes
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
-internal import PostgreSQL
 internal import Telemetry
 
 /// `/mcp`
@@ -174,7 +173,7 @@ extension MCPServer {
             let error = JSONRPCError(problem)
             return Refusal(
                 error.code == .invalidParams ? error.code.status : problem.code.status, error, problem.headers)
-        case let error as PostgreSQLError:
+        case let error as StoreError:
             let problem = Problem(error)
             if problem.code == .internalError {
                 gateway.logger.error("statement refused", metadata: ["method": "\(method)", "error": "\(error)"])

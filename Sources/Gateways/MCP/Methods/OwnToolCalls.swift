@@ -1,6 +1,5 @@
 internal import Envelopes
 internal import HTTPTypes
-internal import PostgreSQL
 internal import Transports
 
 /// What the gateway's own tools do: the same as its REST endpoints.

@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import PostgreSQL
 
 /// What can be read: the documents of the tool files, and envelopes.
 extension MCPServer {
@@ -18,7 +17,7 @@ extension MCPServer {
         if next == nil, mayRead {
             let limit = Self.pageSize - page.count
             if limit > 0 {
-                envelopes = try await gateway.store.envelopes(after: place, limit: limit)
+                envelopes = try await gateway.store.envelopes(EnvelopeFilter(), after: place, limit: limit)
                 next = EnvelopePlace.next(after: envelopes, limit: limit)
             } else {
                 next = page.last.map { Cursor.text([$0.key]) }

@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import PostgreSQL
 
 /// Tasks: in 2025-11-25 a client asks for one, since 2026-07-28 a call becomes one when it takes long. Every envelope is one.
 extension MCPServer.Caller {
@@ -138,7 +137,7 @@ extension MCPServer {
     /// Those of the list that there are.
     func tasks(_ ids: some Collection<String>) async throws -> [String: TaskState] {
         guard !ids.isEmpty else { return [:] }
-        let envelopes = try await gateway.store.results(of: ids)
+        let envelopes = try await gateway.store.results(of: Array(ids))
         return Dictionary(
             uniqueKeysWithValues: envelopes.map { ($0.id, state(of: $0)) })
     }

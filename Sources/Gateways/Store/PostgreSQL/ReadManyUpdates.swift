@@ -1,0 +1,46 @@
+internal import PostgreSQL
+
+extension PostgreSQLEnvelopeStore {
+    func lastUpdateNumber() async throws(StoreError) -> Int64 {
+        try await one("SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM envelope_updates_id_seq")
+        {
+            Int64(try $0.integer(0))
+        }
+    }
+
+    func updates(
+        _ filter: UpdateFilter, after last: Int64, upTo end: Int64, limit: Int
+    ) async throws(StoreError) -> (updates: [EnvelopeUpdate], page: SettledReading.Page) {
+        var conditions = Conditions<Parameter>()
+        conditions.add(filter, after: last, upTo: end)
+        // Of the same snapshot as the updates: a child is there with its first one.
+        let family = filter.familyOf.map { "WITH RECURSIVE \(FamilySQL.family(ofID: conditions.place(.text($0))))" }
+        if family != nil { conditions.add("u.envelope_id IN (SELECT id FROM family)") }
+        let limitPlace = conditions.place(.integer(limit))
+        let column = EnvelopeUpdate.columnCount + 1
+        let rows = try await query(
+            """
+            \(family ?? "")
+            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "u.final_result")),
+                   pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
+            FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
+                SELECT u.*, e.result AS final_result FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id
+                \(conditions.clause) ORDER BY u.id LIMIT \(limitPlace)
+            ) u ON true
+            ORDER BY u.id
+            """, conditions.values
+        ) { row in
+            (
+                update: try row.isNull(1) ? nil : EnvelopeUpdate(row, envelopeID: try row.string(0)),
+                writers: SettledReading.Writers(
+                    oldest: Int64(try row.integer(column)), next: Int64(try row.integer(column + 1)))
+            )
+        }
+        let updates = rows.compactMap(\.update)
+        return (
+            updates,
+            SettledReading.Page(
+                lastID: updates.last?.id, isFull: updates.count == limit, writers: rows.first?.writers)
+        )
+    }
+}

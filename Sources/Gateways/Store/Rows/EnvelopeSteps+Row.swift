@@ -1,0 +1,11 @@
+extension EnvelopeSteps.Update {
+    static let columns =
+        "envelope_state, status, actor, current_actor_idx, attempt, error, COALESCE(reported_at, timestamp)"
+
+    init(_ row: some StoredRow) throws {
+        self.init(
+            phase: try row.optionalString(0), status: EnvelopeStatus(rawValue: try row.string(1)) ?? .unknown,
+            actor: try row.optionalString(2), actorIndex: try row.optionalInteger(3),
+            attempt: try row.optionalInteger(4), error: try row.optionalString(5), time: try row.microseconds(6))
+    }
+}

@@ -1,0 +1,22 @@
+internal import EventLoops
+internal import Logging
+internal import SQLite
+
+struct SQLiteDatabase: DatabaseSource {
+    let file: SQLiteFile
+    private let news = LocalUpdateNews()
+    var store: SQLiteEnvelopeStore { SQLiteEnvelopeStore(file: file, news: news) }
+
+    init(file: SQLiteFile) { self.file = file }
+
+    var description: String { "SQLite" }
+
+    func open(on loop: EventLoop, _ metrics: GatewayMetrics, logger: Logger) async throws -> OpenDatabase {
+        do throws(SQLiteError) {
+            try file.migrate("store", StoreTables.steps)
+        } catch {
+            throw GatewayStartError(error.isUnavailable ? .unavailable : .configuration, "the store: \(error.message)")
+        }
+        return OpenDatabase(store: store, news: news) {}
+    }
+}
