@@ -142,12 +142,12 @@ let package = Package(
             path: "Tests/TransportConformance", swiftSettings: testSettings),
         tests("Transports", ["AMQP", "Envelopes", "EventLoops", "TransportConformance", log]),
         .executableTarget(
-            name: "embedded-crash", dependencies: ["EmbeddedTransports", "SQLite", log],
-            path: "Tests/EmbeddedCrash", swiftSettings: testSettings),
+            name: "embedded-trial", dependencies: ["EmbeddedTransports", "SQLite", log],
+            path: "Tests/EmbeddedTrial", swiftSettings: testSettings),
         tests(
             "EmbeddedTransports",
             [
-                "embedded-crash", "Envelopes", "EventLoops", "Settings", "Sidecars", "SQLite", "Telemetry",
+                "embedded-trial", "Envelopes", "EventLoops", "Settings", "Sidecars", "SQLite", "Telemetry",
                 "TransportConformance", "Transports", grdb, log,
             ]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),

@@ -54,6 +54,7 @@ extension Batch {
             try BrokerTables.messages(
                 of: order.id, behind: order.take.cursor, limit: order.take.unread, in: database, while: look)
         }
+        taken.isComplete = bytes < Self.takeBytes
         // On the disk before anybody sees them: what kills its consumer at once is counted, too.
         try BrokerTables.countDelivery(of: taken.messages.map(\.place), in: database)
         if let limit = order.limit {
@@ -70,7 +71,7 @@ extension Batch {
         for queue in limit.deadLetters {
             let copy = Publication.Copy(queue: queue, id: message.id, body: message.body, deadLetter: letter)
             try BrokerTables.insert(copy, publishedAt: message.publishedAt, in: database)
-            outcome.arrived[queue, default: 0] += 1
+            outcome.buried[queue, default: 0] += 1
         }
     }
 }

@@ -60,6 +60,8 @@ struct Batch: Sendable {
     struct Outcome: Sendable {
         var declared: [QueueName: QueueID] = [:]
         var arrived: [QueueID: Int] = [:]
+        /// What came to the dead letters by the takes.
+        var buried: [QueueID: Int] = [:]
         /// In the order of the takes.
         var taken: [Taken] = []
         /// When the next delayed message is due, where that may have changed.
@@ -76,6 +78,8 @@ struct Batch: Sendable {
         var messages: [StoredMessage] = []
         /// No longer in the queue: too old, or delivered too often.
         var withdrawn: [Place] = []
+        /// Whether all was looked for; not where what was found is large.
+        var isComplete = true
     }
 }
 

@@ -57,7 +57,8 @@ extension EmbeddedBroker {
             batch.forgotten = forgotten
             forgotten = []
             batch.movesDue = !isClosed && nextDue.map { $0 <= batch.now } == true
-            batch.isProbe = isTimeToTryAgain && !isClosed
+            isTryingAgain = isTimeToTryAgain && !isClosed
+            batch.isProbe = isTryingAgain
             isTimeToTryAgain = false
             if !isClosed { batch.takes = takes(with: batch) }
         }
@@ -81,7 +82,8 @@ extension EmbeddedBroker {
             arriving[copy.queue, default: 0] += 1
         }
         var orders: [Batch.TakeOrder] = []
-        for name in queues.keys {
+        // A copy of the names alone: the machines must not be copied when they change.
+        for name in Array(queues.keys) {
             guard let id = queues[name]?.id,
                 let take = queues[name]?.machine.take(arriving: arriving[id] ?? 0, atMost: Self.takeLimit)
             else { continue }
@@ -100,22 +102,21 @@ extension EmbeddedBroker {
     // MARK: What came of it
 
     private func written(_ batch: Batch, _ outcome: Batch.Outcome) {
-        if trouble != nil && parts.isEmpty {
-            logger.notice("the broker's file can be written again")
-            trouble = nil
-            backoff.reset()
-        }
+        if isTryingAgain && parts.isEmpty { endTrouble() }
         for (name, id) in outcome.declared { enter(name, as: id) }
-        for (id, count) in outcome.arrived {
-            if let name = names[id] { queues[name]?.machine.arrived(count) }
-        }
+        note(arrived: outcome.arrived)
         for acknowledgement in batch.acknowledged { resumeSettler(acknowledgement.caller) }
-        for publication in batch.publications {
-            publishers.removeValue(forKey: publication.caller)?.resume(returning: nil)
-        }
+        for publication in batch.publications { resumePublisher(publication.caller) }
         for (order, taken) in zip(batch.takes, outcome.taken) { hand(out: taken, from: order.queue) }
+        note(arrived: outcome.buried)
         note(batch, outcome.nextDue)
         resumeDeclarers()
+    }
+
+    private func note(arrived counts: [QueueID: Int]) {
+        for (id, count) in counts {
+            if let name = names[id] { queues[name]?.machine.arrived(count) }
+        }
     }
 
     private func note(_ batch: Batch, _ next: Batch.NextDue) {
@@ -134,7 +135,9 @@ extension EmbeddedBroker {
     }
 
     private func hand(out taken: Batch.Taken, from name: QueueName) {
-        let gifts = queues[name]?.machine.took(taken.messages.map(\.place), withdrawn: taken.withdrawn) ?? []
+        let places = taken.messages.map(\.place)
+        let gifts =
+            queues[name]?.machine.took(places, withdrawn: taken.withdrawn, isComplete: taken.isComplete) ?? []
         let messages = Dictionary(uniqueKeysWithValues: taken.messages.map { ($0.place, $0) })
         for (place, id) in gifts {
             guard let message = messages[place], let subscriber = subscribers[id] else { continue }
@@ -154,19 +157,26 @@ extension EmbeddedBroker {
         let rest = batch.parts
         if rest.count > 1 { return parts += rest }
         for order in batch.takes { queues[order.queue]?.machine.failedToTake() }
-        for publication in batch.publications {
-            publishers.removeValue(forKey: publication.caller)?.resume(returning: TransportError(error))
-        }
+        for publication in batch.publications { resumePublisher(publication.caller, TransportError(error)) }
         for acknowledgement in batch.acknowledged { resumeSettler(acknowledgement.caller) }
         if isClosed { return }
         // What is wrong with one message is no trouble for the others.
         if !batch.publications.isEmpty && !error.isUnavailable { return }
+        isTryingAgain = false
         if trouble == nil { logger.error("the broker's file cannot be written", metadata: ["reason": "\(error)"]) }
         trouble = error
         // These are tried again by ourselves, and nobody need wait: what was acknowledged stays where it is.
         acknowledgements += batch.acknowledged.map { .init(place: $0.place) }
         forgotten += batch.forgotten
         tryAgainLater()
+    }
+
+    /// Everything was tried again, and written.
+    private func endTrouble() {
+        logger.notice("the broker's file can be written again")
+        isTryingAgain = false
+        trouble = nil
+        backoff.reset()
     }
 
     private func tryAgainLater() {

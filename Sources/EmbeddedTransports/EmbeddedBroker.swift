@@ -30,7 +30,7 @@ public actor EmbeddedBroker {
     var dueTimer: EventLoop.Timer?
 
     // Who waits for that.
-    var publishers: [CallerID: CheckedContinuation<TransportError?, Never>] = [:]
+    var publishers: [CallerID: Publisher] = [:]
     var settlers: [CallerID: CheckedContinuation<Void, Never>] = [:]
     var declarers: [(queues: [QueueName], caller: CheckedContinuation<Void, Never>)] = []
     var closers: [CheckedContinuation<Void, Never>] = []
@@ -44,6 +44,8 @@ public actor EmbeddedBroker {
     var trouble: SQLiteError?
     var backoff = Backoff(initial: .milliseconds(50), ceiling: .seconds(2))
     var isTimeToTryAgain = false
+    /// A batch with all that waits, or what is left of it, is on its way.
+    var isTryingAgain = false
     var retryTimer: EventLoop.Timer?
 
     struct Queue {
@@ -52,6 +54,12 @@ public actor EmbeddedBroker {
         var machine: QueueMachine
         /// Dead letters that somebody is looking at.
         var shown: Set<Place> = []
+    }
+
+    struct Publisher {
+        var caller: CheckedContinuation<TransportError?, Never>
+        /// Ends the wait.
+        var timer: EventLoop.Timer?
     }
 
     struct Subscriber {
@@ -230,19 +238,26 @@ public actor EmbeddedBroker {
     ) async -> TransportError? {
         await withCheckedContinuation { caller in
             let number = nextNumber()
-            publishers[number] = caller
+            let timer = timeout.map {
+                loop.schedule(after: $0) { [weak self] in self?.assumeIsolated { $0.giveUp(number) } }
+            }
+            publishers[number] = Publisher(caller: caller, timer: timer)
             publications.append(Publication(caller: number, copies: copies, settles: delivery))
             wake()
-            guard let timeout else { return }
-            loop.schedule(after: timeout) { [weak self] in self?.assumeIsolated { $0.giveUp(number) } }
         }
     }
 
+    /// What the disk is at already may be written yet.
     private func giveUp(_ number: CallerID) {
-        // Where the disk is at it already, it may be written yet.
         publications.removeAll { $0.caller == number }
         let reason = trouble?.message ?? "the disk takes its time"
-        publishers.removeValue(forKey: number)?.resume(returning: TransportError(.timeout, "not written: \(reason)"))
+        resumePublisher(number, TransportError(.timeout, "not written: \(reason)"))
+    }
+
+    func resumePublisher(_ number: CallerID, _ error: TransportError? = nil) {
+        guard let publisher = publishers.removeValue(forKey: number) else { return }
+        if let timer = publisher.timer { loop.cancel(timer) }
+        publisher.caller.resume(returning: error)
     }
 
     // MARK: Dead letters

@@ -171,19 +171,22 @@ struct QueueMachine: Sendable {
 
     /// The take has been carried out.
     /// - Parameters:
-    ///   - places: what was read, in its order; fewer than asked for where they are large.
+    ///   - places: what was read, in its order.
     ///   - withdrawn: what was found on the way and taken out of the queue.
+    ///   - isComplete: whether all was looked for, so that what was not found is not there. Not where large messages have
+    ///     ended the take early.
     /// - Returns: who gets what. What is promised to somebody who has left comes back.
-    mutating func took(_ places: [Place], withdrawn: [Place] = []) -> [(Place, ConsumerID)] {
+    mutating func took(
+        _ places: [Place], withdrawn: [Place] = [], isComplete: Bool = true
+    ) -> [(Place, ConsumerID)] {
         guard let (take, rooms) = promised else { return [] }
         promised = nil
         for id in rooms { changeHeld(of: id, by: -1) }
         let seen = Set(places).union(withdrawn)
-        for place in take.returned where !seen.contains(place) { returned.insert(place) }
-        for place in seen where place > take.cursor {
-            unread -= 1
-            cursor = max(cursor, place)
-        }
+        if !isComplete { for place in take.returned where !seen.contains(place) { returned.insert(place) } }
+        let new = seen.filter { $0 > take.cursor }
+        unread = isComplete && new.count < take.unread ? 0 : unread - new.count
+        cursor = max(cursor, new.max() ?? 0)
         var gifts: [(Place, ConsumerID)] = []
         for (place, id) in zip(places, rooms) {
             guard let index = consumers.firstIndex(where: { $0.id == id && $0.wish != .noMore }) else {

@@ -24,7 +24,7 @@ struct KilledProcessTests {
         let text = try await onThread {
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-                .deletingLastPathComponent().appendingPathComponent("embedded-crash")
+                .deletingLastPathComponent().appendingPathComponent("embedded-trial")
             process.arguments = [arguments[0], path] + arguments.dropFirst()
             let output = Pipe()
             process.standardOutput = output
@@ -36,8 +36,9 @@ struct KilledProcessTests {
             }
             text += output.fileHandleForReading.readDataToEndOfFile()
             process.waitUntilExit()
-            #expect(process.terminationReason == .uncaughtSignal, "\(String(decoding: text, as: UTF8.self).suffix(500))")
-            return String(decoding: text, as: UTF8.self)
+            let said = String(decoding: text, as: UTF8.self)
+            #expect(process.terminationReason == .uncaughtSignal, "\(said.suffix(500))")
+            return said
         }
         return text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")

@@ -22,7 +22,7 @@ struct QueueMachineTests {
         machine.resume(2)
         #expect(machine.take(atMost: 1) == .init(unread: 1, cursor: 9))
         #expect(machine.took([]).isEmpty)
-        #expect(machine.ready == 97)
+        #expect(machine.ready == 0, "what was not found is not there")
     }
 
     @Test func consumersTakeTurns() {
@@ -59,10 +59,12 @@ struct QueueMachineTests {
         #expect(again == [false, false] && acknowledged == [true, false])
         #expect(machine.take(atMost: 9) == .init(returned: [20, 30, 40], unread: 1, cursor: 50))
         // Large ones: only the first was read.
-        _ = machine.took([20])
+        _ = machine.took([20], isComplete: false)
         #expect(machine.take(atMost: 9) == .init(returned: [30, 40], unread: 1, cursor: 50))
         machine.failedToTake()
         #expect(machine.take(atMost: 2) == .init(returned: [30, 40], unread: 0, cursor: 50))
+        _ = machine.took([40])
+        #expect(machine.ready == 5, "30 is not there any more, for whatever reason")
     }
 
     @Test func whatIsPromisedToWhoHasLeftComesBack() {
@@ -82,15 +84,13 @@ struct QueueMachineTests {
     }
 
     /// Random days of a queue: nothing lost, nothing at two at once, in order, never more than there is room for.
-    @Test(arguments: 0..<5000)
-    func holdsWhateverHappens(seed: Int) {
-        var day = QueueDay(seed: UInt64(seed))
-        for _ in 0..<150 {
-            day.step()
-            if day.violation != nil { break }
+    @Test func holdsWhateverHappens() {
+        for seed: UInt64 in 0..<10_000 {
+            var day = QueueDay(seed: seed)
+            for _ in 0..<150 where day.violation == nil { day.step() }
+            if day.violation == nil { day.finish() }
+            if let violation = day.violation { return Issue.record("seed \(seed): \(violation)") }
         }
-        if day.violation == nil { day.finish() }
-        if let violation = day.violation { Issue.record("seed \(seed): \(violation)") }
     }
 }
 
@@ -194,11 +194,13 @@ private struct QueueDay {
         guard let (take, arriving) = underWay else { return }
         underWay = nil
         guard succeeds else { return machine.failedToTake() }
-        arrive(arriving)
+        // What was to arrive with it may have failed by itself.
+        if !chance(10) { arrive(arriving) }
         var read = take.returned + file.filter { $0 > take.cursor }.prefix(take.unread)
         if !Set(read).isSubset(of: file) { violation = "asked for what is not in the file" }
         if read != read.sorted() { violation = "not in order" }
-        if chance(20) { read.removeLast(Int.random(in: 0..<read.count, using: &random)) }
+        let isComplete = read.isEmpty || !chance(20)
+        if !isComplete { read.removeLast(Int.random(in: 0..<read.count, using: &random)) }
         var withdrawn: [Int64] = []
         if chance(10), let place = read.randomElement(using: &random) {
             withdrawn = [place]
@@ -206,7 +208,7 @@ private struct QueueDay {
             read.removeAll { $0 == place }
             file.removeAll { $0 == place }
         }
-        for (place, id) in machine.took(read, withdrawn: withdrawn) {
+        for (place, id) in machine.took(read, withdrawn: withdrawn, isComplete: isComplete) {
             if atConsumers[place] != nil { violation = "\(place) is at two consumers" }
             if prefetches[id] == nil { violation = "\(place) went to who has left" }
             atConsumers[place] = id

@@ -206,6 +206,28 @@ struct DeliveryMachineTests {
         }
     }
 
+    /// Where nobody can find a part of it, one step does: the reports are before what they are about, and the one that keeps
+    /// the id is last.
+    @Test func aFanOutIsOneStepWhereItIsSentAllOrNothing() throws {
+        let route = #""route":{"actors":["a","b","c"],"current":2}"#
+        var together = policy
+        together.sendsTogether = true
+        var machine = machine(Self.body, together)
+        let all = try sent(
+            &machine, reply: "[{\"payload\":0,\(route)},{\"payload\":1,\(route)},{\"payload\":2,\(route)}]")
+        #expect(machine.acknowledgesWhenSent)
+        #expect(reports(Array(all[..<3])).map(\.envelopeID) == ["e-1", "e-2", "e"])
+        #expect(messages(Array(all[3...])).map(\.id) == ["e-1", "e-2", "e"])
+        let refused = all.map { _ in failure(.refused) }
+        guard case .send(let again, _) = machine.sent(refused, isLive: true), again.count == all.count,
+            case .settle(.acknowledge) = machine.sent(all.map { _ in .success(()) }, isLive: true)
+        else { throw Unexpected() }
+
+        var inSteps = self.machine(Self.body)
+        _ = try sent(&inSteps, reply: "[{\"payload\":0,\(route)},{\"payload\":1,\(route)}]")
+        #expect(!inSteps.acknowledgesWhenSent)
+    }
+
     /// What a machine at `actor` makes of an envelope when its handler answers with these results.
     private func next(
         at actor: String, _ envelope: Envelope, results: [(payload: String, headers: String?)]

@@ -26,15 +26,18 @@ extension TransportConformance {
                 .controlRequests: QueueState(ready: 0, consumers: 0),
             ]
         }
-        let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 2)
+        let arrivals = Arrivals(await transport.deliveries(from: .actor(actor), prefetch: 2))
         try await eventually("two are at their consumer") {
             try await observer.look(at: [.actor(actor)]) == [.actor(actor): QueueState(ready: 1, consumers: 1)]
         }
+        for number in 0..<3 {
+            try await eventually("the next has come") { arrivals.all.count > number }
+            await transport.settle(arrivals.all[number], .acknowledge)
+        }
         await transport.pause(.actor(actor))
         try await eventually("it does not consume") {
-            try await observer.look(at: [.actor(actor)]) == [.actor(actor): QueueState(ready: 1, consumers: 0)]
+            try await observer.look(at: [.actor(actor)]) == [.actor(actor): QueueState(ready: 0, consumers: 0)]
         }
-        _ = deliveries
         // More that are not there than a connection has channels, and names that no queue can have.
         let missing =
             (0..<3000).map { ObservedQueue.actor("missing-\($0)") } + [.actor(String(repeating: "x", count: 300))]

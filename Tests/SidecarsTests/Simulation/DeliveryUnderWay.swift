@@ -116,6 +116,7 @@ final class DeliveryUnderWay {
 
     /// Sends everything at once and waits for what becomes of each.
     private func send(_ outgoing: [DeliveryMachine.Outgoing]) {
+        if sidecar.policy.sendsTogether { return sendTogether(outgoing) }
         var results = [Result<Void, TransportError>?](repeating: nil, count: outgoing.count)
         for (index, one) in outgoing.enumerated() {
             publish(one) { result in
@@ -124,6 +125,21 @@ final class DeliveryUnderWay {
                 let all = results.compactMap(\.self)
                 if all.count == outgoing.count { self.perform(self.machine.sent(all, isLive: self.isLive)) }
             }
+        }
+    }
+
+    /// As one with the acknowledgement, where that comes next.
+    private func sendTogether(_ outgoing: [DeliveryMachine.Outgoing]) {
+        let (world, delivery) = (world, machine.acknowledgesWhenSent ? delivery : nil)
+        var results: [Result<Void, TransportError>] = []
+        let arrival = {
+            results = world.broker.accept(outgoing, acknowledging: delivery)
+            return Result<Void, TransportError>.success(())
+        }
+        sidecar.publish("\(outgoing.count) things as one", arrival) { confirm in
+            guard self.sidecar.survives("\(self.name): the answer for \(outgoing.count)") else { return }
+            if case .failure = confirm { results = outgoing.map { _ in confirm } }
+            self.perform(self.machine.sent(results, isLive: self.isLive))
         }
     }
 

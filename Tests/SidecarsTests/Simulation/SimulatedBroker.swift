@@ -2,6 +2,8 @@ import Envelopes
 import EventLoops
 import Transports
 
+@testable import Sidecars
+
 /// Queues that keep what they have accepted, and give it out until it is settled.
 final class SimulatedBroker {
     struct Stored {
@@ -54,6 +56,7 @@ final class SimulatedBroker {
     private var missing: [String: ClosedRange<MonotonicTime>] = [:]
     private var delayed = 0
     private var lastTag = 0
+    private var acknowledgedWithMessages: Set<Int> = []
     /// Ids of the messages there; empty ones of what has none.
     private(set) var deadLetters: Set<String> = []
 
@@ -101,6 +104,32 @@ final class SimulatedBroker {
         default: world.violation("a message to \(message.destination)")
         }
         return .success(())
+    }
+
+    /// Takes all or nothing, and with it the end of a delivery.
+    func accept(
+        _ outgoing: [DeliveryMachine.Outgoing], acknowledging given: Given?
+    ) -> [Result<Void, TransportError>] {
+        let missing = outgoing.map { one in
+            guard case .message(let message, _) = one, case .actor(let name) = message.destination else { return false }
+            return message.delay == .zero && !isThere(name)
+        }
+        if missing.contains(true) {
+            return missing.map { .failure(TransportError($0 ? .unroutable : .refused, "no queue")) }
+        }
+        for one in outgoing {
+            switch one {
+            case .message(let message, _): _ = accept(message)
+            case .report(let report): world.report(report)
+            }
+        }
+        // One that has been put back already stays where it is.
+        if let given, given.link.unsettled.contains(where: { $0.tag == given.tag }) {
+            acknowledgedWithMessages.insert(given.tag)
+            given.link.unsettled.removeAll { $0.tag == given.tag }
+            dispatch(given.link.actor)
+        }
+        return outgoing.map { _ in .success(()) }
     }
 
     private func isThere(_ name: String) -> Bool {
@@ -168,7 +197,7 @@ final class SimulatedBroker {
 
     private func settled(_ given: Given, _ settlement: Settlement) {
         let link = given.link
-        guard link.isOpen else { return }
+        guard link.isOpen, acknowledgedWithMessages.remove(given.tag) == nil else { return }
         guard let index = link.unsettled.firstIndex(where: { $0.tag == given.tag }) else {
             return world.violation("\(given.message.id): a delivery to \(link.actor) was settled twice")
         }

@@ -15,6 +15,8 @@ final class Simulation {
         queues: Self.actors, countsDeliveries: chance.happens(0.5), in: self)
     /// Whether a sidecar ends when its runtime hangs, or has it started anew.
     private(set) lazy var exitsOnTimeout = chance.happens(0.5)
+    /// Whether the transport publishes and acknowledges as one.
+    private(set) lazy var sendsTogether = chance.happens(0.3)
     /// Whether the sidecars export spans.
     private(set) lazy var exportsSpans = chance.happens(0.5)
     /// Ids that the gateway has told everybody.
@@ -75,9 +77,11 @@ final class Simulation {
     // MARK: The world
 
     private func policy(_ actor: String) -> DeliveryPolicy {
-        DeliveryPolicy(
+        var policy = DeliveryPolicy(
             actorName: actor, isEndActor: Self.ends.contains(actor), deliveryLimit: Self.deliveryLimit(of: actor),
             retries: SimulatedHandler(rawValue: actor)?.retries ?? RetryPolicy())
+        policy.sendsTogether = sendsTogether
+        return policy
     }
 
     static func deliveryLimit(of actor: String) -> Int { SimulatedHandler(rawValue: actor)?.deliveryLimit ?? 1000 }

@@ -9,18 +9,25 @@ import Transports
 ///
 ///     traffic FILE FIRST     publishes numbers from FIRST on; takes them, and acknowledges two of three
 ///     hops FILE              takes numbers from `in`, and for each sends a fan-out of 1000 to `out`
+///
+/// or measures:
+///
+///     measure FILE
 @main
-struct EmbeddedCrash {
+struct EmbeddedTrial {
     static func main() async throws {
         let arguments = CommandLine.arguments
         let loop = EventLoop(name: "broker")
-        let logger = Logger(label: "crash") { StreamLogHandler.standardError(label: $0) }
+        let logger = Logger(label: "trial") { StreamLogHandler.standardError(label: $0) }
         let broker = try await EmbeddedBroker.open(
             SQLiteFile(path: arguments[2]), deliveryLimit: 1_000_000, on: loop, logger: logger)
         let transport = EmbeddedTransport(broker)
         switch arguments[1] {
         case "traffic": try await traffic(over: transport, from: Int(arguments[3]) ?? 0)
-        default: try await hops(over: transport)
+        case "hops": try await hops(over: transport)
+        default:
+            try await Measurement(transport: transport, path: arguments[2]).run()
+            await broker.close()
         }
     }
 
