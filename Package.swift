@@ -78,7 +78,7 @@ let package = Package(
             "Sidecars",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
+        room("Crew", ["ActorKit", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
         room(
             "Gateways",
             [

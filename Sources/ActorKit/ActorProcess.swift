@@ -9,14 +9,14 @@ enum ActorProcess {
     ///   - isEndActor: it takes whatever comes, in any state.
     ///   - load: makes the handler, before the actor says that it is ready.
     static func run(
-        _ mode: HandlerMode, isEndActor: Bool = false, load: @Sendable () async throws -> Answerer.Call
+        _ mode: HandlerMode, isEndActor: Bool = false, load: @Sendable () async throws -> LoadedHandler
     ) async -> Never {
         // A peer or a log reader that goes away is an error where it is written to, not the end.
         signal(SIGPIPE, SIG_IGN)
         do {
             var settings = try ActorSettings(environment: ProcessInfo.processInfo.environment, mode: mode)
             if isEndActor { settings.takeWhateverComes() }
-            try await serve(settings, mode, load)
+            try await serve(settings, load)
         } catch let error as StartError {
             error.endProcess()
         } catch {
@@ -28,29 +28,25 @@ enum ActorProcess {
     }
 
     private static func serve(
-        _ settings: ActorSettings, _ mode: HandlerMode, _ load: () async throws -> Answerer.Call
+        _ settings: ActorSettings, _ load: () async throws -> LoadedHandler
     ) async throws {
         let log = Log(level: settings.logLevel)
-        let endpoint = Endpoint(settings: settings)
-        try endpoint.clear()
-        let call = try await load()
         let loop = EventLoop(name: "troupe-actor")
-        let server = Server(
-            on: loop, answerer: Answerer(settings: settings, mode: mode, log: log, call: call), log: log)
-        let listener = try endpoint.bind()
         let stop = StopSignal(on: loop)
-        try await stop.listen()
-        await server.listen(on: listener)
-        try endpoint.announce()
+        let handler = try await ServedHandler(settings, on: loop, log: log) {
+            let handler = try await load()
+            try await stop.listen()
+            return handler
+        }
         log.info(
             "ready",
             [
-                "socket": settings.socketPath, "mode": mode.rawValue, "validation": settings.validates ? "on" : "off",
+                "socket": settings.socketPath, "mode": handler.mode.rawValue,
+                "validation": settings.validates ? "on" : "off",
                 "concurrency": "\(settings.concurrency)",
             ])
         await stop.wait()
-        endpoint.withdraw()
-        await server.stop()
+        await handler.stop()
         log.info("stopped")
     }
 }

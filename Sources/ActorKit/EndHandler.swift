@@ -13,11 +13,7 @@ extension EndHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
         await ActorProcess.run(.envelope, isEndActor: true) {
-            let handler = try await Self()
-            return { request, context in
-                try await handler.handle(request.json, context)
-                return [.emptyObject]
-            }
+            try await LoadedHandler(Self())
         }
     }
 }

@@ -14,10 +14,7 @@ extension EnvelopeHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
         await ActorProcess.run(.envelope) {
-            let handler = try await Self()
-            return { request, context in
-                try await handler.handle(Envelope(request), context).map(\.asReply)
-            }
+            try await LoadedHandler(Self())
         }
     }
 }
@@ -35,15 +32,14 @@ extension RawEnvelopeHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
         await ActorProcess.run(.envelope) {
-            let handler = try await Self()
-            return { request, context in try await handler.handle(request.json, context) }
+            try await LoadedHandler(Self())
         }
     }
 }
 
 extension Envelope {
     /// Route and headers must be of the right types, whatever the validation setting says: this type holds no others.
-    fileprivate init(_ request: LooseEnvelope) throws(EnvelopeProblem) {
+    init(_ request: LooseEnvelope) throws(EnvelopeProblem) {
         try request.check(.everything)
         guard let payload = request.payload else { throw EnvelopeProblem.missingPayload }
         self.init(
@@ -52,7 +48,7 @@ extension Envelope {
     }
 
     /// What came without an id goes back without one.
-    fileprivate var asReply: RawJSON {
+    var asReply: RawJSON {
         RawJSON { element in
             element.beginObject()
             for (name, value) in [("id", id.isEmpty ? nil : id), ("parent_id", parentID)] {

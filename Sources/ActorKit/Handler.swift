@@ -46,8 +46,7 @@ extension Handler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
         await ActorProcess.run(.payload) {
-            let handler = try await Self()
-            return payloadAnswer(TypedPayloads(handler).handle)
+            try await LoadedHandler(Self())
         }
     }
 }

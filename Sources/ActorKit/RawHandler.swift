@@ -12,8 +12,7 @@ extension RawHandler {
     /// Serves the sidecar until SIGTERM, then exits.
     public static func main() async {
         await ActorProcess.run(.payload) {
-            let handler = try await Self()
-            return payloadAnswer(handler.handle)
+            try await LoadedHandler(Self())
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import ActorKit
 internal import Crypto
 
@@ -41,11 +42,4 @@ extension UInt8 {
         default: false
         }
     }
-
-    var hexadecimal: String { (self < 16 ? "0" : "") + String(self, radix: 16) }
-}
-
-extension Sequence<UInt8> {
-    /// Lower-case digits.
-    var hexadecimal: String { reduce(into: "") { $0 += $1.hexadecimal } }
 }

@@ -1,3 +1,4 @@
+internal import Envelopes
 internal import Crypto
 internal import FoundationEssentials
 internal import HTTPClient

@@ -80,6 +80,15 @@ struct JSONScanner {
         return nil
     }
 
+    /// Skips the rest of an object whose brace was taken; returns where its names and values stood.
+    mutating func scanMembers() throws(JSONError) -> [(name: Range<Int>, value: Range<Int>)] {
+        var members: [(name: Range<Int>, value: Range<Int>)] = []
+        if take(UInt8(ascii: "}")) { return members }
+        repeat { members.append((try scanKey(), try scanValue())) } while take(UInt8(ascii: ","))
+        try expect(UInt8(ascii: "}"), "',' or '}'")
+        return members
+    }
+
     /// Skips a member's name and the colon behind it; returns where the name stood, quotes included.
     mutating func scanKey() throws(JSONError) -> Range<Int> {
         skipWhiteSpace()
@@ -127,21 +136,10 @@ struct JSONScanner {
         }
     }
 
-    /// Eight bytes at a time past everything that is neither quote, backslash, control character nor beyond ASCII.
+    /// Past everything that is neither quote, backslash, control character nor beyond ASCII, many bytes at a time.
     private mutating func skipPlainASCII() {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
         guard let base = bytes.baseAddress else { return }
-        while offset + 8 <= bytes.count {
-            let word = UnsafeRawPointer(base + offset).loadUnaligned(as: UInt64.self)
-            let quotes = word ^ (ones &* 0x22)
-            let backslashes = word ^ (ones &* 0x5C)
-            let special =
-                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-                | ((word &- (ones &* 0x20)) & ~word) | word
-            if special & highs != 0 { return }
-            offset += 8
-        }
+        offset += plainASCIIPrefix(UnsafeRawBufferPointer(start: base + offset, count: bytes.count - offset))
     }
 
     private mutating func scanEscape() throws(JSONError) {

@@ -71,6 +71,9 @@ public struct RawJSON: Sendable, Hashable {
 
     // MARK: A look inside
 
+    /// `nil` for null: in many places that means the same as nothing.
+    public var nonNull: RawJSON? { kind == .null ? nil : self }
+
     /// The text of a string; `nil` for other kinds and for text with an escaped lone surrogate, which no Unicode string
     /// can hold.
     public var string: String? { decodeJSONString(bytes) }
@@ -93,18 +96,52 @@ public struct RawJSON: Sendable, Hashable {
     static func members(ofObject text: ArraySlice<UInt8>, limits: JSONLimits) throws(JSONError) -> [Member] {
         // The object itself is one level.
         let ranges = try scanning(text, limits: limits, outerLevels: 1) { (scanner) throws(JSONError) in
-            var ranges: [(name: Range<Int>, value: Range<Int>)] = []
             try scanner.expect(UInt8(ascii: "{"), "'{'")
-            if !scanner.take(UInt8(ascii: "}")) {
-                repeat {
-                    ranges.append((try scanner.scanKey(), try scanner.scanValue()))
-                } while scanner.take(UInt8(ascii: ","))
-                try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
-            }
+            let ranges = try scanner.scanMembers()
             try scanner.expectEnd()
             return ranges
         }
         return ranges.map { Member(rawName: text.from($0.name), value: RawJSON(scanned: text.from($0.value))) }
+    }
+
+    /// An element of a list of objects.
+    public enum Element: Sendable {
+        case object([Member])
+        case other(RawJSON)
+    }
+
+    /// Checks that `text` is exactly one array, and takes it and the objects in it apart, in one pass.
+    /// - Returns: `nil` for JSON of another kind.
+    public static func objects(inArray text: [UInt8], limits: JSONLimits) throws(JSONError) -> [Element]? {
+        guard text.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "[") else {
+            _ = try RawJSON(text, limits: limits)
+            return nil
+        }
+        typealias Ranges = (object: [(name: Range<Int>, value: Range<Int>)]?, whole: Range<Int>)
+        // The array and its object are two levels.
+        let ranges = try scanning(text[...], limits: limits, outerLevels: 2) { (scanner) throws(JSONError) in
+            var elements: [Ranges] = []
+            try scanner.expect(UInt8(ascii: "["), "'['")
+            if !scanner.take(UInt8(ascii: "]")) {
+                repeat {
+                    if scanner.take(UInt8(ascii: "{")) {
+                        elements.append((try scanner.scanMembers(), 0..<0))
+                    } else {
+                        elements.append((nil, try scanner.scanValue()))
+                    }
+                } while scanner.take(UInt8(ascii: ","))
+                try scanner.expect(UInt8(ascii: "]"), "',' or ']'")
+            }
+            try scanner.expectEnd()
+            return elements
+        }
+        return ranges.map { element in
+            guard let members = element.object else { return .other(RawJSON(scanned: text[...].from(element.whole))) }
+            return .object(
+                members.map {
+                    Member(rawName: text[...].from($0.name), value: RawJSON(scanned: text[...].from($0.value)))
+                })
+        }
     }
 
     /// The elements of an array; empty for other kinds.

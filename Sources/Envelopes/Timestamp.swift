@@ -58,14 +58,34 @@ public enum Timestamp {
         return (days * 86_400 + hour * 3600 + minute * 60 + second - offset) * 1_000_000 + microseconds
     }
 
+    /// Years beyond 0...9999, which have no such text, are the first or the last of these.
     /// - Parameters:
     ///   - seconds: since 1970-01-01T00:00:00Z, without leap seconds.
     ///   - microseconds: 0...999999.
     public static func text(seconds: Int64, microseconds: Int64) -> String {
         let (days, second) = seconds.quotientAndRemainder(floor: 86_400)
         let (year, month, day) = civilDate(days: days)
-        return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(day, 2) + "T" + padded(second / 3600, 2) + ":"
-            + padded(second / 60 % 60, 2) + ":" + padded(second % 60, 2) + "." + padded(microseconds, 6) + "Z"
+        return String(unsafeUninitializedCapacity: 27) { text in
+            var end = 0
+            func write(_ number: Int64, _ digits: Int, _ separator: Unicode.Scalar) {
+                var rest = number
+                for place in stride(from: end + digits - 1, through: end, by: -1) {
+                    text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                end += digits
+                text[end] = UInt8(ascii: separator)
+                end += 1
+            }
+            write(min(max(year, 0), 9999), 4, "-")
+            write(month, 2, "-")
+            write(day, 2, "T")
+            write(second / 3600, 2, ":")
+            write(second / 60 % 60, 2, ":")
+            write(second % 60, 2, ".")
+            write(microseconds, 6, "Z")
+            return end
+        }
     }
 
     /// The Gregorian date, `days` after 1970-01-01. Counts in eras of 400 years that begin on a 1st of March, so that
@@ -77,11 +97,6 @@ public enum Timestamp {
         let shiftedMonth = (5 * dayOfYear + 2) / 153
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
-    }
-
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 

@@ -57,11 +57,3 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
             }
     }
 }
-
-extension UInt64 {
-    /// All sixteen digits, lower case.
-    public var hexadecimal: String {
-        let digits = String(self, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-}

@@ -46,6 +46,36 @@ struct EnvelopeFuzzTests {
         try Self.check(texts)
     }
 
+    /// Lists as runtimes send them, whole and broken: read in one pass, they are what they are in three.
+    @Test(arguments: 0..<6)
+    func listsOfObjectsAreReadInOnePassAsInThree(seed: UInt64) throws {
+        var random = RandomJSON(generator: SeededGenerator(seed: seed))
+        for _ in 0..<500 {
+            let count = Int.random(in: 0..<4, using: &random.generator)
+            let elements = (0..<count).map { _ in
+                Bool.random(using: &random.generator) ? random.object() : random.value(depth: 2)
+            }
+            var text = Array(("[" + elements.joined(separator: ",") + "]" + random.space()).utf8)
+            if Int.random(in: 0..<4, using: &random.generator) == 0 {
+                text[Int.random(in: text.indices, using: &random.generator)] = UInt8.random(
+                    in: 0...255, using: &random.generator)
+            }
+            let json = try? RawJSON(text)
+            let list = try? RawJSON.objects(inArray: text, limits: .standard)
+            #expect((json?.kind == .array) == (list != nil), "\(String(decoding: text, as: UTF8.self))")
+            let inOne = (list ?? []).map { element -> [RawJSON.Member]? in
+                if case .object(let members) = element { members } else { nil }
+            }
+            let inThree = (json?.elements ?? []).map { $0.kind == .object ? $0.members : nil }
+            #expect(inOne == inThree, "\(String(decoding: text, as: UTF8.self))")
+        }
+    }
+
+    @Test(arguments: ["", " ", "[", "[{", "[{}", "[{},]", "[{}]x", "[{\"a\"}]", "[{\"a\":1,}]", "[1 2]", "]"])
+    func brokenListsAreRefused(text: String) {
+        #expect(throws: JSONError.self) { try RawJSON.objects(inArray: Array(text.utf8), limits: .standard) }
+    }
+
     @Test func saysOfEveryCutThatTheTextEnds() throws {
         let texts = Self.sample.indices.map { Array(Self.sample[..<$0]) }
         #expect(try JSONJudge.accepts(texts).allSatisfy { !$0 })

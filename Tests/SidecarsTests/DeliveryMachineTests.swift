@@ -64,6 +64,42 @@ struct DeliveryMachineTests {
         #expect(machine.outcome == .success)
     }
 
+    @Test func whereNobodyHearsOfItNothingIsReported() throws {
+        var policy = policy
+        policy.reports = false
+        policy.retries.attempts = 2
+        let route = #""route":{"actors":["a","b","c"],"current":2}"#
+        let replies = [
+            #"[{"payload":1,\#(route)}]"#, #"[{"payload":1,\#(route)},{"payload":2,\#(route)}]"#, "[]",
+            #"[{"error":"processing_error","details":{"type":"ValueError"}}]"#,
+        ]
+        for reply in replies {
+            var machine = machine(Self.body, policy)
+            guard case .call(let reports, _) = machine.begin(now: now) else { throw Unexpected() }
+            #expect(reports.isEmpty)
+            var action = machine.called(.success(Array(reply.utf8)), now: now)
+            var sent = 0
+            while case .send(let outgoing, _) = action {
+                #expect(messages(outgoing).count == outgoing.count, "\(reply)")
+                sent += outgoing.count
+                action = machine.sent(outgoing.map { _ in .success(()) }, isLive: true)
+            }
+            guard case .settle(.acknowledge) = action else { throw Unexpected() }
+            #expect(sent == (reply == replies[1] ? 2 : 1), "\(reply)")
+        }
+
+        policy = DeliveryPolicy(actorName: "happy-end", isEndActor: true, endActorAttempts: 1)
+        policy.reports = false
+        var end = machine(Self.body, policy)
+        _ = end.begin(now: now)
+        guard case .settle(.acknowledge) = end.called(.success(Array("[{}]".utf8)), now: now) else {
+            throw Unexpected()
+        }
+        #expect(end.outcome == .endConsumed)
+        let failure = #"[{"error":"processing_error","details":{}}]"#
+        #expect(try reports(sent(&end, reply: failure)).isEmpty)
+    }
+
     @Test func whatARedeliveryLeavesBehindTwiceIsFiledAsOne() throws {
         // Published at 09:30:00; delivered, and again an hour later, to a handler that forgets all headers.
         let reply = #"[{"payload":7,"route":{"actors":["a","b","c"],"current":3},"headers":{}}]"#

@@ -69,6 +69,12 @@ struct Schema: Sendable, Hashable, ExpressibleByStringLiteral {
 
     init(stringLiteral text: String) { self.text = text }
 
+    static let string: Schema = #"{"type":"string"}"#
+    static let name: Schema = #"{"type":"string","minLength":1}"#
+    static let time: Schema = #"{"type":"string","format":"date-time"}"#
+    /// Off unless it is said.
+    static let flag: Schema = #"{"type":"boolean","default":false}"#
+
     /// One of the document's components.
     static func named(_ name: String) -> Schema {
         Schema(stringLiteral: ##"{"$ref":"#/components/schemas/\##(name)"}"##)

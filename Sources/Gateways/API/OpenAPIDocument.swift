@@ -97,7 +97,7 @@ struct OpenAPIDocument: Sendable {
 
     private func pathParameter(_ name: String) -> Endpoint.Parameter {
         Endpoint.Parameter(
-            name: name, place: .path, schema: #"{"type":"string","minLength":1}"#,
+            name: name, place: .path, schema: .name,
             text: name == "id" ? "The envelope's id" : "The \(name)'s name")
     }
 

@@ -30,11 +30,7 @@ struct AuthFailure: Error, Sendable, Hashable {
 
     /// - Parameter access: what was asked for.
     func problem(_ access: Access) -> Problem {
-        if reason == .noSigningKeys {
-            var problem = Problem(.authUnavailable, message)
-            problem.headers[.retryAfter] = "5"
-            return problem
-        }
+        if reason == .noSigningKeys { return Problem(.authUnavailable, message, retryAfter: 5) }
         var problem = Problem(.unauthenticated, message)
         var parts: [String] = []
         // RFC 6750: a request without credentials is told no error.

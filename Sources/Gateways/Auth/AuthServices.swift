@@ -29,7 +29,7 @@ struct AuthServices: Sendable {
 
     /// - Throws: `GatewayStartError` when a file of signing keys is wrong. An issuer that is away may come back.
     func prepare() async throws(GatewayStartError) {
-        guard let signingKeys, signingKeys.isFile else { return }
+        guard let signingKeys, case .file = signingKeys.place else { return }
         do throws(KeySet.Mistake) { try await signingKeys.load() } catch {
             throw GatewayStartError(.configuration, "TROUPE_JWKS: \(error)")
         }

@@ -22,7 +22,8 @@ struct ControlRequestAnswers: Sendable {
 
     /// Many sidecars that start together are answered with one look at the database.
     private func answer(_ batch: [Delivery]) async {
-        let actors = Set(batch.compactMap { try? ControlRequest(parsing: $0.body).actor })
+        let requests = batch.map(request)
+        let actors = Set(requests.compactMap { $0?.actor })
         let ids: [String]
         let pauses: [String: ActorPause]
         do throws(StoreError) {
@@ -38,9 +39,9 @@ struct ControlRequestAnswers: Sendable {
         }
         let answers = chunks(of: ids).map { ControlMessage.cancel($0).encoded() }
         await withDiscardingTaskGroup { group in
-            for delivery in batch {
+            for (delivery, request) in zip(batch, requests) {
                 group.addTask {
-                    await self.send(answers, pauses, to: delivery)
+                    if let request { await self.send(answers, pauses, to: request) }
                     await self.transport.settle(delivery, .acknowledge)
                 }
             }
@@ -55,13 +56,16 @@ struct ControlRequestAnswers: Sendable {
         }
     }
 
-    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to delivery: Delivery) async {
-        let request: ControlRequest
+    private func request(_ delivery: Delivery) -> ControlRequest? {
         do throws(ControlError) {
-            request = try ControlRequest(parsing: delivery.body)
+            return try ControlRequest(parsing: delivery.body)
         } catch {
-            return logger.warning("unreadable control request", metadata: ["error": "\(error)"])
+            logger.warning("unreadable control request", metadata: ["error": "\(error)"])
+            return nil
         }
+    }
+
+    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to request: ControlRequest) async {
         // With this the sidecar knows that it has heard all.
         let last = ControlMessage.pauses([pauses[request.actor]].compactMap(\.self)).encoded()
         for answer in cancellations + [last] {

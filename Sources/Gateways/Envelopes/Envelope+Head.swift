@@ -16,4 +16,14 @@ extension Envelope {
         writer.name("payload")
         return writer.bytes
     }
+
+    /// A whole message again.
+    static func message(_ head: [UInt8], _ payload: RawJSON) -> [UInt8] {
+        var message: [UInt8] = []
+        message.reserveCapacity(head.count + payload.bytes.count + 1)
+        message += head
+        message += payload.bytes
+        message.append(UInt8(ascii: "}"))
+        return message
+    }
 }

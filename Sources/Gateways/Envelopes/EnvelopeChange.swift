@@ -84,7 +84,8 @@ extension EnvelopeChange {
     /// The store's statement knows the word, too.
     static let reopened = "reopened"
 
-    private enum Progress: String, CaseIterable {
+    /// An actor's phases, as `phase` names them.
+    enum Progress: String, CaseIterable {
         case received, processing, completed
         /// Ours: the actor has failed and gets another try.
         case retrying

@@ -40,8 +40,8 @@ struct EnvelopeSteps: Sendable, Hashable {
     }
 
     private mutating func take(_ update: Update) {
-        switch update.phase {
-        case "received":
+        switch update.phase.flatMap(EnvelopeChange.Progress.init) {
+        case .received:
             guard let actor = update.actor else { return }
             // Delivered again after its sidecar has died: the same attempt, begun anew.
             if let last = steps.last, last.outcome == .running, last.isSame(as: update) {
@@ -52,10 +52,10 @@ struct EnvelopeSteps: Sendable, Hashable {
                 Step(
                     actor: actor, actorIndex: update.actorIndex, attempt: update.attempt, sentAt: sentAt,
                     receivedAt: update.time))
-        case "completed": end(.completed, update)
-        case "retrying": end(.retrying, update)
-        case "processing": break
-        default:
+        case .completed: end(.completed, update)
+        case .retrying: end(.retrying, update)
+        case .processing: break
+        case nil:
             if update.status.isFinal {
                 end(update.status == .cancelled ? .cancelled : update.status == .failed ? .failed : .completed, update)
             } else {

@@ -15,7 +15,6 @@ final class LiveFile<Value: Hashable & Sendable>: Sendable {
 
     private struct State {
         var value: Value
-        var version = 0
         /// The last refusal, so that it is logged once.
         var refusal: String?
     }
@@ -29,8 +28,6 @@ final class LiveFile<Value: Hashable & Sendable>: Sendable {
     }
 
     var current: Value { state.withLock { $0.value } }
-    /// Another one with each change.
-    var version: Int { state.withLock { $0.version } }
 
     /// Looks again and again, until the task is cancelled. Names of changed files say little where they are mounted by links
     /// (Kubernetes), so the files are read.
@@ -60,7 +57,6 @@ final class LiveFile<Value: Hashable & Sendable>: Sendable {
             state.refusal = nil
             guard state.value != value else { return false }
             state.value = value
-            state.version += 1
             return true
         }
         if hasChanged { logger.info("\(name) reloaded") }

@@ -31,9 +31,10 @@ extension GatewayRouter {
                 bulk.writeSums(to: &lines)
             }
         } catch let problem as Problem {
-            try await writer.write { $0.writeLine(problem) }
+            // Without the sums the caller knows that this is not the end.
+            try await writer.write { $0.write(line: nil, problem: problem) }
         } catch let error as StoreError {
-            try await writer.write { $0.writeLine(Problem(error)) }
+            try await writer.write { $0.write(line: nil, problem: Problem(error)) }
         }
         try await writer.finish(nil)
     }
@@ -50,16 +51,5 @@ extension ResponseBodyWriter {
             throw error
         }
         if !lines.bytes.isEmpty { try await write(ByteBuffer(bytes: lines.bytes)) }
-    }
-}
-
-extension JSONWriter {
-    /// What keeps the rest of an upload from being accepted. Without the sums the caller knows that this is not the end.
-    fileprivate mutating func writeLine(_ problem: Problem) {
-        beginObject()
-        name("error")
-        problem.write(to: &self)
-        endObject()
-        endLine()
     }
 }

@@ -20,13 +20,13 @@ extension GatewayRouter {
                 summary: "List dead letters",
                 parameters: [
                     .init(
-                        name: "actor", schema: #"{"type":"string","minLength":1}"#,
+                        name: "actor", schema: .name,
                         text: "Whose; without it, everybody's"),
-                    .init(name: "type", schema: #"{"type":"string"}"#, text: "A part of the reason"),
+                    .init(name: "type", schema: .string, text: "A part of the reason"),
                     .init(name: "older_than", schema: Self.age, text: "A time span"),
                     .init(name: "newer_than", schema: Self.age, text: "A time span"),
                     .init(
-                        name: "before", schema: #"{"type":"string","format":"date-time"}"#,
+                        name: "before", schema: .time,
                         text: "Leaves out what died then or later"),
                     .init(
                         name: "limit", schema: .integer(Self.deadLetterLimits, default: 100), text: "At most so many"),

@@ -5,25 +5,23 @@ internal import Hummingbird
 
 extension GatewayRouter {
     var envelopeEndpoints: [Endpoint] {
-        let time: Schema = #"{"type":"string","format":"date-time"}"#
-        let name: Schema = #"{"type":"string","minLength":1}"#
-        return [
+        [
             Endpoint(
                 method: .get, path: "/envelopes", name: "listEnvelopes", access: .scope(.read),
                 summary: "List envelopes, the newest first, without payloads and results",
                 details: "Pages stay as they are while new envelopes come in.",
                 parameters: [
                     .init(name: "status", schema: .named("Status"), text: "Where they stand"),
-                    .init(name: "actor", schema: name, text: "At which actor they are, or have ended"),
-                    .init(name: "tool", schema: name, text: "By which tool they were submitted"),
-                    .init(name: "parent", schema: name, text: "Out of which envelope's fan-out they came"),
-                    .init(name: "since", schema: time, text: "Created then or later"),
-                    .init(name: "before", schema: time, text: "Created earlier than that"),
+                    .init(name: "actor", schema: .name, text: "At which actor they are, or have ended"),
+                    .init(name: "tool", schema: .name, text: "By which tool they were submitted"),
+                    .init(name: "parent", schema: .name, text: "Out of which envelope's fan-out they came"),
+                    .init(name: "since", schema: .time, text: "Created then or later"),
+                    .init(name: "before", schema: .time, text: "Created earlier than that"),
                     .init(
                         name: "order", schema: #"{"enum":["desc","asc"]}"#,
                         text: "asc: the oldest first; so are children"),
                     .init(name: "limit", schema: .integer(1...1000, default: 100), text: "At most so many"),
-                    .init(name: "cursor", schema: name, text: "The next page: next_cursor of the one before"),
+                    .init(name: "cursor", schema: .name, text: "The next page: next_cursor of the one before"),
                 ], answers: [.init(status: .ok, text: "A page", schema: .named("EnvelopeList"))],
                 errors: [.invalidRequest, .invalidCursor], handler: listEnvelopes),
             Endpoint(
@@ -157,9 +155,8 @@ extension GatewayRouter {
         let envelope = limit > .zero ? try await end(of: id, within: limit) : try await store.envelope(id)
         guard let envelope else { throw unknownEnvelope(id) }
         guard envelope.status.isFinal else {
-            var problem = Problem(.notEnded, "envelope '\(id)' is \(envelope.status.rawValue): \(envelope.message)")
-            problem.headers[.retryAfter] = "1"
-            throw problem
+            throw Problem(
+                .notEnded, "envelope '\(id)' is \(envelope.status.rawValue): \(envelope.message)", retryAfter: 1)
         }
         guard envelope.status == .succeeded else {
             throw Problem(

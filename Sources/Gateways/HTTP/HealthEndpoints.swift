@@ -33,7 +33,7 @@ extension GatewayRouter {
         -> Endpoint.Answer
     {
         .init(
-            status: status, text: text, type: "text/plain", schema: method == .head ? nil : #"{"type":"string"}"#)
+            status: status, text: text, type: "text/plain", schema: method == .head ? nil : .string)
     }
 
     /// `GET` and `HEAD /health`, `/healthz`: the process answers.

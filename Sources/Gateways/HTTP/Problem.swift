@@ -13,10 +13,12 @@ struct Problem: Error, Sendable, Hashable {
     var places: [ArgumentProblem.Place] = []
     var headers: HTTPFields = [:]
 
-    init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil) {
+    /// - Parameter retryAfter: seconds.
+    init(_ code: ErrorCode, _ detail: String, at pointer: String? = nil, retryAfter: Int? = nil) {
         self.code = code
         self.detail = detail
         self.pointer = pointer
+        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
     }
 
     /// - Parameter name: the member that has the arguments.
@@ -36,8 +38,7 @@ struct Problem: Error, Sendable, Hashable {
 
     init(_ error: StoreError) {
         if error.isUnavailable || error.isRetryable || error.code == .closed {
-            self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon")
-            headers[.retryAfter] = "1"
+            self.init(.databaseUnavailable, "The database can't be reached or is busy; try again soon", retryAfter: 1)
         } else {
             self.init(.internalError, "The database refused a statement; the gateway's log has the reason")
         }

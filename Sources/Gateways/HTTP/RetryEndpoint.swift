@@ -7,8 +7,7 @@ extension GatewayRouter {
     /// `POST /envelopes/{id}/retry {"from"?}`
     func retryEnvelope(_ request: Request, _ context: Context) async throws -> Response {
         let id = try reading.envelopeID(context)
-        let body = try await reading.bytes(of: request)
-        let members = body.isEmpty ? [] : try reading.members(of: body)
+        let members = try await reading.membersIfAny(of: request)
         if let member = members.first(where: { !$0.isNamed("from") }) {
             throw Problem(
                 .invalidRequest, "'\(member.name ?? "")' is not known here; 'from' is", at: "/\(member.name ?? "")")
@@ -45,7 +44,7 @@ extension GatewayRouter {
             outbox.offer(
                 OutboxMessage(
                     rowID: rowID, envelopeID: id, actor: actor,
-                    body: envelope.head + envelope.payload.bytes + [UInt8(ascii: "}")], attempts: 0))
+                    body: Envelope.message(envelope.head, envelope.payload), attempts: 0))
             // What lay there of the last run must not be replayed beside this one.
             if let actor = known.deadLetterActor {
                 _ = try? await desk.go(through: actor, DeadLetterFilter(ids: [id]), limit: 100, .purge)

@@ -10,15 +10,14 @@ extension GatewayRouter {
             text: "Goes on behind that event, on any gateway")
         let events = Endpoint.Answer(
             status: .ok, text: "Server-sent events; the data of each is an Update", type: "text/event-stream",
-            schema: #"{"type":"string"}"#)
-        let name: Schema = #"{"type":"string","minLength":1}"#
+            schema: .string)
         return [
             Endpoint(
                 method: .get, path: "/envelopes/{id}/stream", name: "streamEnvelope", access: .scope(.read),
                 summary: "Watch an envelope: its history, then what happens, until its end",
                 parameters: [
                     .init(
-                        name: "children", schema: #"{"type":"boolean","default":false}"#,
+                        name: "children", schema: .flag,
                         text: "And all that comes out of it, until all of it has ended"),
                     last,
                 ], answers: [events], errors: [.unknownEnvelope, .invalidRequest, .tooManyStreams, .streamsExhausted],
@@ -28,11 +27,11 @@ extension GatewayRouter {
                 summary: "Watch many envelopes from now on",
                 parameters: [
                     .init(name: "status", schema: .named("Status"), text: "Updates to that status"),
-                    .init(name: "actor", schema: name, text: "Updates from that actor"),
-                    .init(name: "tool", schema: name, text: "Envelopes submitted by that tool"),
-                    .init(name: "parent", schema: name, text: "Children of that envelope"),
+                    .init(name: "actor", schema: .name, text: "Updates from that actor"),
+                    .init(name: "tool", schema: .name, text: "Envelopes submitted by that tool"),
+                    .init(name: "parent", schema: .name, text: "Children of that envelope"),
                     .init(
-                        name: "partials", schema: #"{"type":"boolean","default":false}"#,
+                        name: "partials", schema: .flag,
                         text: "With what handlers tell while they work"),
                     last,
                 ], answers: [events], errors: [.invalidRequest, .tooManyStreams, .streamsExhausted],
@@ -65,10 +64,10 @@ extension GatewayRouter {
         filter.parentID = try query.text("parent")
         filter.hasPartials = try query.flag("partials")
         // Known before the answer's head goes out: what happens from then on is told.
-        var lastID = try lastEventID(request)
-        if lastID == nil { lastID = try await store.lastUpdateNumber() }
-        return try eventStream(request, context) { [filter, lastID] writer in
-            try await sendUpdates(.filter(filter), after: lastID ?? 0, to: &writer)
+        let start: Int64
+        if let lastID = try lastEventID(request) { start = lastID } else { start = try await store.lastUpdateNumber() }
+        return try eventStream(request, context) { [filter] writer in
+            try await sendUpdates(.filter(filter), after: start, to: &writer)
         }
     }
 

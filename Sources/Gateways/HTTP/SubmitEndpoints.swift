@@ -7,7 +7,7 @@ internal import Telemetry
 extension GatewayRouter {
     var submitEndpoints: [Endpoint] {
         let location = Endpoint.Parameter(
-            name: "Location", place: .header, schema: #"{"type":"string"}"#, text: "Where the envelope's state is")
+            name: "Location", place: .header, schema: .string, text: "Where the envelope's state is")
         return [
             Endpoint(
                 method: .post, path: "/envelopes", name: "submitEnvelope", access: .known,
@@ -38,7 +38,7 @@ extension GatewayRouter {
                     """,
                 parameters: [Self.idempotencyKey],
                 body: .init(
-                    type: "application/x-ndjson", schema: #"{"type":"string"}"#,
+                    type: "application/x-ndjson", schema: .string,
                     example: """
                         {"route":{"actors":["caption"]},"payload":{"url":"https://example.com/1.png"}}
                         {"tool":"caption","arguments":{"url":"https://example.com/2.png"}}
@@ -46,7 +46,7 @@ extension GatewayRouter {
                 answers: [
                     .init(
                         status: .ok, text: "A line each, and the sums", type: "application/x-ndjson",
-                        schema: #"{"type":"string"}"#,
+                        schema: .string,
                         example: """
                             {"line":1,"id":"0193f1c2-...","status":"pending"}
                             {"line":2,"error":{"code":"unknown_tool","detail":"there is no tool 'caption'","pointer":"/tool"}}
@@ -81,7 +81,7 @@ extension GatewayRouter {
         var submission = try submission(
             SubmissionRequest(members, tools: tools), from: request, by: context.principal)
         submission.key = key
-        submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
+        submission.answer = submission.acceptance
         let (answer, isRepeated) = try await accept(submission)
         var response = Response(status: .accepted, json: answer)
         response.headers[.location] = answer["id"]?.string.map { "/envelopes/\($0)" }
@@ -183,14 +183,17 @@ extension GatewayRouter {
 }
 
 extension Submission {
-    func writeAnswer(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("id", id)
-        writer.member("status", EnvelopeStatus.pending.rawValue)
-        writer.member("not_before", time: schedule.notBefore)
-        writer.member("status_url", "/envelopes/\(id)")
-        writer.member("stream_url", "/envelopes/\(id)/stream")
-        writer.endObject()
+    /// What its first caller is told.
+    var acceptance: RawJSON {
+        RawJSON { writer in
+            writer.beginObject()
+            writer.member("id", id)
+            writer.member("status", EnvelopeStatus.pending.rawValue)
+            writer.member("not_before", time: schedule.notBefore)
+            writer.member("status_url", "/envelopes/\(id)")
+            writer.member("stream_url", "/envelopes/\(id)/stream")
+            writer.endObject()
+        }
     }
 
     func answer(after outcome: SubmissionOutcome) throws(Problem) -> RawJSON {

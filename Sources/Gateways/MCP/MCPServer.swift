@@ -103,13 +103,15 @@ struct MCPServer: Sendable {
         switch request.method {
         case "server/discover": return .result(discover())
         case "subscriptions/listen": return try await .listen(watch(request.params, caller))
-        case "tasks/get", "tasks/cancel", "tasks/update": try caller.requireTasks()
-        default: throw JSONRPCError.unknownMethod(request.method)
-        }
-        switch request.method {
-        case "tasks/get": return try await .result(getTask(request.params, caller))
-        case "tasks/cancel": return try await .result(cancelTask(request.params, caller))
-        case "tasks/update": return try await .result(updateTask(request.params, caller))
+        case "tasks/get":
+            try caller.requireTasks()
+            return try await .result(getTask(request.params, caller))
+        case "tasks/cancel":
+            try caller.requireTasks()
+            return try await .result(cancelTask(request.params, caller))
+        case "tasks/update":
+            try caller.requireTasks()
+            return try await .result(updateTask(request.params, caller))
         default: throw JSONRPCError.unknownMethod(request.method)
         }
     }

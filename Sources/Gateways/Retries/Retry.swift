@@ -1,6 +1,5 @@
 internal import Envelopes
 internal import EventLoops
-internal import HTTPTypes
 
 /// Sends an envelope on its way again that has failed or was cancelled. Pure: what is known of it in, the message and the way it takes
 /// out.
@@ -49,11 +48,10 @@ struct Retry: Sendable {
             throw Problem(.notRetryable, "envelope '\(known.id)' has succeeded; submit a new one")
         }
         if known.isBeingCancelled {
-            var problem = Problem(
-                .notRetryable, "envelope '\(known.id)' was cancelled, but its message has not ended yet; try again soon"
-            )
-            problem.headers[.retryAfter] = "1"
-            throw problem
+            throw Problem(
+                .notRetryable,
+                "envelope '\(known.id)' was cancelled, but its message has not ended yet; try again soon",
+                retryAfter: 1)
         }
         switch start {
         case .beginning:

@@ -25,14 +25,7 @@ struct Submission: Sendable {
     /// What the caller gets to read; with a key it is kept.
     var answer = RawJSON.null
 
-    var message: [UInt8] {
-        var message: [UInt8] = []
-        message.reserveCapacity(messageHead.count + payload.bytes.count + 1)
-        message += messageHead
-        message += payload.bytes
-        message.append(UInt8(ascii: "}"))
-        return message
-    }
+    var message: [UInt8] { Envelope.message(messageHead, payload) }
 }
 
 /// What became of a submission.

@@ -77,7 +77,7 @@ struct BulkSubmission {
             var submission = try gateway.submission(
                 SubmissionRequest(members, tools: gateway.tools), from: request, by: principal)
             submission.key = key?.line(line.number, bytes)
-            submission.answer = RawJSON { submission.writeAnswer(to: &$0) }
+            submission.answer = submission.acceptance
             return Entry(line: line.number, submission: .success(submission))
         } catch {
             return Entry(line: line.number, submission: .failure(error))
@@ -101,10 +101,10 @@ struct BulkSubmission {
                 let isFirst = ids.remove(submission.id) != nil
                 let outcome = isFirst ? rest.popFirst() ?? .duplicate : .duplicate
                 let answer = try submission.answer(after: outcome)
-                writer.write(line: entry.line, RawJSON(object: answer.members))
+                writer.write(line: entry.line, answer)
                 accepted += 1
             } catch {
-                writer.write(line: entry.line, error)
+                writer.write(line: entry.line, problem: error)
                 refused += 1
             }
         }
@@ -120,9 +120,10 @@ extension JSONWriter {
         endLine()
     }
 
-    fileprivate mutating func write(line: Int, _ problem: Problem) {
+    /// - Parameter line: `nil` for what keeps the rest of an upload from being accepted.
+    mutating func write(line: Int?, problem: Problem) {
         beginObject()
-        member("line", number: Double(line))
+        member("line", number: line.map(Double.init))
         name("error")
         problem.write(to: &self)
         endObject()

@@ -22,7 +22,7 @@ struct IdempotencyKey: Sendable, Hashable {
             throw Problem(.invalidRequest, "'Idempotency-Key' must have 1 to 200 visible characters of ASCII")
         }
         self.text = text
-        digest = Self.digest(of: body, at: request.uri.path)
+        digest = Self.digest(of: body[...], at: request.uri.path)
     }
 
     /// The key of one line of a bulk request.
@@ -33,14 +33,11 @@ struct IdempotencyKey: Sendable, Hashable {
         return key
     }
 
-    private static func digest(of body: some Sequence<UInt8>, at path: String) -> String {
+    private static func digest(of body: ArraySlice<UInt8>, at path: String) -> String {
         var hash = SHA256()
         hash.update(data: Array((path + "\n").utf8))
-        hash.update(data: Array(body))
-        return hash.finalize().reduce(into: "") { text, byte in
-            text += byte < 16 ? "0" : ""
-            text += String(byte, radix: 16)
-        }
+        body.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return hash.finalize().hexadecimal
     }
 }
 

@@ -43,7 +43,7 @@ struct Schedule: Sendable, Hashable {
     var startMessage: String? { notBefore.map { "Starts at \(Timestamp.text(microseconds: $0))" } }
 
     private static func start(_ members: [RawJSON.Member], now: Int64) throws(Problem) -> Int64 {
-        let delay = members["delay_ms"].flatMap { $0.kind == .null ? nil : $0 }
+        let delay = members["delay_ms"]?.nonNull
         let time = try members.string("not_before")
         if delay != nil && time != nil {
             throw Problem(.invalidRequest, "'delay_ms' and 'not_before' exclude each other", at: "/delay_ms")

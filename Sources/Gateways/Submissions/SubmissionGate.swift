@@ -1,5 +1,4 @@
 internal import EventLoops
-internal import HTTPTypes
 internal import Synchronization
 internal import Transports
 
@@ -61,9 +60,6 @@ final class SubmissionGate: Sendable {
             state.entered += count
             return nil
         }
-        guard let reason else { return }
-        var problem = Problem(.overloaded, reason)
-        problem.headers[.retryAfter] = "2"
-        throw problem
+        if let reason { throw Problem(.overloaded, reason, retryAfter: 2) }
     }
 }

@@ -109,7 +109,7 @@ extension SubmissionRequest {
         guard let tool = tools[name] else {
             throw Problem(.unknownTool, "there is no tool '\(name)'", at: "/\(nameMember)")
         }
-        let arguments = members["arguments"].flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
+        let arguments = members["arguments"]?.nonNull ?? .emptyObject
         guard arguments.kind == .object else {
             throw Problem(.invalidRequest, "'arguments' must be an object, is \(arguments.kind)", at: "/arguments")
         }

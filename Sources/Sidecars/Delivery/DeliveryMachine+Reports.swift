@@ -4,7 +4,7 @@ internal import EventLoops
 /// What the gateway hears of a delivery.
 extension DeliveryMachine {
     func startReports(of envelope: Envelope) -> [StatusReport] {
-        if policy.isEndActor { return [] }
+        if policy.isEndActor || !policy.reports { return [] }
         let kilobytes = Double(body.count) / 1024
         var received = report(.progress, envelope, status: "received")
         received.message = "Received message (\(kilobytes.twoDecimals) KB)"

@@ -227,7 +227,7 @@ public struct DeliveryMachine: Sendable {
     ) throws(RuntimeReply.HandlerError) -> Action {
         if policy.isEndActor {
             outcome = .endConsumed
-            return send([.report(finalReport(of: envelope))])
+            return policy.reports ? send([.report(finalReport(of: envelope))]) : .settle(.acknowledge)
         }
         if results.isEmpty {
             outcome = .emptyResponse
@@ -240,14 +240,15 @@ public struct DeliveryMachine: Sendable {
             children.append(try envelope.next(result, index: index, of: results.count))
         }
         outcome = .success
-        let progress = Outgoing.report(completedReport(of: children[0], now: now))
+        let progress = policy.reports ? [Outgoing.report(completedReport(of: children[0], now: now))] : []
         let first = messageOnward(children[0])
-        if children.count == 1 { return send([progress, first]) }
+        if children.count == 1 { return send(progress + [first]) }
         // A child is told of when its message is safe: should this delivery be lost before that, and come to another end
         // the next time, nobody would ever close it. The one that keeps the id goes last: who watches it knows of all
         // others before it can end.
         let others = children.dropFirst()
-        afterwards = others.map { .report(createdReport(of: $0)) } + [progress, first]
+        let births = policy.reports ? others.map { Outgoing.report(createdReport(of: $0)) } : []
+        afterwards = births + progress + [first]
         return send(others.map(messageOnward))
     }
 
@@ -342,11 +343,13 @@ public struct DeliveryMachine: Sendable {
         }
         outcome = .retried
         errorCode = error.code
+        let again = message(failed, to: policy.actorName, after: delay)
+        guard policy.reports else { return send([again]) }
         var report = report(.progress, failed, status: "retrying")
         report.nextAttemptAt = surroundings.timestamp(delay)
         report.message =
             "Attempt \(attempts.current) of \(retries.attempts) failed: \(error.inWords); next in \(delay.inWords)"
-        return send([.report(report), message(failed, to: policy.actorName, after: delay)])
+        return send([.report(report), again])
     }
 
     /// The envelope ends here, with the reason.
@@ -356,6 +359,7 @@ public struct DeliveryMachine: Sendable {
         if outcome == nil { outcome = .failed(.runtimeError) }
         guard policy.isEndActor else { return send([errorEnvelope(for: envelope, error)]) }
         let reason = "\(policy.actorName) could not close the envelope: \(error.inWords)"
+        guard policy.reports else { return send([.message(deadLetter(reason: reason), nil)]) }
         var report = finalReport(of: envelope)
         report.status = "failed"
         report.error = reason

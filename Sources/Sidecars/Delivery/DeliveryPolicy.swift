@@ -15,6 +15,8 @@ public struct DeliveryPolicy: Sendable {
     public var unroutableAttempts: Int
     /// Deliveries of one message before it goes to the dead letters, where the broker does not count them.
     public var deliveryLimit: Int
+    /// Whether anybody hears of status reports.
+    public var reports = true
     /// For what fails at the handler.
     public var retries: RetryPolicy
     public var limits: JSONLimits

@@ -72,6 +72,7 @@ public struct SidecarConfiguration: Sendable {
         shutdownGrace = settings.duration("SHUTDOWN_GRACE", default: .seconds(30), in: .zero ... .seconds(3600))
         reports = settings.choice("STATUS_REPORTS", default: .broker)
         gatewayURL = settings.text("GATEWAY_URL")
+        policy.reports = reports != .off || gatewayURL != nil
         if let gatewayURL, !gatewayURL.hasPrefix("http://") && !gatewayURL.hasPrefix("https://") {
             settings.problem("TROUPE_GATEWAY_URL", "must begin with http:// or https://")
         }

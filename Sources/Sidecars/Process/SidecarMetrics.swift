@@ -1,10 +1,11 @@
 internal import EventLoops
 internal import Envelopes
+internal import Synchronization
 internal import Telemetry
 internal import Transports
 
 /// What a sidecar counts. Names and labels are part of the protocol (`docs/protocol.md`).
-struct SidecarMetrics: Sendable {
+final class SidecarMetrics: Sendable {
     let registry: MetricsRegistry
     let received: Counter
     let active: Gauge
@@ -16,6 +17,14 @@ struct SidecarMetrics: Sendable {
     private let queue: String
     private let receivedSize: Histogram
     private let sentSize: Histogram
+    private let succeeded: Counter
+    /// By the actor that was sent to: looked up by name once, not for each message.
+    private let sentTo = Mutex<[String: Sent]>([:])
+
+    private struct Sent {
+        var count: Counter
+        var duration: Histogram
+    }
 
     init(namespace: String, queue: String) {
         registry = MetricsRegistry(namespace: namespace)
@@ -39,6 +48,12 @@ struct SidecarMetrics: Sendable {
             "envelope_size_bytes", "Size of messages.", ["direction": "received"], buckets: Histogram.bytes)
         sentSize = registry.histogram(
             "envelope_size_bytes", "Size of messages.", ["direction": "sent"], buckets: Histogram.bytes)
+        succeeded = Self.processed(registry, queue, "success")
+    }
+
+    private static func processed(_ registry: MetricsRegistry, _ queue: String, _ status: String) -> Counter {
+        registry.counter(
+            "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status])
     }
 
     func arrived(_ delivery: Delivery) {
@@ -55,22 +70,18 @@ struct SidecarMetrics: Sendable {
             registry.counter("runtime_errors_total", "Errors by their code.", ["queue": queue, "error_type": code])
                 .increment()
         }
-        let status: String
         switch machine.outcome {
-        case .success: status = "success"
-        case .emptyResponse: status = "empty_response"
-        case .endConsumed: status = "end_consumed"
+        case .success: succeeded.increment()
+        case .emptyResponse: Self.processed(registry, queue, "empty_response").increment()
+        case .endConsumed: Self.processed(registry, queue, "end_consumed").increment()
         case .retried:
-            return registry.counter(
+            registry.counter(
                 "messages_retried_total", "Deliveries that failed and are tried again.",
                 ["queue": queue, "error_type": machine.errorCode ?? "unknown"]
             ).increment()
-        case .failed(let reason): return failed(reason.rawValue)
-        case .counted, nil: return
+        case .failed(let reason): failed(reason.rawValue)
+        case .counted, nil: break
         }
-        registry.counter(
-            "messages_processed_total", "Deliveries that ended well.", ["queue": queue, "status": status]
-        ).increment()
     }
 
     func failed(_ reason: String) {
@@ -94,15 +105,21 @@ struct SidecarMetrics: Sendable {
     func sent(
         _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration
     ) {
-        let type = actor == policy.errorEnd ? "error_end" : actor == policy.happyEnd ? "happy_end" : "routing"
-        registry.counter(
-            "messages_sent_total", "Messages confirmed by the broker.",
-            ["destination_queue": destinationQueue, "message_type": type]
-        ).increment()
-        registry.histogram(
-            "queue_send_duration_seconds", "From a publish to its confirm.",
-            ["destination_queue": destinationQueue, "transport": "rabbitmq"], buckets: Histogram.seconds
-        ).observe(duration.inSeconds)
+        let sent = sentTo.withLock { known in
+            if let sent = known[actor] { return sent }
+            let type = actor == policy.errorEnd ? "error_end" : actor == policy.happyEnd ? "happy_end" : "routing"
+            let sent = Sent(
+                count: registry.counter(
+                    "messages_sent_total", "Messages confirmed by the broker.",
+                    ["destination_queue": destinationQueue, "message_type": type]),
+                duration: registry.histogram(
+                    "queue_send_duration_seconds", "From a publish to its confirm.",
+                    ["destination_queue": destinationQueue, "transport": "rabbitmq"], buckets: Histogram.seconds))
+            known[actor] = sent
+            return sent
+        }
+        sent.count.increment()
+        sent.duration.observe(duration.inSeconds)
         sentSize.observe(Double(message.body.count))
     }
 }

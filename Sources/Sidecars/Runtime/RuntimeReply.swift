@@ -45,21 +45,24 @@ public enum RuntimeReply: Sendable, Hashable {
     /// an error as
     ///   a whole: half a fan-out is worth nothing.
     public init(parsing bytes: [UInt8], limits: JSONLimits) throws(HandlerError) {
-        let json: RawJSON
-        do { json = try RawJSON(bytes, limits: limits) } catch {
+        let elements: [RawJSON.Element]?
+        do { elements = try RawJSON.objects(inArray: bytes, limits: limits) } catch {
             throw HandlerError(code: "runtime_error", message: "the runtime's reply is not JSON: \(error)")
         }
-        guard json.kind == .array else {
-            throw HandlerError(code: "runtime_error", message: "the runtime's reply must be a list, is \(json.kind)")
+        guard let elements else {
+            let kind = (try? RawJSON(bytes, limits: limits))?.kind
+            throw HandlerError(
+                code: "runtime_error",
+                message: "the runtime's reply must be a list, is \(kind.map { "\($0)" } ?? "none")")
         }
         var results: [Result] = []
-        for (index, element) in json.elements.enumerated() {
-            guard element.kind == .object else {
+        for (index, element) in elements.enumerated() {
+            guard case .object(let members) = element else {
+                let kind = if case .other(let json) = element { "\(json.kind)" } else { "object" }
                 throw HandlerError(
                     code: "runtime_error",
-                    message: "element \(index) of the runtime's reply must be an object, is \(element.kind)")
+                    message: "element \(index) of the runtime's reply must be an object, is \(kind)")
             }
-            let members = element.members
             if let error = members.last(where: { $0.isNamed("error") })?.value, let code = error.string {
                 self = .error(HandlerError(code: code, details: members.last { $0.isNamed("details") }?.value))
                 return
@@ -80,7 +83,7 @@ extension RuntimeReply.Result {
             } else if member.isNamed("route") {
                 route = member.value
             } else if member.isNamed("headers") {
-                headers = member.value.kind == .null ? nil : member.value
+                headers = member.value.nonNull
             } else if !member.isNamed("id") && !member.isNamed("parent_id") {
                 unknown.append(member)
             }

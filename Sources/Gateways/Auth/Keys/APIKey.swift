@@ -1,5 +1,5 @@
 internal import Crypto
-internal import FoundationEssentials
+internal import Envelopes
 
 /// A secret that stands for its holder: 256 random bits. Files keep its SHA-256 only.
 public struct APIKey: Sendable {
@@ -12,9 +12,7 @@ public struct APIKey: Sendable {
     public static func random() -> APIKey {
         var generator = SystemRandomNumberGenerator()
         let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        let text = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
-            .replacing("=", with: "")
-        return APIKey(text: prefix + text)
+        return APIKey(text: prefix + Base64URL.encode(bytes))
     }
 
     static func digest(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
@@ -25,8 +23,8 @@ public struct APIKey: Sendable {
     /// Its entry in a file of keys, as YAML.
     /// - Throws: what is wrong with the name or the scopes.
     public func entry(name: String, scopes: [String]) throws(FileErrors) -> String {
-        let digits = Self.digest(text).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let entry = "- name: \(name)\n  hash: sha256:\(digits)\n  scopes: [\(scopes.joined(separator: ", "))]"
+        let entry =
+            "- name: \(name)\n  hash: sha256:\(Self.digest(text).hexadecimal)\n  scopes: [\(scopes.joined(separator: ", "))]"
         _ = try APIKeyFileReader.parse(entry)
         return entry
     }

@@ -1,6 +1,5 @@
 internal import EventLoops
 internal import Synchronization
-internal import HTTPTypes
 
 /// A bucket for each caller. Bounded: those of callers who have been quiet are forgotten, and when that isn't enough, all are.
 final class RateLimiter: Sendable {
@@ -27,9 +26,7 @@ final class RateLimiter: Sendable {
             return bucket.take(rate: rate, now: now)
         }
         guard let wait else { return }
-        var problem = Problem(.rateLimited, "more than \(rate) requests per second")
-        // Whole seconds, rounded up.
-        problem.headers[.retryAfter] = String(Int(wait.inSeconds.rounded(.up)))
-        throw problem
+        throw Problem(
+            .rateLimited, "more than \(rate) requests per second", retryAfter: Int(wait.inSeconds.rounded(.up)))
     }
 }

@@ -1,4 +1,3 @@
-internal import HTTPTypes
 internal import Synchronization
 internal import Telemetry
 
@@ -49,9 +48,7 @@ final class StreamLimiter: Sendable {
     }
 
     private static func problem(_ code: ErrorCode, _ detail: String) -> Problem {
-        var problem = Problem(code, detail)
-        problem.headers[.retryAfter] = "5"
-        return problem
+        Problem(code, detail, retryAfter: 5)
     }
 }
 

@@ -9,8 +9,7 @@ actor KeySetSource {
         case file(String)
     }
 
-    private let place: Place
-    nonisolated let isFile: Bool
+    nonisolated let place: Place
     private let client: HTTPClient
     private let logger: Logger
     private var refresh: KeySetRefresh
@@ -21,7 +20,6 @@ actor KeySetSource {
 
     init(_ place: Place, _ client: HTTPClient, refresh: KeySetRefresh, logger: Logger) {
         self.place = place
-        if case .file = place { isFile = true } else { isFile = false }
         self.client = client
         self.refresh = refresh
         self.logger = logger

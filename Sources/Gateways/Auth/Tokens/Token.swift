@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import FoundationEssentials
 
 /// A JSON Web Token (RFC 7519) in its parts. That it can be taken apart says nothing of its truth.
 struct Token: Sendable {
@@ -12,9 +11,9 @@ struct Token: Sendable {
     private static let sizeLimit = 16 << 10
 
     init(_ text: String) throws(AuthFailure) {
-        let parts = Array(text.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard text.utf8.count <= Self.sizeLimit, parts.count == 3, let head = Self.decoded(parts[0]),
-            let body = Self.decoded(parts[1]), let signature = Self.decoded(parts[2]),
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard text.utf8.count <= Self.sizeLimit, parts.count == 3, let head = Base64URL.decode(parts[0]),
+            let body = Base64URL.decode(parts[1]), let signature = Base64URL.decode(parts[2]),
             let header = try? RawJSON(head), let claims = try? RawJSON(body), claims.kind == .object
         else {
             throw AuthFailure(.malformedToken, "the bearer token is neither an API key nor a JSON Web Token")
@@ -22,15 +21,7 @@ struct Token: Sendable {
         self.header = try TokenHeader(header)
         self.claims = claims
         self.signature = signature
-        signed = Array(parts[0]) + [UInt8(ascii: ".")] + Array(parts[1])
-    }
-
-    private static func decoded(_ part: ArraySlice<UInt8>) -> [UInt8]? {
-        // Plain base64 is none: the same token must not have two forms.
-        guard !part.contains(where: { "+/=".utf8.contains($0) }) else { return nil }
-        var text = String(decoding: part, as: UTF8.self).replacing("-", with: "+").replacing("_", with: "/")
-        text += String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        return Data(base64Encoded: text).map(Array.init)
+        signed = Array((parts[0] + "." + parts[1]).utf8)
     }
 }
 

@@ -23,7 +23,7 @@ extension MCPServer {
                 ], post),
             endpoint(
                 .get, "listenMCP", "Listen in a session",
-                [.init(status: .ok, text: "Messages", type: "text/event-stream", schema: #"{"type":"string"}"#)], get),
+                [.init(status: .ok, text: "Messages", type: "text/event-stream", schema: .string)], get),
             endpoint(.delete, "endMCPSession", "End a session", [.init(status: .noContent, text: "Ended")], delete),
         ]
     }

@@ -1,22 +1,14 @@
 internal import Envelopes
-internal import FoundationEssentials
 
 /// The place in a list where the next page begins. Opaque to clients.
 enum Cursor {
     static func text(_ parts: [String]) -> String {
-        let json = RawJSON { writer in
-            writer.append(strings: parts)
-        }
-        // Of the alphabet that needs no quoting in a URL (RFC 4648, section 5).
-        return Data(json.bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
-            .replacing("=", with: "")
+        Base64URL.encode(RawJSON { $0.append(strings: parts) }.bytes)
     }
 
     /// - Returns: `nil` for a cursor that isn't ours.
     static func parts(_ text: String, count: Int) -> [String]? {
-        let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-        let padded = base64 + String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-        guard let data = Data(base64Encoded: padded), let json = try? RawJSON([UInt8](data)) else { return nil }
+        guard let bytes = Base64URL.decode(text[...]), let json = try? RawJSON(bytes) else { return nil }
         let parts = json.elements.compactMap(\.string)
         return parts.count == count ? parts : nil
     }

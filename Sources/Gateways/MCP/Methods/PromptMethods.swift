@@ -160,7 +160,7 @@ extension Prompt {
 
     /// - Throws: for arguments that are missing, not known, or not allowed.
     fileprivate func values(for json: RawJSON?) throws(JSONRPCError) -> [String: String] {
-        let json = json.flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
+        let json = json?.nonNull ?? .emptyObject
         guard json.kind == .object else {
             throw JSONRPCError(.invalidParams, "'arguments' must be an object, is \(json.kind)")
         }

@@ -35,7 +35,7 @@ extension MCPServer {
         guard let name = params["name"]?.string else {
             throw JSONRPCError(.invalidParams, "'name' must be a string")
         }
-        let arguments = params["arguments"].flatMap { $0.kind == .null ? nil : $0 } ?? .emptyObject
+        let arguments = params["arguments"]?.nonNull ?? .emptyObject
         guard arguments.kind == .object else {
             throw JSONRPCError(.invalidParams, "'arguments' must be an object, is \(arguments.kind)")
         }
