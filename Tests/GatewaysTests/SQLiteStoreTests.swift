@@ -66,6 +66,56 @@ struct SQLiteStoreTests {
         }
     }
 
+    /// A process that writes as much as it can, until it is killed in the middle.
+    @Test("after a kill in the middle of writing all is there that had been answered, whole, and is sent")
+    func killed() async throws {
+        let folder = TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+        let (path, answered) = (folder.path + "/troupe.db", folder.path + "/answered")
+        _ = FileManager.default.createFile(atPath: answered, contents: nil)
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, answered = answered as String] in
+            try await SQLiteStoreTests.writeUntilKilled(path, answered)
+        }
+        let ids = try String(contentsOfFile: answered, encoding: .utf8).split(separator: "\n").map(String.init)
+        #expect(ids.count > 100)
+
+        let file = try SQLiteFile(path: path)
+        #expect(try await file.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") } == ["ok"])
+        #expect(try await file.read { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").isEmpty })
+        let gateway = try await TestGateway.start(.sqlite(file))
+        let there = try await file.read { try String.fetchSet($0, sql: "SELECT id FROM envelopes") }
+        #expect(there.isSuperset(of: ids))
+        try await eventually("not all were sent") { Set(gateway.transport.published.map(\.id)) == there }
+        #expect(gateway.transport.published.allSatisfy { $0.body.count > 3000 })
+        try await gateway.stop()
+        await file.close()
+    }
+
+    private static func writeUntilKilled(_ path: String, _ answered: String) async throws {
+        let file = try SQLiteFile(path: path)
+        try file.migrate("store", StoreTables.steps)
+        let store = SQLiteDatabase(file: file).store
+        let log = open(answered, O_WRONLY | O_APPEND)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<8 {
+                group.addTask {
+                    for number in 0... {
+                        let id = "e-\(writer)-\(number)"
+                        let payload = RawJSON(string: String(repeating: "x", count: 3000))
+                        let submission = try SubmissionRequest(route: ["a"], payload: payload, schedule: Schedule())
+                            .submission(id: id)
+                        _ = try await store.submit([submission], grace: .zero)
+                        let line = Array("\(id)\n".utf8)
+                        _ = write(log, line, line.count)
+                        // The others are in the middle of something.
+                        if writer == 0, number == 100 { kill(getpid(), SIGKILL) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     // MARK: Failures
 
     @Test("a disk that is full: nothing is half written, reports wait, and all goes on when there is room")
@@ -204,7 +254,9 @@ struct SQLiteStoreTests {
         var first = report("e", "received", event: "1")
         _ = try await store.apply([EnvelopeChange(first)])
         first.kind = .emitted
-        first.events = [EmittedEvent(type: "progress", data: RawJSON(object: [.init(name: "percent", value: RawJSON(integer: 5))]))]
+        first.events = [
+            EmittedEvent(type: "progress", data: RawJSON(object: [.init(name: "percent", value: RawJSON(integer: 5))]))
+        ]
         _ = try await store.append([PartialResults(first)], limit: 10)
         _ = try await store.takeDueMessages(limit: 10, lease: .seconds(1))
         _ = try await store.register([FanOutChild(id: "e-0.1", parentID: "e", actors: ["b"], actorIndex: 0)])
@@ -218,7 +270,8 @@ struct SQLiteStoreTests {
         _ = try await (store.overdue(grace: .zero, limit: 10), store.work(), store.rates())
         let place = EnvelopePlace(createdAt: 5, id: "e")
         for filter in [
-            EnvelopeFilter(), EnvelopeFilter(status: .running), EnvelopeFilter(tool: "t"), EnvelopeFilter(parentID: "e"),
+            EnvelopeFilter(), EnvelopeFilter(status: .running), EnvelopeFilter(tool: "t"),
+            EnvelopeFilter(parentID: "e"),
             EnvelopeFilter(status: .failed, actor: "a", since: 5, before: 10, isAscending: true),
         ] {
             _ = try await store.envelopes(filter, limit: 10)
