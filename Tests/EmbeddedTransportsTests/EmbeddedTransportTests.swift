@@ -241,8 +241,9 @@ struct EmbeddedBrokerTests {
         try await other.publish(Message(to: .controlInbox("one"), id: "", body: [1]), timeout: .seconds(5))
         try await other.publish(Message(to: .control, id: "", body: [2]), timeout: .seconds(5))
         await owner.shutdown()
-        await #expect { try await other.publish(Message(to: .controlInbox("one"), id: "", body: []), timeout: nil) }
-            throws: { ($0 as? TransportError)?.code == .unroutable }
+        await #expect {
+            try await other.publish(Message(to: .controlInbox("one"), id: "", body: []), timeout: nil)
+        } throws: { ($0 as? TransportError)?.code == .unroutable }
         await other.declare(.controlRequests)
         await other.declare(.control(inbox: "two"))
         try await other.publish(Message(to: .controlRequests, id: "", body: [3]), timeout: .seconds(5))

@@ -36,7 +36,8 @@ struct KilledProcessTests {
             }
             text += output.fileHandleForReading.readDataToEndOfFile()
             process.waitUntilExit()
-            #expect(process.terminationReason == .uncaughtSignal, "\(String(decoding: text, as: UTF8.self).suffix(500))")
+            #expect(
+                process.terminationReason == .uncaughtSignal, "\(String(decoding: text, as: UTF8.self).suffix(500))")
             return String(decoding: text, as: UTF8.self)
         }
         return text.split(separator: "\n").compactMap { line in
