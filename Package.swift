@@ -81,7 +81,9 @@ let package = Package(
             "Sidecars",
             ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
-        room("Crew", ["ActorKit", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "Settings", crypto]),
+        room(
+            "Crew",
+            ["ActorKit", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", crypto, grdb]),
         room(
             "Gateways",
             [
@@ -153,7 +155,10 @@ let package = Package(
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
         tests(
-            "Crew", ["ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "Transports", "AMQP", crypto, log],
+            "Crew",
+            [
+                "ActorKit", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Transports", "AMQP", crypto, grdb, log,
+            ],
             resources: [
                 .copy("botocore_signatures.json"), .copy("botocore_signer.py"), .copy("failing_s3.py"),
             ]),

@@ -20,9 +20,10 @@ struct CrewCommand: AsyncParsableCommand {
               TROUPE_S3_ERRORS_PREFIX    of error-end, default error-end/
 
             fan-in puts the children of a fan-out together again: one envelope goes on, with the list of their
-            payloads. It runs beside a sidecar like any handler's, in any number of replicas:
+            payloads. It runs beside a sidecar like any handler's:
 
-              TROUPE_DATABASE_URL            PostgreSQL, with the tables of gateway-schema
+              TROUPE_DATABASE_URL            PostgreSQL, with the tables of gateway-schema, for any number of replicas, or
+              TROUPE_FAN_IN_FILE             an SQLite file, for one
               TROUPE_FAN_IN_TIMEOUT          longest wait for missing pieces, default 30d
               TROUPE_FAN_IN_RETENTION        how long a group stays once it is decided, default 1d
               TROUPE_FAN_IN_MAX_GROUP_BYTES  default 15/16 of TROUPE_MAX_MESSAGE_BYTES

@@ -1,7 +1,6 @@
 internal import ActorKit
 internal import EventLoops
 internal import FoundationEssentials
-internal import PostgreSQL
 
 /// Puts the children of a fan-out together again: one envelope goes on, with the list of their payloads.
 ///
@@ -9,20 +8,19 @@ internal import PostgreSQL
 /// its queue and this actor, so the wait itself is in the broker, where it survives whatever happens here. The other
 /// pieces are kept in the database, and their envelopes end here.
 struct FanIn: EnvelopeHandler {
-    private let store: FanInStore
+    private let store: any FanInStore
     /// How long a call waits for a database that is away, before its envelope waits in the broker.
     private let patience: Duration
 
     init() async throws {
         let settings = try FanInSettings(environment: ProcessInfo.processInfo.environment)
-        let pool = Pool(settings.database, on: EventLoop(name: "troupe-fan-in"))
-        let store = FanInStore(pool: pool, limits: settings.limits)
-        try await FanInStart.waitForSchema(store, log: Log())
+        let store = settings.makeStore()
+        try await store.open(log: Log(), patience: .seconds(30))
         Task { await FanInSweep(store: store, log: Log()).run() }
         self.init(store: store)
     }
 
-    init(store: FanInStore, patience: Duration = .seconds(5)) {
+    init(store: any FanInStore, patience: Duration = .seconds(5)) {
         self.store = store
         self.patience = patience
     }
@@ -42,7 +40,7 @@ struct FanIn: EnvelopeHandler {
         guard let piece = try FanInPiece(envelope) else {
             return [envelope.released(RawJSON(array: [envelope.payload]), as: nil)]
         }
-        let group = try await patiently(log) { () async throws(PostgreSQLError) in
+        let group = try await patiently(log) { () async throws(FanInStoreError) in
             try await store.arrive(piece, envelope.payload)
         }
         switch FanInDecision(piece, in: group) {
@@ -54,7 +52,7 @@ struct FanIn: EnvelopeHandler {
             return [envelope.returning(after: pause)]
         case .release(let isPartial):
             let missing = isPartial ? try await self.missing(piece, log) : []
-            let list = try await patiently(log) { () async throws(PostgreSQLError) in try await store.list(piece) }
+            let list = try await patiently(log) { () async throws(FanInStoreError) in try await store.list(piece) }
             log.info("released", ["group": piece.group, "missing": "\(missing.count) of \(piece.count)"])
             return [envelope.released(list, as: piece, missing: missing)]
         case .fail:
@@ -65,7 +63,7 @@ struct FanIn: EnvelopeHandler {
     }
 
     private func missing(_ piece: FanInPiece, _ log: Log) async throws -> [Int] {
-        try await patiently(log) { () async throws(PostgreSQLError) in try await store.missing(piece) }
+        try await patiently(log) { () async throws(FanInStoreError) in try await store.missing(piece) }
     }
 
     // MARK: The database
@@ -74,12 +72,12 @@ struct FanIn: EnvelopeHandler {
 
     /// - Throws: `DatabaseAway` when it stays away; `FanInError` `.storage` for what it will never take.
     private func patiently<Value: Sendable>(
-        _ log: Log, _ statement: () async throws(PostgreSQLError) -> Value
+        _ log: Log, _ statement: () async throws(FanInStoreError) -> Value
     ) async throws -> Value {
         let end = MonotonicTime.now.advanced(by: patience)
         var backoff = Backoff(ceiling: .seconds(1))
         while true {
-            do throws(PostgreSQLError) {
+            do throws(FanInStoreError) {
                 return try await statement()
             } catch {
                 if error.isAboutValues { throw FanInError(.storage, "the database does not take it: \(error)") }

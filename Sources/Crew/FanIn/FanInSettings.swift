@@ -10,16 +10,33 @@ struct FanInLimits: Sendable, Hashable {
     var retention = Duration.seconds(86_400)
     /// `TROUPE_FAN_IN_MAX_GROUP_BYTES`: payloads together, and the commas between them.
     var groupBytes = 60 << 20
+
+    func timeout(of piece: FanInPiece) -> Duration { min(piece.timeout ?? timeout, timeout) }
 }
 
 struct FanInSettings: Sendable {
-    var database: PoolSettings
+    enum Storage: Sendable {
+        /// `TROUPE_DATABASE_*`
+        case postgreSQL(PoolSettings)
+        /// `TROUPE_FAN_IN_FILE`
+        case file(String)
+    }
+
+    var storage: Storage
     var limits: FanInLimits
 
     /// - Throws: `StartError` with every wrong setting.
     init(environment: [String: String]) throws(StartError) {
         var settings = Settings(environment: environment)
-        database = PoolSettings(&settings, applicationName: "troupe-fan-in")
+        if let path = settings.text("FAN_IN_FILE") {
+            storage = .file(path)
+            if settings.text("DATABASE_URL") != nil {
+                settings.problem(
+                    "TROUPE_FAN_IN_FILE", "is set, and so is TROUPE_DATABASE_URL: groups are kept in one place")
+            }
+        } else {
+            storage = .postgreSQL(PoolSettings(&settings, applicationName: "troupe-fan-in"))
+        }
         limits = FanInLimits()
         limits.timeout = settings.duration(
             "FAN_IN_TIMEOUT", default: limits.timeout, in: .seconds(1)...FanInHeader.longestTimeout)

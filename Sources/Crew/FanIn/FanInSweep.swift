@@ -1,9 +1,8 @@
 internal import ActorKit
-internal import PostgreSQL
 
 /// Deletes outdated groups in the background. Every replica does; none waits for another.
 struct FanInSweep: Sendable {
-    let store: FanInStore
+    let store: any FanInStore
     let log: Log
     var interval = Duration.seconds(60)
 
@@ -20,7 +19,7 @@ struct FanInSweep: Sendable {
     }
 
     func sweep() async {
-        do throws(PostgreSQLError) {
+        do throws(FanInStoreError) {
             var count = 0
             repeat {
                 let deleted = try await store.deleteOutdated(limit: Self.batch)

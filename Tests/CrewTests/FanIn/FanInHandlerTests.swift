@@ -21,9 +21,10 @@ struct FanInHandlerTests {
             headers: #"{"troupe-fan-in":\#(header),"troupe-fan-out":[\#(place)]}"#, payload: "\(index)")
     }
 
-    @Test func childrenBecomeOneEnvelope() async throws {
-        try await withDatabase { database in
-            let fanIn = FanIn(store: FanInStore(pool: database.pool, limits: FanInLimits()))
+    @Test(arguments: FanInStoreKind.allCases)
+    func childrenBecomeOneEnvelope(kind: FanInStoreKind) async throws {
+        try await withFanInStorage(kind) { storage in
+            let fanIn = FanIn(store: storage.store)
             let waiting = try await handle(fanIn, child(0, of: 3))
             #expect(waiting.map(\.id) == ["e"] && waiting[0].route.currentActor == "fan-in")
             #expect(waiting[0].headers["troupe-delay-ms"]?.integer == 50)
@@ -42,16 +43,17 @@ struct FanInHandlerTests {
     @Test func whoIsAloneGoesOnAtOnceEvenWithoutADatabase() async throws {
         let pool = Pool(
             PoolSettings(connection: ConnectionSettings(url: "postgresql://127.0.0.1:1/x")), on: TestDatabase.loop)
-        let fanIn = FanIn(store: FanInStore(pool: pool, limits: FanInLimits()))
+        let fanIn = FanIn(store: PostgreSQLFanInStore(pool: pool, limits: FanInLimits()))
         let released = try await handle(fanIn, fanInEnvelope(payload: #"{"a":1}"#))
         #expect(released.map(\.payload.description) == [#"[{"a":1}]"#])
         #expect(released[0].route.currentActor == "summary")
         await pool.close()
     }
 
-    @Test func missingPiecesAreNamed() async throws {
-        try await withDatabase { database in
-            let fanIn = FanIn(store: FanInStore(pool: database.pool, limits: FanInLimits()))
+    @Test(arguments: FanInStoreKind.allCases)
+    func missingPiecesAreNamed(kind: FanInStoreKind) async throws {
+        try await withFanInStorage(kind) { storage in
+            let fanIn = FanIn(store: storage.store)
             for header in [#"{"timeout_ms":1}"#, #"{"timeout_ms":1,"on_missing":"release"}"#] {
                 let parent = header.contains("release") ? "r" : "f"
                 _ = try await handle(fanIn, child(3, of: 7, parent: parent, header: header))
@@ -74,7 +76,7 @@ struct FanInHandlerTests {
 
     @Test func wrongHeadersAreAnErrorOfTheirOwnType() async throws {
         try await withDatabase { database in
-            let fanIn = FanIn(store: FanInStore(pool: database.pool, limits: FanInLimits()))
+            let fanIn = FanIn(store: PostgreSQLFanInStore(pool: database.pool, limits: FanInLimits()))
             let error = await #expect(throws: HandlerError.self) {
                 try await handle(fanIn, child(0, of: 2, header: #"{"timeout_ms":"soon"}"#))
             }
@@ -84,7 +86,8 @@ struct FanInHandlerTests {
 
     @Test func whatTheDatabaseWillNeverTakeIsAnError() async throws {
         try await withDatabase { database in
-            let fanIn = FanIn(store: FanInStore(pool: database.pool, limits: FanInLimits()), patience: .seconds(60))
+            let fanIn = FanIn(
+                store: PostgreSQLFanInStore(pool: database.pool, limits: FanInLimits()), patience: .seconds(60))
             try await database.pool.query("ALTER TABLE fan_in_pieces ADD CHECK (payload::text <> '0')")
             let error = await #expect(throws: HandlerError.self) { try await handle(fanIn, child(0, of: 2)) }
             #expect(error?.type == "fan_in_storage")
@@ -97,7 +100,8 @@ struct FanInHandlerTests {
         try await withDatabase { database in
             let proxy = try TCPProxy(to: database.url)
             let pool = Pool(PoolSettings(connection: ConnectionSettings(url: proxy.url)), on: TestDatabase.loop)
-            let fanIn = FanIn(store: FanInStore(pool: pool, limits: FanInLimits()), patience: .milliseconds(200))
+            let fanIn = FanIn(
+                store: PostgreSQLFanInStore(pool: pool, limits: FanInLimits()), patience: .milliseconds(200))
             _ = try await handle(fanIn, child(1, of: 3))
             proxy.stop()
             for index in [0, 1, 2] {
@@ -121,12 +125,34 @@ struct FanInHandlerTests {
         }
     }
 
+    /// The same of a disk: what does not fit waits, what no table takes is an error.
+    @Test func onAFullDiskEnvelopesGoBackToTheirQueue() async throws {
+        try await withFanInStorage(.sqlite) { storage in
+            let fanIn = FanIn(store: storage.store, patience: .milliseconds(200))
+            let pages = try await storage.count("PRAGMA page_count")
+            try await storage.execute("PRAGMA max_page_count = \(pages)")
+            var large = try child(1, of: 2)
+            large.payload = RawJSON(string: String(repeating: "x", count: 100_000))
+            let returning = try await handle(fanIn, large)
+            #expect((5000...15_000).contains(returning.first?.headers["troupe-delay-ms"]?.integer ?? 0))
+            #expect(try await storage.count("SELECT count(*) FROM fan_in_groups") == 0)
+            try await storage.execute("PRAGMA max_page_count = 1000000")
+            #expect(try await handle(fanIn, large) == [])
+
+            try await storage.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON fan_in_pieces BEGIN SELECT RAISE(ABORT, 'no'); END")
+            let error = await #expect(throws: HandlerError.self) { try await handle(fanIn, child(0, of: 2)) }
+            #expect(error?.type == "fan_in_storage")
+        }
+    }
+
     /// Connections are cut in the middle of statements, so that nobody knows which were carried out.
     @Test func cutConnectionsLoseNothingAndCountNothingTwice() async throws {
         try await withDatabase { database in
             let proxy = try TCPProxy(to: database.url)
             let pool = Pool(PoolSettings(connection: ConnectionSettings(url: proxy.url)), on: TestDatabase.loop)
-            let fanIn = FanIn(store: FanInStore(pool: pool, limits: FanInLimits()), patience: .milliseconds(100))
+            let fanIn = FanIn(
+                store: PostgreSQLFanInStore(pool: pool, limits: FanInLimits()), patience: .milliseconds(100))
             let count = 400
             let cutting = Task {
                 while !Task.isCancelled {
@@ -151,7 +177,7 @@ struct FanInHandlerTests {
             }
             cutting.cancel()
             _ = await cutting.result
-            let unharmed = FanIn(store: FanInStore(pool: database.pool, limits: FanInLimits()))
+            let unharmed = FanIn(store: PostgreSQLFanInStore(pool: database.pool, limits: FanInLimits()))
             let released = try await handle(unharmed, child(0, of: count))
             let list = "[\((0..<count).map(String.init).joined(separator: ","))]"
             #expect(released.map(\.payload.description) == [list])

@@ -2,18 +2,20 @@ import ActorKit
 import EventLoops
 import Foundation
 import PostgreSQL
+import SQLite
 import TestSupport
 import Testing
 
 @testable import Crew
 
-/// Against a real PostgreSQL.
+/// Against a real PostgreSQL, and against a file.
 @Suite(.serialized)
 struct FanInStoreTests {
     private func withStore(
-        _ limits: FanInLimits = FanInLimits(), _ body: (FanInStore, TestDatabase) async throws -> Void
+        _ kind: FanInStoreKind, _ limits: FanInLimits = FanInLimits(),
+        _ body: (any FanInStore, any FanInStorage) async throws -> Void
     ) async throws {
-        try await withDatabase { try await body(FanInStore(pool: $0.pool, limits: limits), $0) }
+        try await withFanInStorage(kind, limits) { try await body($0.store, $0) }
     }
 
     private func piece(
@@ -28,12 +30,13 @@ struct FanInStoreTests {
     private func json(_ text: String) throws -> RawJSON { try RawJSON(Array(text.utf8)) }
 
     /// As if the deadline had come.
-    private func passDeadline(_ database: TestDatabase) async throws {
-        try await database.pool.query("UPDATE fan_in_groups SET deadline = clock_timestamp()")
+    private func passDeadline(_ storage: any FanInStorage) async throws {
+        try await storage.execute("UPDATE fan_in_groups SET deadline = created_at")
     }
 
-    @Test func theListHasEveryByteInTheOrderOfTheChildren() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func theListHasEveryByteInTheOrderOfTheChildren(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, _ in
             let payloads = [
                 #"{"b":12345678901234567890, "a":1e400,"a":"\u0000\ud800 ü🎭"}"#, "null", #""x""#, "[ 1 , 2 ]", "-0.0",
                 String(repeating: "[", count: 500) + String(repeating: "]", count: 500),
@@ -48,8 +51,9 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func aPieceThatComesTwiceCountsOnceWithItsFirstPayload() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func aPieceThatComesTwiceCountsOnceWithItsFirstPayload(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, _ in
             for payload in ["1", "2", "3"] {
                 let group = try await store.arrive(piece(1, of: 2), json(payload))
                 #expect(group.arrived == 1 && group.place == 1 && group.owner == "e-1")
@@ -60,12 +64,10 @@ struct FanInStoreTests {
     }
 
     /// Two replicas, many at a time, everything twice and in any order, the carriers again and again.
-    @Test(arguments: 0..<3)
-    func replicasNeverDisagree(seed: UInt64) async throws {
-        try await withStore { store, database in
-            let other = Pool(
-                PoolSettings(connection: ConnectionSettings(url: database.url), size: 4), on: TestDatabase.loop)
-            let stores = [store, FanInStore(pool: other, limits: FanInLimits())]
+    @Test(arguments: 0..<3, FanInStoreKind.allCases)
+    func replicasNeverDisagree(seed: UInt64, kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, storage in
+            let stores = [store, storage.other]
             let (groups, count) = (10, 30)
             var generator = SeededGenerator(seed: seed)
             var arrivals: [(group: Int, index: Int)] = []
@@ -92,14 +94,13 @@ struct FanInStoreTests {
                 let state = try await store.arrive(piece(0, of: count, group: "g\(group)"), .null)
                 #expect(state.outcome == .released && state.arrived == count)
             }
-            let rows = try await database.pool.query("SELECT count(*) FROM fan_in_pieces")
-            #expect(try rows[0].integer(0) == groups * count)
-            await other.close()
+            #expect(try await storage.count("SELECT count(*) FROM fan_in_pieces") == groups * count)
         }
     }
 
-    @Test func piecesWithoutAPlaceAreNumberedAsTheyComeAndTheFirstCarries() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func piecesWithoutAPlaceAreNumberedAsTheyComeAndTheFirstCarries(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, _ in
             var orders: Set<Int> = []
             try await withThrowingTaskGroup(of: (Int?, Bool).self) { tasks in
                 for number in 0..<60 {
@@ -128,8 +129,9 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func whatIsReleasedWithGapsStaysAsItWas() async throws {
-        try await withStore { store, database in
+    @Test(arguments: FanInStoreKind.allCases)
+    func whatIsReleasedWithGapsStaysAsItWas(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, storage in
             func arrive(_ index: Int) async throws -> (FanInDecision, FanInGroup) {
                 let piece = piece(index, of: 4, timeout: .seconds(60), releasesPartial: true)
                 let group = try await store.arrive(piece, RawJSON(integer: index))
@@ -141,7 +143,7 @@ struct FanInStoreTests {
                 return
             }
             #expect(first.1.left > .seconds(50) && first.1.left <= .seconds(60))
-            try await passDeadline(database)
+            try await passDeadline(storage)
             // As long as nothing has been released, nobody is late.
             #expect(try await arrive(2).0 == .collect)
             for _ in 0..<2 {
@@ -159,8 +161,9 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func aFailureStandsForItsAttemptAndALaterOneFindsWhatWasMissing() async throws {
-        try await withStore { store, database in
+    @Test(arguments: FanInStoreKind.allCases)
+    func aFailureStandsForItsAttemptAndALaterOneFindsWhatWasMissing(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, storage in
             func decision(_ index: Int, attempt: String = "0.0") async throws -> FanInDecision {
                 let piece = piece(index, of: 2, attempt: attempt)
                 return FanInDecision(piece, in: try await store.arrive(piece, RawJSON(integer: index)))
@@ -169,7 +172,7 @@ struct FanInStoreTests {
                 Issue.record("it does not wait")
                 return
             }
-            try await passDeadline(database)
+            try await passDeadline(storage)
             #expect(try await decision(0) == .fail)
             #expect(try await decision(0, attempt: "0.1") == .fail)
             // What comes now is kept for a replay; the attempt that failed stays failed, however often it is delivered.
@@ -180,8 +183,9 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func aGroupThatGrowsTooLargeFailsAtOnce() async throws {
-        try await withStore(FanInLimits(groupBytes: 100)) { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func aGroupThatGrowsTooLargeFailsAtOnce(kind: FanInStoreKind) async throws {
+        try await withStore(kind, FanInLimits(groupBytes: 100)) { store, _ in
             func arrive(_ index: Int, _ size: Int) async throws -> FanInDecision {
                 let piece = piece(index, of: 3)
                 let text = "\"\(String(repeating: "x", count: size - 2))\""
@@ -202,8 +206,9 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func whoContradictsTheGroupChangesNothing() async throws {
-        try await withStore { store, database in
+    @Test(arguments: FanInStoreKind.allCases)
+    func whoContradictsTheGroupChangesNothing(kind: FanInStoreKind) async throws {
+        try await withStore(kind) { store, storage in
             _ = try await store.arrive(piece(1, of: 3), .null)
             for other in [piece(0, of: 4), piece(nil, of: 3, id: "x"), piece(1, of: 3, id: "x")] {
                 guard case .refuse(let error) = FanInDecision(other, in: try await store.arrive(other, .null)) else {
@@ -212,14 +217,14 @@ struct FanInStoreTests {
                 }
                 #expect(error.code == .header)
             }
-            let rows = try await database.pool.query(
-                "SELECT arrived, (SELECT count(*) FROM fan_in_pieces) FROM fan_in_groups")
-            #expect(try rows[0].integer(0) == 1 && rows[0].integer(1) == 1)
+            #expect(try await storage.count("SELECT arrived FROM fan_in_groups") == 1)
+            #expect(try await storage.count("SELECT count(*) FROM fan_in_pieces") == 1)
         }
     }
 
-    @Test func noTimeoutIsLongerThanTheSetting() async throws {
-        try await withStore(FanInLimits(timeout: .seconds(100))) { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func noTimeoutIsLongerThanTheSetting(kind: FanInStoreKind) async throws {
+        try await withStore(kind, FanInLimits(timeout: .seconds(100))) { store, _ in
             func left(_ group: String, _ timeout: Duration? = nil) async throws -> Double {
                 try await store.arrive(piece(1, of: 2, group: group, timeout: timeout), .null).left.inSeconds
             }
@@ -231,22 +236,24 @@ struct FanInStoreTests {
         }
     }
 
-    @Test func outdatedGroupsGoInBatches() async throws {
+    @Test(arguments: FanInStoreKind.allCases)
+    func outdatedGroupsGoInBatches(kind: FanInStoreKind) async throws {
         let limits = FanInLimits(timeout: .seconds(10), retention: .seconds(100))
-        try await withStore(limits) { store, database in
+        try await withStore(kind, limits) { store, storage in
             for number in 0..<50 {
                 _ = try await store.arrive(piece(0, of: 1, group: "decided-\(number)"), .null)
                 _ = try await store.arrive(piece(1, of: 2, group: "waiting-\(number)"), .null)
             }
             func age(_ groups: String, _ column: String, by seconds: Int) async throws {
-                try await database.pool.query(
-                    "UPDATE fan_in_groups SET \(column) = \(column) - interval '\(seconds) seconds' WHERE id LIKE '\(groups)'"
+                try await storage.execute(
+                    "UPDATE fan_in_groups SET \(column) = \(storage.earlier(column, by: seconds)) WHERE id LIKE '\(groups)'"
                 )
             }
             func left() async throws -> [Int] {
-                let rows = try await database.pool.query(
-                    "SELECT (SELECT count(*) FROM fan_in_groups), (SELECT count(*) FROM fan_in_pieces)")
-                return [try rows[0].integer(0), try rows[0].integer(1)]
+                [
+                    try await storage.count("SELECT count(*) FROM fan_in_groups"),
+                    try await storage.count("SELECT count(*) FROM fan_in_pieces"),
+                ]
             }
             // Nobody has carried it away yet, so age alone does not make it outdated.
             try await age("decided-%", "created_at", by: 1000)
@@ -261,8 +268,9 @@ struct FanInStoreTests {
     }
 
     /// A piece may arrive in the moment in which its group goes: it begins a new one.
-    @Test func arrivalsAndDeletionsMeet() async throws {
-        try await withStore(FanInLimits(timeout: .zero, retention: .zero)) { store, _ in
+    @Test(arguments: FanInStoreKind.allCases)
+    func arrivalsAndDeletionsMeet(kind: FanInStoreKind) async throws {
+        try await withStore(kind, FanInLimits(timeout: .zero, retention: .zero)) { store, _ in
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for number in 0..<300 {
                     tasks.addTask {
@@ -278,29 +286,59 @@ struct FanInStoreTests {
 
     @Test func aDatabaseWithoutItsTablesIsRefusedAtStartWithTheCommand() async throws {
         let empty = try await TestDatabase.empty()
-        let store = FanInStore(pool: empty.pool, limits: FanInLimits())
+        let store = PostgreSQLFanInStore(pool: empty.pool, limits: FanInLimits())
         let error = await #expect(throws: StartError.self) {
-            try await FanInStart.waitForSchema(store, log: Log(level: .critical))
+            try await store.open(log: Log(level: .critical), patience: .seconds(30))
         }
         #expect(error?.exitCode == 78)
         #expect(error?.message.contains("sqitch --chdir gateway-schema deploy --verify") == true)
         try await empty.drop()
 
-        try await withStore { store, _ in try await FanInStart.waitForSchema(store, log: Log(level: .critical)) }
+        try await withStore(.postgreSQL) { store, _ in
+            try await store.open(log: Log(level: .critical), patience: .seconds(30))
+        }
     }
 
     @Test func aDatabaseThatIsAwayIsWaitedForAtStart() async throws {
         let pool = Pool(
             PoolSettings(connection: ConnectionSettings(url: "postgresql://u:hunter2@127.0.0.1:1/x")),
             on: TestDatabase.loop)
-        let store = FanInStore(pool: pool, limits: FanInLimits())
+        let store = PostgreSQLFanInStore(pool: pool, limits: FanInLimits())
         let error = await #expect(throws: StartError.self) {
-            try await FanInStart.waitForSchema(store, log: Log(level: .critical), patience: .milliseconds(300))
+            try await store.open(log: Log(level: .critical), patience: .milliseconds(300))
         }
         #expect(error?.exitCode == 69)
         #expect(error?.message.contains("no database for 300ms") == true)
         #expect(error?.message.contains("hunter2") == false)
         await pool.close()
+    }
+
+    @Test func aFileIsForOneProcessAndTheNextOneWaitsForIt() async throws {
+        let folder = TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+        let path = folder.path + "/fan-in.db"
+        let first = try SQLiteFile(path: path)
+        let store = SQLiteFanInStore(path: path, limits: FanInLimits())
+        let error = await #expect(throws: StartError.self) {
+            try await store.open(log: Log(level: .critical), patience: .milliseconds(300))
+        }
+        #expect(error?.exitCode == 69)
+        #expect(error?.message.contains("pid \(ProcessInfo.processInfo.processIdentifier)") == true)
+        let ending = Task {
+            try await Task.sleep(for: .milliseconds(300))
+            await first.close()
+        }
+        try await store.open(log: Log(level: .critical), patience: .seconds(30))
+        try await ending.value
+        #expect(try await store.arrive(piece(0, of: 1), .null).outcome == .released)
+    }
+
+    @Test func aFileThatCannotBeOpenedIsNamed() async throws {
+        let store = SQLiteFanInStore(path: "/nowhere/fan-in.db", limits: FanInLimits())
+        let error = await #expect(throws: StartError.self) {
+            try await store.open(log: Log(level: .critical), patience: .seconds(30))
+        }
+        #expect(error?.message.hasPrefix("TROUPE_FAN_IN_FILE: '/nowhere/fan-in.db") == true)
     }
 }
 
@@ -318,6 +356,16 @@ struct FanInSettingsTests {
         ]).limits
         #expect(limits == FanInLimits(timeout: .seconds(7200), retention: .seconds(604_800), groupBytes: 1_500_000))
         #expect(try settings(["TROUPE_FAN_IN_MAX_GROUP_BYTES": "5000"]).limits.groupBytes == 5000)
+    }
+
+    @Test func aFileInPlaceOfADatabase() throws {
+        let settings = try FanInSettings(environment: ["TROUPE_FAN_IN_FILE": "/data/fan-in.db"])
+        guard case .file("/data/fan-in.db") = settings.storage else {
+            Issue.record("\(settings.storage)")
+            return
+        }
+        let error = #expect(throws: StartError.self) { try self.settings(["TROUPE_FAN_IN_FILE": "/data/fan-in.db"]) }
+        #expect(error?.message.contains("TROUPE_FAN_IN_FILE: is set, and so is TROUPE_DATABASE_URL") == true)
     }
 
     @Test(arguments: [

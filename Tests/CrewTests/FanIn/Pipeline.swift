@@ -44,6 +44,14 @@ final class Pipeline {
             ["TROUPE_DATABASE_URL": database.url].merging(settings) { $1 })
     }
 
+    /// The only one, with a file.
+    @discardableResult
+    func addFanInOnFile() throws -> Replica {
+        try start(
+            "fan-in", [Self.programs.path + "/troupe", "crew", "fan-in"],
+            ["TROUPE_FAN_IN_FILE": folder.path + "/fan-in.db"])
+    }
+
     @discardableResult
     private func start(_ actor: String, _ handler: [String], _ settings: [String: String]) throws -> Replica {
         let replica = try Replica(

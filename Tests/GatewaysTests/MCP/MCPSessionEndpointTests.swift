@@ -44,9 +44,11 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a call tells what its handler tells: percentages, and log lines from the level on that the client wants")
-    func partialResults() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "a call tells what its handler tells: percentages, and log lines from the level on that the client wants",
+        arguments: StoreKind.allCases)
+    func partialResults(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             _ = try await mcp.result("logging/setLevel", #"{"level":"warning"}"#)
             let stream = try await mcp.stream(
@@ -78,9 +80,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a call waits, tells of progress, and returns the result as it is")
-    func call() async throws {
-        try await withMCP { gateway, _ in
+    @Test("a call waits, tells of progress, and returns the result as it is", arguments: StoreKind.allCases)
+    func call(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let stream = try await mcp.stream(
                 "tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#, id: #""q""#,
@@ -113,9 +115,11 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("without an event stream a call waits and answers with JSON; failures are results")
-    func callForJSON() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "without an event stream a call waits and answers with JSON; failures are results",
+        arguments: StoreKind.allCases)
+    func callForJSON(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client, "2025-06-18")
             async let failed = mcp.result("tools/call", #"{"name":"echo","arguments":{"text":"x"}}"#)
             try await gateway.finish(gateway.lastSubmitted(), #""ValueError: no""#, status: "failed")
@@ -145,9 +149,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a call that takes too long is told so, and is not lost")
-    func timeout() async throws {
-        try await withMCP(configure: { $0.mcp.callTimeout = .milliseconds(300) }) { gateway, _ in
+    @Test("a call that takes too long is told so, and is not lost", arguments: StoreKind.allCases)
+    func timeout(kind: StoreKind) async throws {
+        try await withMCP(kind, configure: { $0.mcp.callTimeout = .milliseconds(300) }) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let result = try await mcp.result("tools/call", #"{"name":"echo","arguments":{"text":"x"}}"#)
             let id = try await gateway.lastSubmitted()
@@ -159,9 +163,11 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a lost connection is resumed where it was, also when the answer has come meanwhile, and again")
-    func resume() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "a lost connection is resumed where it was, also when the answer has come meanwhile, and again",
+        arguments: StoreKind.allCases)
+    func resume(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let stream = try await mcp.stream(
                 "tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#, id: "5", meta: #""progressToken":1"#)
@@ -191,9 +197,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a cancelled call gets no answer, and its envelope ends as cancelled")
-    func cancel() async throws {
-        try await withMCP { gateway, _ in
+    @Test("a cancelled call gets no answer, and its envelope ends as cancelled", arguments: StoreKind.allCases)
+    func cancel(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let stream = try await mcp.stream("tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#, id: #""c""#)
             let id = try await gateway.lastSubmitted()
@@ -206,9 +212,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("the same id twice at a time is refused, before anything is submitted")
-    func sameID() async throws {
-        try await withMCP { gateway, _ in
+    @Test("the same id twice at a time is refused, before anything is submitted", arguments: StoreKind.allCases)
+    func sameID(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let stream = try await mcp.stream("tools/call", #"{"name":"echo","arguments":{"text":"1"}}"#, id: "9")
             let id = try await gateway.lastSubmitted()
@@ -222,9 +228,11 @@ struct MCPSessionEndpointTests {
 
     // MARK: Tasks
 
-    @Test("a call as a task: at once, polled, its result like the call's, listed for its session")
-    func task() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "a call as a task: at once, polled, its result like the call's, listed for its session",
+        arguments: StoreKind.allCases)
+    func task(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let created = try await mcp.result(
                 "tools/call", #"{"name":"sum","arguments":{},"task":{"ttl":60000}}"#)
@@ -254,9 +262,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a session hears of its tasks until they have ended, and of no other's")
-    func taskNotifications() async throws {
-        try await withMCP { gateway, _ in
+    @Test("a session hears of its tasks until they have ended, and of no other's", arguments: StoreKind.allCases)
+    func taskNotifications(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let other = try await MCPTestClient.open(gateway.client)
             func call(_ mcp: MCPTestClient) async throws -> String {
@@ -285,9 +293,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("tasks are listed in pages, the latest first")
-    func taskPages() async throws {
-        try await withMCP { gateway, _ in
+    @Test("tasks are listed in pages, the latest first", arguments: StoreKind.allCases)
+    func taskPages(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             var ids: [String] = []
             for _ in 0..<60 {
@@ -304,9 +312,9 @@ struct MCPSessionEndpointTests {
         }
     }
 
-    @Test("a task says how long it is kept, once that is known")
-    func taskAge() async throws {
-        try await withMCP(configure: { $0.mcp.retention = .seconds(3600) }) { gateway, _ in
+    @Test("a task says how long it is kept, once that is known", arguments: StoreKind.allCases)
+    func taskAge(kind: StoreKind) async throws {
+        try await withMCP(kind, configure: { $0.mcp.retention = .seconds(3600) }) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let created = try await mcp.result("tools/call", #"{"name":"sum","task":{}}"#)
             let id = try #require(created["task"]?["taskId"]?.string)
@@ -319,9 +327,11 @@ struct MCPSessionEndpointTests {
 
     // MARK: What a session listens to
 
-    @Test("the session's own stream tells of envelopes that move and of tools that change, and can be resumed")
-    func ownStream() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "the session's own stream tells of envelopes that move and of tools that change, and can be resumed",
+        arguments: StoreKind.allCases)
+    func ownStream(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             let id = "watched"
             let body = #"{"id":"watched","route":{"actors":["a","b"]},"payload":1}"#
@@ -397,9 +407,9 @@ struct MCPSessionEndpointTests {
 
     // MARK: Resources, prompts, completion
 
-    @Test("envelopes are resources, in pages, the newest first")
-    func resources() async throws {
-        try await withMCP { gateway, _ in
+    @Test("envelopes are resources, in pages, the newest first", arguments: StoreKind.allCases)
+    func resources(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             for number in 0..<120 {
                 let body = #"{"id":"e\#(number)","route":{"actors":["a"]},"payload":\#(number)}"#
@@ -450,10 +460,10 @@ struct MCPSessionEndpointTests {
 
     // MARK: The gateway's own tools
 
-    @Test("the gateway's own tools: submit, status, list, cancel")
-    func ownTools() async throws {
+    @Test("the gateway's own tools: submit, status, list, cancel", arguments: StoreKind.allCases)
+    func ownTools(kind: StoreKind) async throws {
         for tool in OwnTool.allCases { #expect(tool.schema != .objects, "\(tool.rawValue)") }
-        try await withMCP { gateway, _ in
+        try await withMCP(kind) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             func call(_ tool: String, _ arguments: String) async throws -> RawJSON {
                 try await mcp.result("tools/call", #"{"name":"\#(tool)","arguments":\#(arguments)}"#)
@@ -498,7 +508,7 @@ struct MCPSessionEndpointTests {
             try await eventually("it is sent again") { gateway.transport.messages(of: "again").count == 2 }
             #expect(gateway.transport.messages(of: "again").last?.hasSuffix(#""payload":7}"#) == true)
         }
-        try await withMCP(configure: { $0.mcp.hasOwnTools = false }) { gateway, _ in
+        try await withMCP(kind, configure: { $0.mcp.hasOwnTools = false }) { gateway, _ in
             let mcp = try await MCPTestClient.open(gateway.client)
             #expect(try await mcp.result("tools/list")["tools"]?.elements.count == 2)
             #expect(try await mcp.failure("tools/call", #"{"name":"troupe_list"}"#) == [200, -32602])

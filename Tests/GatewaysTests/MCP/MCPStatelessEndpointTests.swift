@@ -28,9 +28,9 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("a call waits and streams what the caller has asked for, without event ids")
-    func call() async throws {
-        try await withMCP { gateway, _ in
+    @Test("a call waits and streams what the caller has asked for, without event ids", arguments: StoreKind.allCases)
+    func call(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = MCPTestClient.stateless(gateway.client)
             let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
             let stream = try await mcp.stream(
@@ -50,9 +50,9 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("to hang up is to cancel")
-    func hangUp() async throws {
-        try await withMCP { gateway, _ in
+    @Test("to hang up is to cancel", arguments: StoreKind.allCases)
+    func hangUp(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = MCPTestClient.stateless(gateway.client)
             let stream = try await mcp.stream("tools/call", #"{"name":"echo","arguments":{"text":"hi"}}"#)
             let id = try await gateway.lastSubmitted()
@@ -103,9 +103,11 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("a long call becomes a task where the client knows tasks; a short one is answered")
-    func task() async throws {
-        try await withMCP(configure: { $0.mcp.taskAfter = .milliseconds(300) }) { gateway, _ in
+    @Test(
+        "a long call becomes a task where the client knows tasks; a short one is answered",
+        arguments: StoreKind.allCases)
+    func task(kind: StoreKind) async throws {
+        try await withMCP(kind, configure: { $0.mcp.taskAfter = .milliseconds(300) }) { gateway, _ in
             var mcp = MCPTestClient.stateless(gateway.client)
             mcp.knowsTasks = true
             let arguments = #"{"name":"sum","arguments":{"n":[1]}}"#
@@ -144,9 +146,11 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("a subscription is acknowledged first, then tells what was asked for and nothing else")
-    func listen() async throws {
-        try await withMCP { gateway, _ in
+    @Test(
+        "a subscription is acknowledged first, then tells what was asked for and nothing else",
+        arguments: StoreKind.allCases)
+    func listen(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             var mcp = MCPTestClient.stateless(gateway.client)
             mcp.knowsTasks = true
             func submit(_ id: String) async throws {
@@ -192,9 +196,9 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("tasks are for clients that declare them, with each request")
-    func tasksAreDeclared() async throws {
-        try await withMCP { gateway, _ in
+    @Test("tasks are for clients that declare them, with each request", arguments: StoreKind.allCases)
+    func tasksAreDeclared(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = MCPTestClient.stateless(gateway.client)
             for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
                 #expect(try await mcp.failure(method, #"{"taskId":"e"}"#) == [400, -32021], "\(method)")
@@ -208,9 +212,9 @@ struct MCPStatelessEndpointTests {
         }
     }
 
-    @Test("what is wrong gets its status and code")
-    func badInput() async throws {
-        try await withMCP { gateway, _ in
+    @Test("what is wrong gets its status and code", arguments: StoreKind.allCases)
+    func badInput(kind: StoreKind) async throws {
+        try await withMCP(kind) { gateway, _ in
             let mcp = MCPTestClient.stateless(gateway.client)
             for method in ["ping", "initialize", "logging/setLevel", "resources/subscribe", "nope"] {
                 #expect(try await mcp.failure(method) == [404, -32601], "\(method)")

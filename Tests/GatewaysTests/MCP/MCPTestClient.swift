@@ -121,22 +121,26 @@ extension TestGateway {
     }
 }
 
-/// A gateway with two tools on a database of its own.
+/// A gateway with two tools on a store of its own.
 func withMCP(
-    tools: String = mcpTools, configure: @escaping (inout Configuration) -> Void = { _ in },
-    _ body: (TestGateway, TestDatabase) async throws -> Void
+    _ kind: StoreKind = .postgreSQL, tools: String = mcpTools,
+    configure: @escaping (inout Configuration) -> Void = { _ in },
+    _ body: (TestGateway, any TestStore) async throws -> Void
 ) async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("troupe-mcp-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent("tools.yaml")
     try Data(tools.utf8).write(to: file)
-    try await withGateway(configure: { configuration in
-        configuration.configPath = file.path
-        configuration.configReload = .milliseconds(50)
-        configuration.mcp.callTimeout = .seconds(30)
-        configure(&configuration)
-    }) { gateway, database in
+    try await withGateway(
+        kind,
+        configure: { configuration in
+            configuration.configPath = file.path
+            configuration.configReload = .milliseconds(50)
+            configuration.mcp.callTimeout = .seconds(30)
+            configure(&configuration)
+        }
+    ) { gateway, database in
         try await MCPFiles.$tools.withValue(file) { try await body(gateway, database) }
     }
 }

@@ -23,7 +23,7 @@ extension SQLiteEnvelopeStore {
     private static func unfinishedSQL(_ status: String) -> String {
         """
         SELECT * FROM (
-            SELECT route_actors ->> current_actor_idx AS actor, status, current_actor_name, updated_at FROM envelopes
+            SELECT json_extract(route_actors, '$[' || current_actor_idx || ']') AS actor, status, current_actor_name, updated_at FROM envelopes
             WHERE status = '\(status)' AND (not_before IS NULL OR not_before <= ?1)
             ORDER BY created_at, id LIMIT 50000
         )
