@@ -170,6 +170,7 @@ let package = Package(
                 "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", "Sidecars",
                 "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
+        tests("troupe", ["Envelopes", "EventLoops", "Gateways", "HTTPClient"]),
     ],
     swiftLanguageModes: [.v6]
 )

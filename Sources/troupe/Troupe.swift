@@ -6,6 +6,7 @@ struct Troupe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "troupe",
         abstract: "Durable pipelines of independent actors.",
+        subcommands: [ManualCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Projects", subcommands: [InitCommand.self, DevCommand.self, ValidateCommand.self]),

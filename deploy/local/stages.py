@@ -63,6 +63,7 @@ AFTER = [  # these start servers of their own
         *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "Tests").rglob("test_*.py")),
     ]),
     Stage("mcp clients", [PYTHON, "Tests/MCP/run.py"]),
+    Stage("command line", [PYTHON, "Tests/CLI/run.py"]),
     Stage("rest clients", [PYTHON, "Tests/REST/run.py"]),
     Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
