@@ -98,3 +98,34 @@ static inline int troupe_spawn(const struct troupe_command *command, int *descri
   waitpid(child, 0, 0);
   return -1;
 }
+
+// Starts a process that waits for our end, however it comes, and then ends the process groups that it was told of: what
+// handlers have started would outlive them. Returns the pipe to tell it by (a group's number, or minus that when the
+// group has ended); -1 when there is none.
+static inline int troupe_start_guard(void) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  const pid_t child = fork();
+  if (child == 0) {
+    // Only what is safe after a fork in a process of many threads. No Ctrl-C comes here, and nothing of ours stays open.
+    setsid();
+    prctl(PR_SET_NAME, "troupe-guard", 0, 0, 0);
+    dup2(ends[0], 0);
+    if (syscall(SYS_close_range, 1u, ~0u, 0) != 0)
+      for (int descriptor = 1; descriptor < 65536; descriptor++) close(descriptor);
+    int groups[4096], count = 0, message;
+    ssize_t size;
+    while ((size = read(0, &message, sizeof message)) != 0) {
+      if (size != sizeof message) continue;
+      if (message > 0 && count < 4096) groups[count++] = message;
+      for (int i = 0; message < 0 && i < count; i++)
+        if (groups[i] == -message) groups[i--] = groups[--count];
+    }
+    while (count > 0) kill(-groups[--count], SIGKILL);
+    _exit(0);
+  }
+  close(ends[0]);
+  if (child > 0) return ends[1];
+  close(ends[1]);
+  return -1;
+}

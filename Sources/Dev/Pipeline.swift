@@ -62,6 +62,7 @@ public final class Pipeline: Sendable {
     /// - Parameter onReady: the gateway answers.
     /// - Throws: `DevError`.
     public func run(onReady: @escaping @Sendable (Ready) -> Void) async throws(DevError) {
+        let processGuard = ProcessGuard()
         try checkPort()
         try makeState()
         let lock = try takeLock()
@@ -78,7 +79,8 @@ public final class Pipeline: Sendable {
             handlers: HandlerCommand(
                 folder: project.folder, python: python,
                 environment: HandlerCommand.environment(from: environment)),
-            sockets: sockets, settings: Workshop.settings(from: environment), logLevel: options.logLevel, sink: sink)
+            sockets: sockets, processGuard: processGuard, settings: Workshop.settings(from: environment),
+            logLevel: options.logLevel, sink: sink)
         let stage = Stage(workshop, results: state + "/results")
         let result: Result<Void, DevError>
         do throws(DevError) {

@@ -17,8 +17,8 @@ struct Replica: Sendable {
             configuration, over: transport, on: workshop.loop, logger: workshop.logger(label),
             onRuntimeHang: { hangs.tell() })
         let handler = HandlerProcess(
-            label, workshop.handlers.command(for: actor, socketFolder: folder), sidecar.runtime, on: workshop.loop,
-            sink: workshop.sink)
+            label, workshop.handlers.command(for: actor, socketFolder: folder), sidecar.runtime,
+            under: workshop.processGuard, on: workshop.loop, sink: workshop.sink)
         self.handler = handler
         hangs.listen(on: workshop.loop) { await handler.hung() }
         await handler.begin()

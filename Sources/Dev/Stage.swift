@@ -55,7 +55,8 @@ actor Stage {
         return ["happy-end", "error-end"].map { name in
             ProjectActor(
                 name: name, handler: .command([program, "crew", name]),
-                settings: ["TROUPE_CONCURRENCY": "4"], environment: ["TROUPE_RESULTS_DIR": results])
+                settings: ["TROUPE_CONCURRENCY": "4"],
+                environment: ["TROUPE_RESULTS_DIR": results, "TROUPE_LOG_LEVEL": "warning"])
         }
     }
 }

@@ -10,6 +10,7 @@ struct Workshop: Sendable {
     let backend: Backend
     let handlers: HandlerCommand
     let sockets: SocketFolder
+    let processGuard: ProcessGuard
     /// For sidecars: what is said of the broker, and of limits.
     let settings: [String: String]
     let logLevel: Logger.Level

@@ -33,7 +33,7 @@ struct HandlerMachineTests {
         var machine = running()
         #expect(machine.ended(.exit(code), now: now) == [.tell(.broken)])
         #expect(machine.state == .broken)
-        #expect(machine.changed(now: now) == [.start])
+        #expect(machine.changed(now: now) == [.tell(.restarting), .start])
     }
 
     @Test func aCrashIsStartedAgainEachTimeLater() {
@@ -58,7 +58,7 @@ struct HandlerMachineTests {
         }
         #expect(pause <= .milliseconds(200))
         // A change is tried at once.
-        #expect(machine.changed(now: later) == [.start])
+        #expect(machine.changed(now: later) == [.tell(.restarting), .start])
     }
 
     @Test func itStopsFromEveryState() {

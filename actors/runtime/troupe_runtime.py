@@ -340,9 +340,13 @@ def summary(error: BaseException) -> str:
 def formatted(error: BaseException) -> str:
     """The traceback, beginning at the handler's own code."""
     step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+    while step is not None and is_ours(step.tb_frame.f_code.co_filename):
         step = step.tb_next
     return "".join(traceback.format_exception(type(error), error, step))
+
+
+def is_ours(file: str) -> bool:
+    return file in (__file__, importlib.__file__) or file.startswith("<frozen importlib")
 
 
 # ---------------------------------------------------------------- Request: bytes to envelope

@@ -61,7 +61,7 @@ struct HandlerMachine {
             return [.tell(.restarting), .beginReplacement, .end(within: restartGrace)]
         case .waiting, .broken:
             state = .running(since: now)
-            return [.start]
+            return [.tell(.restarting), .start]
         case .idle, .restarting, .stopping, .stopped: return []
         }
     }

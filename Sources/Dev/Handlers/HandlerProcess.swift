@@ -11,6 +11,7 @@ actor HandlerProcess {
     private let name: String
     private let command: ChildProcess.Command
     private let runtime: Runtime
+    private let processGuard: ProcessGuard
     private let sink: LogSink
     private var machine = HandlerMachine()
     private var process: ChildProcess?
@@ -25,11 +26,13 @@ actor HandlerProcess {
     ///   - name: as its lines are marked.
     ///   - runtime: who calls it, on the same loop.
     init(
-        _ name: String, _ command: ChildProcess.Command, _ runtime: Runtime, on loop: EventLoop, sink: @escaping LogSink
+        _ name: String, _ command: ChildProcess.Command, _ runtime: Runtime, under processGuard: ProcessGuard,
+        on loop: EventLoop, sink: @escaping LogSink
     ) {
         self.name = name
         self.command = command
         self.runtime = runtime
+        self.processGuard = processGuard
         self.loop = loop
         self.sink = sink
     }
@@ -78,6 +81,7 @@ actor HandlerProcess {
         }
         guard let process else { return carryOut(machine.notStarted()) }
         self.process = process
+        processGuard.began(process.pid)
         let pid = process.pid
         loop.schedule(after: Self.trial) { [weak self] in
             self?.assumeIsolated { handler in
@@ -98,6 +102,7 @@ actor HandlerProcess {
     }
 
     private func ended(_ ending: ChildProcess.Ending) {
+        if let process { processGuard.ended(process.pid) }
         process = nil
         for stream in [ChildProcess.Stream.output, .error] {
             if let rest = lines[stream]?.rest() { take(rest, stream) }
