@@ -1,4 +1,5 @@
 public import Envelopes
+internal import EventLoops
 internal import FoundationEssentials
 
 /// Sends one envelope through real handlers: each behind its socket, with a sidecar beside it, over a transport of its
