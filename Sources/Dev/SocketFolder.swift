@@ -18,15 +18,25 @@ final class SocketFolder: Sendable {
             if old.contains(Self.marker) { try? files.removeItem(atPath: old) }
             unlink(note)
         }
-        let variable = getenv("XDG_RUNTIME_DIR") ?? getenv("TMPDIR")
-        let parent = variable.map { String(cString: $0) }.flatMap { Self.isFit($0) ? $0 : nil } ?? "/tmp"
-        var template = Array("\(parent)\(Self.marker)XXXXXX".utf8CString)
+        path = try Self.made(Self.marker)
+        symlink(path, note)
+    }
+
+    /// Makes one, for our eyes only.
+    /// - Parameter name: with the slash before it.
+    static func made(_ name: String) throws(DevError) -> String {
+        var template = Array("\(place)\(name)XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else {
             throw DevError(
-                .notPermitted, "cannot make a folder for sockets in \(parent): \(String(cString: strerror(errno)))")
+                .notPermitted, "cannot make a folder for sockets in \(place): \(String(cString: strerror(errno)))")
         }
-        path = String(cString: made)
-        symlink(path, note)
+        return String(cString: made)
+    }
+
+    /// Where such folders go.
+    static var place: String {
+        let variable = getenv("XDG_RUNTIME_DIR") ?? getenv("TMPDIR")
+        return variable.map { String(cString: $0) }.flatMap { isFit($0) ? $0 : nil } ?? "/tmp"
     }
 
     /// The last run's is known by it.

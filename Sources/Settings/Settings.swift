@@ -2,7 +2,7 @@
 /// unchanged.
 ///
 /// Reading never stops at the first mistake: problems gather in `problems`, so that a user sees all of them at once.
-public struct Settings {
+public struct Settings: Sendable {
     /// Everything, ours and others', for processes that are started with it.
     public let environment: [String: String]
     public private(set) var problems: [Problem] = []

@@ -9,7 +9,10 @@ struct Troupe: AsyncParsableCommand {
         subcommands: [ManualCommand.self],
         groupedSubcommands: [
             CommandGroup(
-                name: "Projects", subcommands: [InitCommand.self, DevCommand.self, ValidateCommand.self]),
+                name: "Projects",
+                subcommands: [
+                    InitCommand.self, DevCommand.self, ValidateCommand.self, RunHandlerCommand.self, DoctorCommand.self,
+                ]),
             CommandGroup(name: "Work", subcommands: [ToolsCommand.self, CallCommand.self, SubmitCommand.self]),
             CommandGroup(
                 name: "Envelopes",

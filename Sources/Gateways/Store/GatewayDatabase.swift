@@ -24,6 +24,24 @@ public struct GatewayDatabase: Sendable {
         GatewayDatabase(source: SQLiteDatabase(file: file))
     }
 
+    /// Whether a gateway could start on the PostgreSQL of `TROUPE_DATABASE_*` just now; mistakes go to `settings.problems`.
+    /// - Throws: why not, with what to do.
+    public static func checkPostgreSQL(_ settings: inout Settings) async throws(GatewayStartError) {
+        let pool = PoolSettings(&settings, applicationName: "troupe-doctor")
+        if !settings.problems.isEmpty { return }
+        let loop = EventLoop(name: "doctor-db")
+        defer { loop.stop() }
+        var logger = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        do {
+            let database = try await PostgreSQLDatabase(settings: pool, patience: .zero)
+                .open(on: loop, GatewayMetrics(), logger: logger)
+            await database.close()
+        } catch let error as GatewayStartError { throw error } catch {
+            throw GatewayStartError(.unavailable, "\(error)")
+        }
+    }
+
     static func postgreSQL(_ settings: PoolSettings) -> GatewayDatabase {
         GatewayDatabase(source: PostgreSQLDatabase(settings: settings))
     }

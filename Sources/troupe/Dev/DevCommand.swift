@@ -96,7 +96,7 @@ struct DevCommand: AsyncParsableCommand {
 }
 
 extension DevError {
-    fileprivate var exit: CommandExit {
+    var exit: CommandExit {
         switch code {
         case .inUse, .portTaken, .unavailable, .noPython: .noGateway
         case .configuration: .wrongSettings

@@ -8,7 +8,8 @@ struct PostgreSQLDatabase: DatabaseSource {
 
     var description: String { "PostgreSQL, \(settings.size) connections at most" }
 
-    private static let patience = Duration.seconds(30)
+    /// How long one that is only just starting is waited for.
+    var patience = Duration.seconds(30)
 
     func open(on loop: EventLoop, _ metrics: GatewayMetrics, logger: Logger) async throws -> OpenDatabase {
         var settings = settings
@@ -28,7 +29,7 @@ struct PostgreSQLDatabase: DatabaseSource {
     private func checkSchema(_ pool: Pool, _ logger: Logger) async throws {
         let finding: SchemaVersion.Finding
         do {
-            finding = try await pool.untilAvailable(patience: Self.patience) { error in
+            finding = try await pool.untilAvailable(patience: patience) { error in
                 logger.warning("waiting for the database", metadata: ["error": "\(error)"])
             } _: { (pool) throws(PostgreSQLError) in
                 try await SchemaVersion.check(pool)
@@ -39,7 +40,8 @@ struct PostgreSQLDatabase: DatabaseSource {
                 throw GatewayStartError(.configuration, "TROUPE_DATABASE_URL: the database refused: \(error)")
             }
             throw GatewayStartError(
-                .unavailable, "TROUPE_DATABASE_URL: no database for \(Self.patience.inWords): \(error)")
+                .unavailable,
+                "TROUPE_DATABASE_URL: no database\(patience > .zero ? " for \(patience.inWords)" : ""): \(error)")
         }
         if let advice = SchemaVersion.advice(for: finding) { throw GatewayStartError(.configuration, advice) }
     }
