@@ -101,7 +101,8 @@ private final class RunningActor: Sendable {
         serving = Task(executorPreference: loop) { await sidecar.run() }
     }
 
-    deinit { handler.terminate() }
+    /// Without asking: what SIGTERM means is the handler's affair.
+    deinit { kill(handler.processIdentifier, SIGKILL) }
 
     func stop() async {
         await transport.stopConsuming()
