@@ -23,7 +23,7 @@ struct Backend: Sendable {
     /// - Parameter path: made where it isn't there.
     /// - Throws: `.inUse`, `.configuration` for settings and files that are none of ours, `.notPermitted`, `.unavailable`.
     static func embedded(
-        _ path: String, _ settings: Settings, on loop: EventLoop, logger: Logger
+        _ path: String, shownAs name: String, _ settings: Settings, on loop: EventLoop, logger: Logger
     ) async throws(DevError) -> Backend {
         var settings = settings
         let limit = settings.integer("DELIVERY_LIMIT", default: 20, in: 1...1_000_000)
@@ -32,7 +32,7 @@ struct Backend: Sendable {
             let file = try SQLiteFile(path: path)
             let broker = try await EmbeddedBroker.open(file, deliveryLimit: limit, on: loop, logger: logger)
             return Backend(
-                name: ".troupe/troupe.db", transport: { _ in EmbeddedTransport(broker) },
+                name: name, transport: { _ in EmbeddedTransport(broker) },
                 deadLetters: EmbeddedDeadLetters(broker), queues: EmbeddedQueues(broker), database: .sqlite(file),
                 close: {
                     await broker.close()

@@ -20,6 +20,8 @@ public final class Pipeline: Sendable {
         public var host = "127.0.0.1"
         /// 0: any.
         public var port = 8080
+        /// Where envelopes and results are kept; `nil`: in `.troupe` of the project's folder. Relative to the current folder.
+        public var state: String?
         public var logLevel = Logger.Level.notice
 
         public init() {}
@@ -29,6 +31,8 @@ public final class Pipeline: Sendable {
     public struct Ready: Sendable {
         public var port: Int
         public var backend: String
+        /// A folder.
+        public var results: String
     }
 
     private let options: Options
@@ -55,7 +59,7 @@ public final class Pipeline: Sendable {
         if let database = options.database { environment["TROUPE_DATABASE_URL"] = database }
         self.environment = environment
         self.sink = sink
-        state = project.folder + "/.troupe"
+        state = options.state ?? project.folder + "/.troupe"
     }
 
     /// Runs until `end`.
@@ -98,6 +102,8 @@ public final class Pipeline: Sendable {
     /// Lets what runs finish for a moment, then ends.
     public func end() { stop.finish() }
 
+    private var shownState: String { options.state ?? ".troupe" }
+
     // MARK: Before
 
     private func checkPort() throws(DevError) {
@@ -128,7 +134,8 @@ public final class Pipeline: Sendable {
     private func backend(_ logger: Logger) async throws(DevError) -> Backend {
         let settings = Settings(environment: environment)
         if options.broker != nil { return try .servers(settings, on: loop, logger: logger) }
-        return try await .embedded(state + "/troupe.db", settings, on: loop, logger: logger)
+        return try await .embedded(
+            state + "/troupe.db", shownAs: shownState + "/troupe.db", settings, on: loop, logger: logger)
     }
 
     // MARK: Running
@@ -143,7 +150,7 @@ public final class Pipeline: Sendable {
             deadLetters: backend.deadLetters, queues: backend.queues,
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
-            onReady(Ready(port: ports.main, backend: backend.name))
+            onReady(Ready(port: ports.main, backend: backend.name, results: self.shownState + "/results"))
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical

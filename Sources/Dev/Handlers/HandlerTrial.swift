@@ -19,9 +19,8 @@ public struct HandlerTrial: Sendable {
     public struct Failure: Sendable, Hashable {
         /// `ValueError`, or a code.
         public var type: String
+        /// The traceback is among what the runtime writes.
         public var message: String
-        /// Without the frames of the runtime itself.
-        public var traceback: String?
     }
 
     private let project: Project
@@ -169,9 +168,9 @@ public struct HandlerTrial: Sendable {
         case .ready: return .ended("it was not called")
         case .ended(let how): return .ended(how)
         case .answered(.failure(.timeout)):
-            return .failed(Failure(type: "timeout", message: "no answer within \(limit.inWords)", traceback: nil))
+            return .failed(Failure(type: "timeout", message: "no answer within \(limit.inWords)"))
         case .answered(.failure(let failure)):
-            return .failed(Failure(type: "runtime_error", message: "\(failure)", traceback: nil))
+            return .failed(Failure(type: "runtime_error", message: "\(failure)"))
         case .answered(.success(let bytes)):
             do throws(RuntimeReply.HandlerError) {
                 switch try RuntimeReply(parsing: bytes, limits: configuration.policy.limits) {
@@ -184,7 +183,7 @@ public struct HandlerTrial: Sendable {
                 return .failed(
                     Failure(
                         type: error.details?["type"]?.string ?? error.code,
-                        message: error.message ?? "", traceback: error.details?["traceback"]?.string))
+                        message: error.message ?? ""))
             }
         }
     }

@@ -39,6 +39,12 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Keep envelopes in PostgreSQL; goes with --broker.", valueName: "url"))
     var database: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where envelopes and results are kept. Default: .troupe in the project's folder.", valueName: "folder"),
+        completion: .directory)
+    var state: String?
+
     @Flag(name: [.short, .long], help: "Shows problems only.")
     var quiet = false
 
@@ -66,6 +72,7 @@ struct DevCommand: AsyncParsableCommand {
         options.database = database
         options.host = host
         options.port = port ?? project.port ?? options.port
+        options.state = state
         options.logLevel = verbose ? .info : .notice
         let console = Console(
             .output(color), .init(isJSON: json, isQuiet: quiet),
@@ -84,8 +91,9 @@ struct DevCommand: AsyncParsableCommand {
         defer { stopping.cancel() }
         do throws(DevError) {
             try await pipeline.run { ready in
-                console.say(
-                    Welcome(project: project, host: host, ready: ready, time: start.duration(to: .now)).lines)
+                let welcome = Welcome(project: project, host: host, ready: ready, time: start.duration(to: .now))
+                console.say(welcome.lines)
+                if json { console.show(LogLine("dev", .log, level: .notice, welcome.inOneLine)) }
             }
         } catch {
             console.flush()

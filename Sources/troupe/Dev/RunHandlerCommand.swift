@@ -79,9 +79,7 @@ struct RunHandlerCommand: AsyncParsableCommand {
         switch outcome {
         case .results(let results): for result in results { Output.line(result.description) }
         case .failed(let failure):
-            if let traceback = failure.traceback, !traceback.isEmpty {
-                for line in traceback.split(separator: "\n") { Output.note(String(line).printable) }
-            }
+            // Its runtime has shown the traceback.
             throw CommandFailure("\(failure.type): \(failure.message)", .failed)
         case .ended(let how):
             throw CommandFailure("the handler's process has ended (\(how)) without an answer", .failed)

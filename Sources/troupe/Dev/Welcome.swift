@@ -19,10 +19,13 @@ struct Welcome {
         for name in project.tools.names {
             lines.append(row("tool", name, (project.tools.routes[name] ?? []).joined(separator: " -> ")))
         }
-        lines.append(row("kept in", ready.backend, "results: .troupe/results"))
+        lines.append(row("kept in", ready.backend, "results: \(ready.results)"))
         lines += [row("try", tryOut), StyledLine()]
         return lines
     }
+
+    /// For programs: the gateway's address is the last word.
+    var inOneLine: String { "ready at \(url)" }
 
     private var contents: String {
         [("actor", project.actors.count), ("tool", project.tools.names.count), ("route", project.routes.count)]

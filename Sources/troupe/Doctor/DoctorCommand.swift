@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dev
 import Envelopes
+import HTTPClient
 import Settings
 
 /// `troupe doctor`
