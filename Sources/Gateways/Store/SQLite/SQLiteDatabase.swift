@@ -13,7 +13,9 @@ struct SQLiteDatabase: DatabaseSource {
 
     func open(on loop: EventLoop, _ metrics: GatewayMetrics, logger: Logger) async throws -> OpenDatabase {
         do throws(SQLiteError) {
-            try file.migrate("store", StoreTables.steps)
+            try await BlockingThread.run { [file] () throws(SQLiteError) in
+                try file.migrate("store", StoreTables.steps)
+            }
         } catch {
             throw GatewayStartError(error.isUnavailable ? .unavailable : .configuration, "the store: \(error.message)")
         }
