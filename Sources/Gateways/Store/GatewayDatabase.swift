@@ -1,32 +1,9 @@
 internal import EventLoops
 internal import Logging
-internal import PostgreSQL
-public import SQLite
-public import Settings
 
 /// Where a gateway keeps its envelopes. It opens the store when it starts, and leaves it when it has stopped.
 public struct GatewayDatabase: Sendable {
     let source: any DatabaseSource
-
-    /// PostgreSQL, with the schema of `gateway-schema`. Any number of gateways may share it.
-    public static func postgreSQL(url: String) -> GatewayDatabase {
-        postgreSQL(PoolSettings(connection: ConnectionSettings(url: url, applicationName: "troupe-gateway")))
-    }
-
-    /// The same by `TROUPE_DATABASE_*`; mistakes go to `settings.problems`.
-    public static func postgreSQL(_ settings: inout Settings) -> GatewayDatabase {
-        postgreSQL(PoolSettings(&settings, applicationName: "troupe-gateway"))
-    }
-
-    /// A file, which stays open when the gateway has stopped. Gateways that share it must be of one process, and given the same value: what
-    /// one writes, the others hear of.
-    public static func sqlite(_ file: SQLiteFile) -> GatewayDatabase {
-        GatewayDatabase(source: SQLiteDatabase(file: file))
-    }
-
-    static func postgreSQL(_ settings: PoolSettings) -> GatewayDatabase {
-        GatewayDatabase(source: PostgreSQLDatabase(settings: settings))
-    }
 }
 
 protocol DatabaseSource: Sendable, CustomStringConvertible {

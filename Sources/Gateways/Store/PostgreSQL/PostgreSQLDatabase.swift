@@ -1,7 +1,24 @@
 internal import EventLoops
 internal import Logging
 internal import PostgreSQL
+public import Settings
 internal import Telemetry
+
+extension GatewayDatabase {
+    /// PostgreSQL, with the schema of `gateway-schema`. Any number of gateways may share it.
+    public static func postgreSQL(url: String) -> GatewayDatabase {
+        postgreSQL(PoolSettings(connection: ConnectionSettings(url: url, applicationName: "troupe-gateway")))
+    }
+
+    /// The same by `TROUPE_DATABASE_*`; mistakes go to `settings.problems`.
+    public static func postgreSQL(_ settings: inout Settings) -> GatewayDatabase {
+        postgreSQL(PoolSettings(&settings, applicationName: "troupe-gateway"))
+    }
+
+    static func postgreSQL(_ settings: PoolSettings) -> GatewayDatabase {
+        GatewayDatabase(source: PostgreSQLDatabase(settings: settings))
+    }
+}
 
 struct PostgreSQLDatabase: DatabaseSource {
     var settings: PoolSettings

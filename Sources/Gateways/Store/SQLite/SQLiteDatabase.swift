@@ -1,6 +1,14 @@
 internal import EventLoops
 internal import Logging
-internal import SQLite
+public import SQLite
+
+extension GatewayDatabase {
+    /// A file, which stays open when the gateway has stopped. Gateways that share it must be of one process, and given the same value: what
+    /// one writes, the others hear of.
+    public static func sqlite(_ file: SQLiteFile) -> GatewayDatabase {
+        GatewayDatabase(source: SQLiteDatabase(file: file))
+    }
+}
 
 struct SQLiteDatabase: DatabaseSource {
     let file: SQLiteFile
