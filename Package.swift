@@ -167,8 +167,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings", "Sidecars",
-                "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
+                "AMQP", "EmbeddedTransports", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings",
+                "Sidecars", "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
         tests("troupe", ["Envelopes", "EventLoops", "Gateways", "HTTPClient"]),
     ],

@@ -1,7 +1,41 @@
 internal import EventLoops
 internal import Logging
 internal import PostgreSQL
+public import Settings
 internal import Telemetry
+
+extension GatewayDatabase {
+    /// PostgreSQL, with the schema of `gateway-schema`. Any number of gateways may share it.
+    public static func postgreSQL(url: String) -> GatewayDatabase {
+        postgreSQL(PoolSettings(connection: ConnectionSettings(url: url, applicationName: "troupe-gateway")))
+    }
+
+    /// The same by `TROUPE_DATABASE_*`; mistakes go to `settings.problems`.
+    public static func postgreSQL(_ settings: inout Settings) -> GatewayDatabase {
+        postgreSQL(PoolSettings(&settings, applicationName: "troupe-gateway"))
+    }
+
+    /// Whether a gateway could start on it just now; mistakes go to `settings.problems`.
+    /// - Throws: why not, with what to do.
+    public static func checkPostgreSQL(_ settings: inout Settings) async throws(GatewayStartError) {
+        let pool = PoolSettings(&settings, applicationName: "troupe-doctor")
+        if !settings.problems.isEmpty { return }
+        let loop = EventLoop(name: "doctor-db")
+        defer { loop.stop() }
+        let logger = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
+        do {
+            let database = try await PostgreSQLDatabase(settings: pool, patience: .zero)
+                .open(on: loop, GatewayMetrics(), logger: logger)
+            await database.close()
+        } catch let error as GatewayStartError { throw error } catch {
+            throw GatewayStartError(.unavailable, "\(error)")
+        }
+    }
+
+    static func postgreSQL(_ settings: PoolSettings) -> GatewayDatabase {
+        GatewayDatabase(source: PostgreSQLDatabase(settings: settings))
+    }
+}
 
 struct PostgreSQLDatabase: DatabaseSource {
     var settings: PoolSettings

@@ -71,11 +71,11 @@ extension Row: StoredRow {
     /// Lists are stored as JSON.
     func strings(_ column: Int) throws -> [String] {
         guard let text = try optionalString(column) else { return [] }
-        return (try? RawJSON(Array(text.utf8)))?.elements.compactMap(\.string) ?? []
+        return RawJSON(stored: Array(text.utf8)).elements.compactMap(\.string)
     }
 
     func optionalBytes(_ column: Int) throws -> [UInt8]? {
-        isNull(column) ? nil : try withUnsafeData(atIndex: column) { $0.map { Array($0) } }
+        try withUnsafeData(atIndex: column) { $0.map { Array($0) } }
     }
 
     func microseconds(_ column: Int) throws -> Int64 { try decode(Int64.self, atIndex: column) }

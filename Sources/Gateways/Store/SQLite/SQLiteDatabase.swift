@@ -1,6 +1,14 @@
 internal import EventLoops
 internal import Logging
-internal import SQLite
+public import SQLite
+
+extension GatewayDatabase {
+    /// A file, which stays open when the gateway has stopped. Gateways that share it must be of one process, and given the same value: what
+    /// one writes, the others hear of.
+    public static func sqlite(_ file: SQLiteFile) -> GatewayDatabase {
+        GatewayDatabase(source: SQLiteDatabase(file: file))
+    }
+}
 
 struct SQLiteDatabase: DatabaseSource {
     let file: SQLiteFile
@@ -13,7 +21,9 @@ struct SQLiteDatabase: DatabaseSource {
 
     func open(on loop: EventLoop, _ metrics: GatewayMetrics, logger: Logger) async throws -> OpenDatabase {
         do throws(SQLiteError) {
-            try file.migrate("store", StoreTables.steps)
+            try await BlockingThread.run { [file] () throws(SQLiteError) in
+                try file.migrate("store", StoreTables.steps)
+            }
         } catch {
             throw GatewayStartError(error.isUnavailable ? .unavailable : .configuration, "the store: \(error.message)")
         }

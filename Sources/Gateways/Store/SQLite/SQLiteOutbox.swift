@@ -19,7 +19,7 @@ extension SQLiteEnvelopeStore {
         try await write { writer in
             try writer.database.run(
                 "UPDATE outbox SET attempts = attempts + 1, due_at = ? WHERE id = ?",
-                [.time(microseconds: writer.now.later(by: delay)), .time(microseconds: rowID)])
+                [.time(microseconds: writer.now.later(by: delay)), .integer(Int(rowID))])
         }
     }
 
@@ -67,7 +67,7 @@ extension StoreWriter {
             """, [.time(microseconds: now), .integer(limit)]
         ) { row in
             Due(
-                rowID: try row.microseconds(0), envelopeID: try row.string(1), actor: try row.string(2),
+                rowID: Int64(try row.integer(0)), envelopeID: try row.string(1), actor: try row.string(2),
                 attempts: try row.integer(3), isWanted: try row.boolean(4), starts: try row.boolean(5),
                 message: try row.optionalBytes(6).flatMap { head in
                     try row.optionalBytes(7).map { head + $0 + [UInt8(ascii: "}")] }
@@ -76,13 +76,13 @@ extension StoreWriter {
         var messages: [OutboxMessage] = []
         for row in due {
             guard row.isWanted else {
-                try database.run("DELETE FROM outbox WHERE id = ?", [.time(microseconds: row.rowID)])
+                try database.run("DELETE FROM outbox WHERE id = ?", [.integer(Int(row.rowID))])
                 continue
             }
             if row.starts { try start(row) }
             try database.run(
                 "UPDATE outbox SET due_at = ? WHERE id = ?",
-                [.time(microseconds: now.later(by: lease)), .time(microseconds: row.rowID)])
+                [.time(microseconds: now.later(by: lease)), .integer(Int(row.rowID))])
             guard let body = try row.message ?? database.submittedMessage(of: row.envelopeID) else { continue }
             messages.append(
                 OutboxMessage(

@@ -12,7 +12,7 @@ extension SQLiteEnvelopeStore {
             let updates = try database.updates(
                 """
                 WHERE u.envelope_id = ? AND u.id > ? \(withPartials ? "" : "AND u.partial_type IS NULL") ORDER BY u.id LIMIT ?
-                """, [.text(id), .time(microseconds: last), .integer(limit)])
+                """, [.text(id), .integer(Int(last)), .integer(limit)])
             return UpdatePage(updates: updates, isFull: updates.count == limit, isFinal: isFinal)
         }
     }
