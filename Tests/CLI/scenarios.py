@@ -296,17 +296,17 @@ def many(world: World) -> None:
     begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     time.sleep(1)
     gateway = world.pipeline.gateway
-    gateway.env["TROUPE_GATEWAY_OUTBOX_LIMIT"] = "1500"
+    gateway.env["TROUPE_GATEWAY_RATE"] = "0.5"
     world.restart_gateway(0)
     terminal = world.terminal("submit", "--route", "shape", "--lines", str(lines), "--wait", columns=110)
     terminal.wait_for(r"█ *.*% +[3-9]\d\d\d sent", limit=120)
     world.restart_gateway(1)
-    del gateway.env["TROUPE_GATEWAY_OUTBOX_LIMIT"]
+    del gateway.env["TROUPE_GATEWAY_RATE"]
     code = terminal.end(400)
     assert code == 0, f"code {code}: {terminal.text}"
     assert "10000 accepted, 10000 succeeded" in terminal.text, terminal.text
     raw = terminal.raw.decode(errors="replace")
-    assert "wait for the broker already" in raw, "no back-pressure was met"
+    assert "more than 0.5 requests per second; again in" in raw, "no back-pressure was met"
     assert "no connection to the gateway" in raw, "the gateway was not away"
     world.restart_gateway(0)
     listed = json.loads(world.run("list", "--since", begin, "--limit", "100000", "--output", "json").stdout)["envelopes"]
