@@ -73,6 +73,7 @@ let package = Package(
         room("HTTPClient", ["CCurl", "EventLoops"]),
         room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
+        room("EmbeddedTransports", ["Envelopes", "EventLoops", "SQLite", "Transports", grdb, heap, log]),
 
         // The framework.
         room(
@@ -116,7 +117,20 @@ let package = Package(
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
         tests(
             "Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", log], resources: [.copy("collector.py")]),
-        tests("Transports", ["AMQP", "Envelopes", "EventLoops", log]),
+        // What every transport must do.
+        .target(
+            name: "TransportConformance", dependencies: ["Envelopes", "TestSupport", "Transports"],
+            path: "Tests/TransportConformance", swiftSettings: testSettings),
+        tests("Transports", ["AMQP", "Envelopes", "EventLoops", "TransportConformance", log]),
+        .executableTarget(
+            name: "embedded-crash", dependencies: ["EmbeddedTransports", "SQLite", log],
+            path: "Tests/EmbeddedCrash", swiftSettings: testSettings),
+        tests(
+            "EmbeddedTransports",
+            [
+                "embedded-crash", "Envelopes", "EventLoops", "Settings", "Sidecars", "SQLite", "Telemetry",
+                "TransportConformance", "Transports", grdb, log,
+            ]),
         tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
         tests(

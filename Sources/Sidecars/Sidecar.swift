@@ -16,6 +16,8 @@ public actor Sidecar {
     private let prefetch: Int
     private let timeout: Duration
     let transport: any Transport
+    /// The same, where it can do several things as one.
+    private let atomic: (any AtomicTransport)?
     private let runtime: Runtime
     private let reporter: any Reporter
     private let metrics: SidecarMetrics
@@ -43,7 +45,10 @@ public actor Sidecar {
         metrics: SidecarMetrics, spans: MessageSpans?, on loop: EventLoop, logger: Logger,
         onRuntimeHang: @escaping @Sendable () -> Void
     ) {
-        policy = configuration.policy
+        atomic = transport as? any AtomicTransport
+        var policy = configuration.policy
+        policy.sendsTogether = atomic != nil && !(reporter is HTTPReporter)
+        self.policy = policy
         prefetch = configuration.prefetch
         timeout = configuration.runtimeTimeout
         eventLimits = configuration.takesEvents ? configuration.eventLimits : nil
@@ -99,7 +104,7 @@ public actor Sidecar {
                 if let span, let began { record(call: span, of: machine, since: began) }
             case .send(let outgoing, let delay):
                 await wait(delay)
-                let results = await send(outgoing, below: machine.trace)
+                let results = await send(outgoing, of: delivery, machine)
                 action = machine.sent(results, isLive: await transport.isLive(delivery))
             case .settle(let settlement):
                 await transport.settle(delivery, settlement)
@@ -214,8 +219,13 @@ public actor Sidecar {
 
     /// Sends everything at once and waits for what becomes of each.
     private func send(
-        _ outgoing: [DeliveryMachine.Outgoing], below trace: TraceParent?
+        _ outgoing: [DeliveryMachine.Outgoing], of delivery: Delivery, _ machine: DeliveryMachine
     ) async -> [Result<Void, TransportError>] {
+        let trace = machine.trace
+        if let atomic, policy.sendsTogether {
+            let done = machine.acknowledgesWhenSent ? delivery : nil
+            return await send(outgoing, over: atomic, acknowledging: done, below: trace)
+        }
         if outgoing.count == 1 { return [await send(outgoing[0], below: trace)] }
         return await withTaskGroup(of: (Int, Result<Void, TransportError>).self) { group in
             for (index, one) in outgoing.enumerated() {
@@ -234,27 +244,62 @@ public actor Sidecar {
         do throws(TransportError) {
             switch outgoing {
             case .report(let report): try await reporter.deliver(report)
-            case .message(let message, let envelope):
-                try await transport.publish(message, timeout: nil)
-                record(message, envelope, below: trace, since: start)
-                if case .actor(let name) = message.destination {
-                    metrics.sent(
-                        message, to: name, destinationQueue: queuePrefix + name, policy: policy,
-                        after: start.duration(to: .now))
-                }
+            case .message(let message, _): try await transport.publish(message, timeout: nil)
             }
+            note(outgoing, .success(()), below: trace, since: start)
             return .success(())
         } catch {
-            var metadata: Logger.Metadata = [:]
-            if case .message(let message, let envelope) = outgoing {
-                record(message, envelope, below: trace, since: start, error)
-                metadata = .about(envelope, trace)
-                metrics.failed(
-                    message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
-            }
-            metadata["reason"] = "\(error)"
-            logger.warning("not sent", metadata: metadata)
+            note(outgoing, .failure(error), below: trace, since: start)
             return .failure(error)
         }
+    }
+
+    /// All or nothing of it, the acknowledgement included.
+    private func send(
+        _ outgoing: [DeliveryMachine.Outgoing], over atomic: any AtomicTransport, acknowledging delivery: Delivery?,
+        below trace: TraceParent?
+    ) async -> [Result<Void, TransportError>] {
+        let start = MonotonicTime.now
+        // Where nobody wants reports there is none to send.
+        let messages = outgoing.map { one in
+            switch one {
+            case .report(let report): reporter.message(of: report)
+            case .message(let message, _): message
+            }
+        }
+        var answers = await atomic.publish(messages.compactMap(\.self), acknowledging: delivery, timeout: nil)[...]
+        let results = messages.map { $0 == nil ? .success(()) : answers.popFirst() ?? .success(()) }
+        for (one, result) in zip(outgoing, results) {
+            note(one, result, below: trace, since: start)
+            if case .report = one, case .failure(let error) = result, error.code == .unroutable {
+                await reporter.prepare()
+            }
+        }
+        return results
+    }
+
+    private func note(
+        _ outgoing: DeliveryMachine.Outgoing, _ result: Result<Void, TransportError>, below trace: TraceParent?,
+        since start: MonotonicTime
+    ) {
+        guard case .failure(let error) = result else {
+            guard case .message(let message, let envelope) = outgoing else { return }
+            record(message, envelope, below: trace, since: start)
+            if case .actor(let name) = message.destination {
+                metrics.sent(
+                    message, to: name, destinationQueue: queuePrefix + name, policy: policy,
+                    after: start.duration(to: .now))
+            }
+            return
+        }
+        var metadata: Logger.Metadata = [:]
+        if case .message(let message, let envelope) = outgoing {
+            record(message, envelope, below: trace, since: start, error)
+            metadata = .about(envelope, trace)
+            metrics.failed(
+                message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
+        }
+        metadata["reason"] = "\(error)"
+        logger.warning("not sent", metadata: metadata)
     }
 }

@@ -141,6 +141,8 @@ public struct Message: Sendable {
     /// How long the broker keeps it before the actor's queue gets it: 50 ms to 30 days, kept to within 100 ms or 10 %.
     /// Less than 25 ms is no delay; more than 30 days is 30 days. Only messages to actors wait.
     public var delay: Duration
+    /// What a delay is brought into, where there is one.
+    public static let delays = Duration.milliseconds(50)...Duration.seconds(30 * 86_400)
     /// How often it has been delivered before: goes with it to queues that do not count.
     public var priorDeliveries: Int
 
@@ -152,6 +154,12 @@ public struct Message: Sendable {
         self.body = body
         self.delay = delay
         self.priorDeliveries = priorDeliveries
+    }
+
+    /// The delay that it will have; `nil` where it goes at once.
+    public var effectiveDelay: Duration? {
+        guard case .actor = destination, delay >= Self.delays.lowerBound / 2 else { return nil }
+        return min(max(delay, Self.delays.lowerBound), Self.delays.upperBound)
     }
 
     /// For the gateways.

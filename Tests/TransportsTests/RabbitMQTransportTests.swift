@@ -3,6 +3,7 @@ import EventLoops
 import Logging
 import Testing
 import TestSupport
+import TransportConformance
 import Transports
 
 @Suite(.timeLimit(.minutes(3)))
@@ -17,9 +18,19 @@ struct RabbitMQTransportTests {
             queueType: type)
     }
 
-    static func suite(_ type: RabbitMQSettings.QueueType) throws -> TransportConformance<RabbitMQTransport> {
-        let settings = try settings(type)
-        return TransportConformance {
+    static func suite(
+        _ type: RabbitMQSettings.QueueType, deliveryLimit: Int = 20
+    ) throws -> TransportConformance<RabbitMQTransport> {
+        var settings = try settings(type)
+        settings.deliveryLimit = deliveryLimit
+        return suite(settings)
+    }
+
+    static func suite(_ settings: RabbitMQSettings) -> TransportConformance<RabbitMQTransport> {
+        TransportConformance(
+            observer: RabbitMQQueues(settings), deadLetters: RabbitMQDeadLetters(settings),
+            deliveryLimit: settings.deliveryLimit
+        ) {
             RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
         }
     }
@@ -160,46 +171,14 @@ struct RabbitMQTransportTests {
     // MARK: Queues from outside
 
     @Test(arguments: RabbitMQSettings.QueueType.allCases)
-    func queuesAreLookedAtFromOutside(type: RabbitMQSettings.QueueType) async throws {
-        let settings = try Self.settings(type)
-        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
-        let observer = RabbitMQQueues(settings)
-        let all: [ObservedQueue] = [
-            .actor("a"), .deadLetters(actor: "a"), .statusReports, .deadLetterNotices, .controlRequests,
-        ]
-        #expect(try await observer.look(at: all).isEmpty)
-        for source in [.actor("a"), .statusReports, .deadLetterNotices, .controlRequests] as [Source] {
-            await transport.declare(source)
-        }
-        for number in 1...3 {
-            let message = Message(to: .actor("a"), id: "m\(number)", body: [1])
-            try await transport.publish(message, timeout: .seconds(20))
-        }
-        let dead = Message(to: .deadLetters(actor: "a", reason: "why"), id: "d", body: [1])
-        try await transport.publish(dead, timeout: .seconds(20))
-        try await eventually("all of it shows") {
-            try await observer.look(at: all) == [
-                .actor("a"): QueueState(ready: 3, consumers: 0),
-                .deadLetters(actor: "a"): QueueState(ready: 1, consumers: 0),
-                .statusReports: QueueState(ready: 0, consumers: 0),
-                .deadLetterNotices: QueueState(ready: 1, consumers: 0),
-                .controlRequests: QueueState(ready: 0, consumers: 0),
-            ]
-        }
-        let deliveries = await transport.deliveries(from: .actor("a"), prefetch: 2)
-        try await eventually("two are at their consumer") {
-            try await observer.look(at: [.actor("a")]) == [.actor("a"): QueueState(ready: 1, consumers: 1)]
-        }
-        _ = deliveries
-        // More that are not there than a connection has channels, and names that no queue can have.
-        let missing =
-            (0..<3000).map { ObservedQueue.actor("missing-\($0)") } + [.actor(String(repeating: "x", count: 300))]
-        #expect(try await observer.look(at: missing + [.actor("a")]).count == 1)
-        await transport.shutdown()
+    func letsQueuesBeLookedAtFromOutside(type: RabbitMQSettings.QueueType) async throws {
+        try await Self.suite(type).letsQueuesBeLookedAtFromOutside("a")
+    }
 
-        var away = settings
+    @Test func saysThatNoBrokerIsThereToLookAt() async throws {
+        var away = try Self.settings()
         away.endpoint.port = 1
-        await #expect(throws: TransportError.self) { try await RabbitMQQueues(away).look(at: all) }
+        await #expect(throws: TransportError.self) { try await RabbitMQQueues(away).look(at: [.actor("a")]) }
     }
 
     @Test func takesNothingOnceStopped() async throws {
@@ -210,111 +189,48 @@ struct RabbitMQTransportTests {
         try await Self.suite(.quorum).endsCleanly("end")
     }
 
+    // MARK: Redelivery
+
+    @Test func givesBackInOrder() async throws {
+        // The returned ones in any order: quorum queues keep none among them.
+        try await Self.suite(.quorum).givesBackInOrder("order")
+    }
+
+    @Test func losesNothingWhileConsumersAreKilled() async throws {
+        try await Self.suite(.quorum).losesNothingWhileConsumersAreKilled("victims")
+    }
+
+    @Test func keepsEverythingOverARestart() async throws {
+        let broker = try await onThread { try OwnBroker() }
+        var settings = try Self.settings()
+        settings.endpoint = try Endpoint(url: broker.url)
+        let suite = Self.suite(settings)
+        try await suite.keepsEverythingOverARestart("restart") {
+            try await onThread { _ = try broker.rabbitmqctl("stop_app") }
+        } start: {
+            try await onThread { _ = try broker.rabbitmqctl("start_app") }
+            return suite
+        }
+    }
+
     // MARK: Dead letters
 
     @Test(arguments: RabbitMQSettings.QueueType.allCases)
-    func deadLettersCanBeReadRemovedAndPutBack(type: RabbitMQSettings.QueueType) async throws {
-        let settings = try Self.settings(type)
-        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
-        let queues = RabbitMQDeadLetters(settings)
-        #expect(try await queues.openDeadLetters(of: "a") == nil)
-        await transport.declare(.actor("a"))
-        await transport.declare(.deadLetterNotices)
-        for number in 0..<30 {
-            let body = number == 7 ? [UInt8](repeating: 7, count: 300_000) : [UInt8(number)]
-            let message = Message(to: .deadLetters(actor: "a", reason: "why \(number)"), id: "m\(number)", body: body)
-            try await transport.publish(message, timeout: .seconds(20))
-        }
-        // More often than newer brokers let a message come back if they are not told otherwise.
-        for _ in 0..<25 {
-            let reader = try #require(try await queues.openDeadLetters(of: "a"))
-            #expect(reader.count == 30)
-            let messages = try await reader.next(limit: 100)
-            // Quorum queues take back in any order.
-            let byID = Dictionary(uniqueKeysWithValues: messages.map { ($0.id, $0) })
-            for number in 0..<30 {
-                let message = try #require(byID["m\(number)"])
-                #expect(message.body.count == (number == 7 ? 300_000 : 1))
-                #expect(message.deadLetter.reason == "why \(number)" && message.deadLetter.actor == "a")
-                #expect((message.deadLetter.time ?? 0) > 1_700_000_000)
-            }
-            #expect(try await reader.next(limit: 100).isEmpty)
-            await reader.close()
-            try await eventually("they are back") {
-                let again = try await queues.openDeadLetters(of: "a")
-                await again?.close()
-                return again?.count == 30
-            }
-        }
-        let reader = try #require(try await queues.openDeadLetters(of: "a"))
-        for message in try await reader.next(limit: 100) where message.tag % 2 == 0 { try await reader.remove(message) }
-        await reader.close()
-        try await eventually("half of them are left") {
-            let again = try await queues.openDeadLetters(of: "a")
-            await again?.close()
-            return again?.count == 15
-        }
-
-        // A gateway has heard of each.
-        let notices = await transport.deliveries(from: .deadLetterNotices, prefetch: 100)
-        var reasons: [String] = []
-        for await notice in notices {
-            reasons.append(try #require(notice.deadLetter).reason)
-            #expect(notice.deadLetter?.actor == "a")
-            await transport.settle(notice, .acknowledge)
-            if reasons.count == 30 { break }
-        }
-        #expect(Set(reasons) == Set((0..<30).map { "why \($0)" }))
-        await transport.shutdown()
+    func letsDeadLettersBeReadRemovedAndPutBack(type: RabbitMQSettings.QueueType) async throws {
+        try await Self.suite(type).letsDeadLettersBeReadRemovedAndPutBack("a")
     }
 
-    @Test func whatTheBrokerGivesUpIsNoticedWithItsReason() async throws {
-        var settings = try Self.settings(.quorum)
-        settings.deliveryLimit = 2
-        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
-        await transport.declare(.deadLetterNotices)
-        let deliveries = await transport.deliveries(from: .actor("a"), prefetch: 1)
-        try await eventually("the queue takes a message") {
-            let message = Message(to: .actor("a"), id: "e", body: [1], delay: .milliseconds(50))
-            return (try? await transport.publish(message, timeout: .seconds(5))) != nil
-        }
-        let returning = Task {
-            for await delivery in deliveries { await transport.settle(delivery, .requeue) }
-        }
-        let notices = await transport.deliveries(from: .deadLetterNotices, prefetch: 1)
-        let notice = try await within(.seconds(20), "the notice") { await notices.first { _ in true } }
-        #expect(notice?.deadLetter?.reason == "delivery_limit" && notice?.deadLetter?.actor == "a")
-        #expect((notice?.deadLetter?.time ?? 0) > 1_700_000_000)
-        returning.cancel()
-        await transport.shutdown()
+    @Test func givesUpWhatIsDeliveredTooOften() async throws {
+        try await Self.suite(.quorum, deliveryLimit: 2).givesUpWhatIsDeliveredTooOften("a")
     }
 
-    // MARK: Control
+    // MARK: Control and reports
 
-    @Test func everyInboxGetsWhatIsToldToAllAndOneWhatIsToldToIt() async throws {
-        let settings = try Self.settings()
-        let transport = RabbitMQTransport(settings, on: EventLoop(name: "test"), logger: Logger(label: "test"))
-        let inboxes = ["one", "two"]
-        for inbox in inboxes { await transport.declare(.control(inbox: inbox)) }
-        try await transport.publish(Message(to: .control, id: "", body: [1]), timeout: .seconds(5))
-        try await transport.publish(Message(to: .controlInbox("two"), id: "", body: [2]), timeout: .seconds(5))
-        await #expect(throws: TransportError.self) {
-            try await transport.publish(Message(to: .controlInbox("three"), id: "", body: [3]), timeout: .seconds(5))
-        }
-        try await transport.publish(Message(to: .control, id: "", body: [4]), timeout: .seconds(5))
-        for (inbox, expected) in [("one", [1, 4]), ("two", [1, 2, 4])] as [(String, [UInt8])] {
-            let deliveries = await transport.deliveries(from: .control(inbox: inbox), prefetch: 10)
-            let bodies = try await within(.seconds(20), "all of \(inbox)") {
-                var bodies: [UInt8] = []
-                for await delivery in deliveries {
-                    await transport.settle(delivery, .acknowledge)
-                    bodies += delivery.body
-                    if bodies.count == expected.count { break }
-                }
-                return bodies
-            }
-            #expect(bodies == expected)
-        }
-        await transport.shutdown()
+    @Test func tellsEveryInboxWhatIsToldToAllAndOneWhatIsToldToIt() async throws {
+        try await Self.suite(.quorum).tellsEveryInboxWhatIsToldToAllAndOneWhatIsToldToIt()
+    }
+
+    @Test func givesReportsToOneReaderAtATime() async throws {
+        try await Self.suite(.quorum).givesReportsToOneReaderAtATime()
     }
 }

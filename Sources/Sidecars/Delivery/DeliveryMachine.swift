@@ -188,6 +188,9 @@ public struct DeliveryMachine: Sendable {
         .call(reports: [], after: callBackoff.next(random: surroundings.random()))
     }
 
+    /// Whether the delivery is done with as soon as all of the last `.send` is confirmed.
+    public var acknowledgesWhenSent: Bool { afterwards.isEmpty }
+
     /// What became of everything that the last `.send` named, in its order.
     /// - Parameter isLive: whether settling the delivery still means something to the broker.
     public mutating func sent(_ results: [Result<Void, TransportError>], isLive: Bool) -> Action {
@@ -248,7 +251,9 @@ public struct DeliveryMachine: Sendable {
         // others before it can end.
         let others = children.dropFirst()
         let births = policy.reports ? others.map { Outgoing.report(createdReport(of: $0)) } : []
-        afterwards = births + progress + [first]
+        let reports = births + progress
+        if policy.sendsTogether { return send(reports + others.map(messageOnward) + [first]) }
+        afterwards = reports + [first]
         return send(others.map(messageOnward))
     }
 

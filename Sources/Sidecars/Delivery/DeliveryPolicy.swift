@@ -20,6 +20,8 @@ public struct DeliveryPolicy: Sendable {
     /// For what fails at the handler.
     public var retries: RetryPolicy
     public var limits: JSONLimits
+    /// What is sent goes all or nothing, and in order: a fan-out needs no steps.
+    public var sendsTogether = false
 
     public init(
         actorName: String, happyEnd: String = "happy-end", errorEnd: String = "error-end", isEndActor: Bool = false,

@@ -14,6 +14,13 @@ public protocol Reporter: Sendable {
 
     /// Returns once the gateway has it, or the broker keeps it for the gateway.
     func deliver(_ report: StatusReport) async throws(TransportError)
+
+    /// What may be published in its stead, together with other messages; `nil` where it does not go over the broker.
+    func message(of report: StatusReport) -> Message?
+}
+
+extension Reporter {
+    public func message(of report: StatusReport) -> Message? { nil }
 }
 
 /// Reports beside the results, in the same confirmed way: a gateway that is away costs no time and no report.
@@ -26,6 +33,8 @@ public struct BrokerReporter: Reporter {
     public func prepare() async { await transport.declare(.statusReports) }
 
     public func post(_ report: StatusReport) async { try? await deliver(report) }
+
+    public func message(of report: StatusReport) -> Message? { Message(report) }
 
     public func deliver(_ report: StatusReport) async throws(TransportError) {
         do throws(TransportError) { try await transport.publish(Message(report), timeout: nil) } catch {

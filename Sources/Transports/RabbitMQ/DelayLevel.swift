@@ -18,14 +18,11 @@ struct DelayLevel: Hashable, Sendable {
         milliseconds = Self.all[isNearerBelow ? below : above]
     }
 
-    static let shortest = Duration.milliseconds(50)
-    static let longest = Duration.seconds(30 * 86_400)
-
     /// Every level, ascending. The steps within a doubling are fourth roots of two.
     static let all: [Int64] = {
         var levels: [Int64] = []
-        var base = 50.0
-        let last = Double(longest.nanosecondsClamped / 1_000_000)
+        var base = Double(Message.delays.lowerBound.nanosecondsClamped / 1_000_000)
+        let last = Double(Message.delays.upperBound.nanosecondsClamped / 1_000_000)
         while base <= last {
             levels += [1, 1.189207, 1.414214, 1.681793].map { Int64((base * $0).rounded()) }
             base *= 2

@@ -218,8 +218,8 @@ public actor RabbitMQTransport: Transport {
     public func publish(_ message: Message, timeout: Duration? = nil) async throws(TransportError) {
         let deadline = timeout.map { MonotonicTime.now.advanced(by: $0) }
         var amqpMessage = try amqpMessage(message)
-        if message.delay >= DelayLevel.shortest / 2, case .actor = message.destination {
-            let level = DelayLevel(nearest: message.delay)
+        if let delay = message.effectiveDelay {
+            let level = DelayLevel(nearest: delay)
             try await prepare(level, until: deadline)
             amqpMessage.exchange = topology.delayExchange(level)
         }

@@ -5,9 +5,23 @@ import TestSupport
 import Transports
 
 /// What every transport must do; each implementation's tests run all of it.
-struct TransportConformance<T: Transport> {
+public struct TransportConformance<T: Transport>: Sendable {
     /// A transport of its own for each call, on the same broker.
-    let make: () async throws -> T
+    let make: @Sendable () async throws -> T
+    let observer: any QueueObserver
+    let deadLetters: any DeadLetterQueues
+    /// What the broker was told.
+    let deliveryLimit: Int
+
+    public init(
+        observer: any QueueObserver, deadLetters: any DeadLetterQueues, deliveryLimit: Int = 20,
+        make: @escaping @Sendable () async throws -> T
+    ) {
+        self.make = make
+        self.observer = observer
+        self.deadLetters = deadLetters
+        self.deliveryLimit = deliveryLimit
+    }
 
     static func message(_ number: Int, to actor: String, body: [UInt8]? = nil) -> Message {
         Message(to: .actor(actor), id: "m-\(number)", body: body ?? Array("{\"n\":\(number)}".utf8))
@@ -23,7 +37,7 @@ struct TransportConformance<T: Transport> {
         }
     }
 
-    func deliversWhatWasPublishedByteForByte(_ actor: String) async throws {
+    public func deliversWhatWasPublishedByteForByte(_ actor: String) async throws {
         let transport = try await make()
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)
         try await queueExists(for: actor, transport)
@@ -48,7 +62,7 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
-    func keepsTheOrderOfManyAndAcknowledges(_ actor: String) async throws {
+    public func keepsTheOrderOfManyAndAcknowledges(_ actor: String) async throws {
         let transport = try await make()
         let count = 2000
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 50)
@@ -83,7 +97,7 @@ struct TransportConformance<T: Transport> {
         await other.shutdown()
     }
 
-    func givesBackWhatIsNotSettled(_ actor: String) async throws {
+    public func givesBackWhatIsNotSettled(_ actor: String) async throws {
         let first = try await make()
         let taken = await first.deliveries(from: .actor(actor), prefetch: 10)
         try await queueExists(for: actor, first)
@@ -116,7 +130,7 @@ struct TransportConformance<T: Transport> {
         await second.shutdown()
     }
 
-    func holdsToThePrefetch(_ actor: String) async throws {
+    public func holdsToThePrefetch(_ actor: String) async throws {
         let transport = try await make()
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 3)
         try await queueExists(for: actor, transport)
@@ -140,7 +154,7 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
-    func holdsDelayedMessagesBackAndNoneBehindAnother(_ actor: String) async throws {
+    public func holdsDelayedMessagesBackAndNoneBehindAnother(_ actor: String) async throws {
         let transport = try await make()
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)
         try await queueExists(for: actor, transport)
@@ -171,7 +185,7 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
-    func saysWhenNoQueueTakesAMessage(_ actor: String) async throws {
+    public func saysWhenNoQueueTakesAMessage(_ actor: String) async throws {
         let transport = try await make()
         await #expect {
             try await transport.publish(Self.message(1, to: "\(actor)-nobody"), timeout: .seconds(10))
@@ -186,7 +200,7 @@ struct TransportConformance<T: Transport> {
         await transport.shutdown()
     }
 
-    func tellsUnroutableOnesApartInABurst(_ actor: String) async throws {
+    public func tellsUnroutableOnesApartInABurst(_ actor: String) async throws {
         let transport = try await make()
         _ = await transport.deliveries(from: .actor(actor), prefetch: 1)
         try await queueExists(for: actor, transport)
@@ -209,7 +223,7 @@ struct TransportConformance<T: Transport> {
     }
 
     /// Deliveries that are here can be settled, either way; what comes meanwhile waits in the queue, for this one or another.
-    func pausesASourceAndGoesOn(_ actor: String) async throws {
+    public func pausesASourceAndGoesOn(_ actor: String) async throws {
         let transport = try await make()
         let source = Source.actor(actor)
         // Who is paused before he has asked gets nothing either.
@@ -257,7 +271,7 @@ struct TransportConformance<T: Transport> {
     }
 
     /// Who is asked to stop while he is only just starting must not begin to consume then.
-    func takesNothingOnceStopped(_ actor: String) async throws {
+    public func takesNothingOnceStopped(_ actor: String) async throws {
         let other = try await make()
         await other.declare(.actor(actor))
         try await other.publish(Self.message(1, to: actor), timeout: .seconds(20))
@@ -273,7 +287,7 @@ struct TransportConformance<T: Transport> {
         await other.shutdown()
     }
 
-    func endsCleanly(_ actor: String) async throws {
+    public func endsCleanly(_ actor: String) async throws {
         let transport = try await make()
         let deliveries = await transport.deliveries(from: .actor(actor), prefetch: 10)
         try await queueExists(for: actor, transport)
@@ -289,20 +303,4 @@ struct TransportConformance<T: Transport> {
         }
         #expect(await !transport.isLive(first))
     }
-}
-
-/// Deliveries as they come, unsettled.
-private final class Arrivals: Sendable {
-    private let deliveries = Mutex<[Delivery]>([])
-    var all: [Delivery] { deliveries.withLock { $0 } }
-
-    init(_ stream: AsyncStream<Delivery>) {
-        Task { for await delivery in stream { deliveries.withLock { $0.append(delivery) } } }
-    }
-}
-
-private final class Counter: Sendable {
-    private let count = Mutex(0)
-    var value: Int { count.withLock { $0 } }
-    func increment() { count.withLock { $0 += 1 } }
 }
