@@ -302,7 +302,7 @@ def many(world: World) -> None:
     terminal.wait_for(r"█ *.*% +[3-9]\d\d\d sent", limit=120)
     world.restart_gateway(1)
     del gateway.env["TROUPE_GATEWAY_RATE"]
-    code = terminal.end(400)
+    code = terminal.end(900)
     assert code == 0, f"code {code}: {terminal.text}"
     assert "10000 accepted, 10000 succeeded" in terminal.text, terminal.text
     raw = terminal.raw.decode(errors="replace")
