@@ -70,7 +70,12 @@ struct ManualPage {
     }
 
     private func paragraph(_ option: RawJSON) -> [String] {
-        [".TP", ".B \(escaped(heading(option)))", escaped(option["abstract"]?.string ?? "")]
+        let values = option["allValues"]?.elements.compactMap(\.string) ?? []
+        let notes =
+            (values.isEmpty ? [] : ["one of: \(values.joined(separator: ", "))"])
+            + (option["defaultValue"]?.string.map { ["default: \($0)"] } ?? [])
+        let note = notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))"
+        return [".TP", ".B \(escaped(heading(option)))", escaped((option["abstract"]?.string ?? "") + note)]
     }
 
     private func heading(_ argument: RawJSON) -> String {

@@ -22,6 +22,9 @@ def scenario(function: Callable[[World], None]) -> Callable[[World], None]:
 
 
 def run(servers: Servers, folder: Path, programs: Path, only: str) -> None:
+    names = [one.__name__ for one in SCENARIOS]
+    if only not in ("", *names):
+        raise Problem(f"there is no scenario '{only}'; there are {', '.join(names)}", 64)
     world = World(servers, folder, programs)
     failed = []
     try:
