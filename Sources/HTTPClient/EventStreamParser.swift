@@ -16,8 +16,6 @@ public struct EventStreamParser: Sendable {
 
     /// What to send as `Last-Event-ID` to go on behind all that was read; empty while there is none.
     public private(set) var lastEventID: String
-    /// How long to wait before coming again, as far as the server has said.
-    public private(set) var retry: Duration?
 
     private let limit: Int
     /// Of the line that has not ended.
@@ -74,7 +72,6 @@ public struct EventStreamParser: Sendable {
             hasData = true
             data += value
         case "id" where !value.contains(0): id = String(decoding: value, as: UTF8.self)
-        case "retry": retry = Int(String(decoding: value, as: UTF8.self)).map { .milliseconds($0) } ?? retry
         default: break
         }
         return nil

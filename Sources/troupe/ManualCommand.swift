@@ -21,9 +21,19 @@ struct ManualCommand: ParsableCommand {
 /// The manual page in roff (man(7)), made of what the parser knows of the commands. Pure.
 struct ManualPage {
     private let root: RawJSON
+    /// Options that many commands have in common are told once.
+    private var common: [RawJSON] = []
+
+    private static let many = 5
 
     /// - Parameter help: as `--experimental-dump-help` writes it.
-    init(_ help: RawJSON) { root = help["command"] ?? .emptyObject }
+    init(_ help: RawJSON) {
+        root = help["command"] ?? .emptyObject
+        let all = visible(root["subcommands"]).flatMap { options(of: $0) }
+        for option in all where !common.contains(option) {
+            if all.count(where: { $0 == option }) > Self.many { common.append(option) }
+        }
+    }
 
     var text: String {
         let lines =
@@ -31,31 +41,41 @@ struct ManualPage {
                 #".TH TROUPE 1 "" "Troupe" "User Commands""#, ".SH NAME",
                 "troupe \\- \(escaped(root["abstract"]?.string ?? ""))", ".SH SYNOPSIS", ".B troupe",
                 ".I command", "[options]", ".SH COMMANDS",
-            ] + visible(root["subcommands"]).flatMap { command($0, "troupe") } + exits + environment
+            ] + visible(root["subcommands"]).flatMap { command($0, "troupe") }
+            + [".SH COMMON OPTIONS"] + common.flatMap(paragraph) + exits + environment
         return lines.joined(separator: "\n") + "\n"
     }
 
     private func command(_ command: RawJSON, _ parent: String) -> [String] {
         let name = "\(parent) \(command["commandName"]?.string ?? "")"
-        let arguments = visible(command["arguments"])
-        let positional = arguments.filter { $0["kind"]?.string == "positional" }.map { argument in
-            let name =
-                "<\(argument["valueName"]?.string ?? "")>" + (argument["isRepeating"]?.boolean == true ? "..." : "")
+        let positional = visible(command["arguments"]).filter { $0["kind"]?.string == "positional" }.map { argument in
+            let repeats = argument["isRepeating"]?.boolean == true ? "..." : ""
+            let name = "<\(argument["valueName"]?.string ?? "")>\(repeats)"
             return argument["isOptional"]?.boolean == true ? "[\(name)]" : name
         }
         var lines = [
             ".SS \"\(escaped(([name] + positional).joined(separator: " ")))\"",
             escaped(command["abstract"]?.string ?? ""),
         ]
-        for argument in arguments
-        where argument["valueName"]?.string != "help" && argument["kind"]?.string != "positional" {
-            lines += [".TP", ".B \(escaped(heading(argument)))", escaped(argument["abstract"]?.string ?? "")]
-        }
+        lines += options(of: command).filter { !common.contains($0) }.flatMap(paragraph)
         if let discussion = command["discussion"]?.string {
             lines += [".PP", ".nf"] + discussion.split(separator: "\n", omittingEmptySubsequences: false).map(escaped)
             lines.append(".fi")
         }
         return lines + visible(command["subcommands"]).flatMap { self.command($0, name) }
+    }
+
+    private func options(of command: RawJSON) -> [RawJSON] {
+        visible(command["arguments"]).filter { $0["kind"]?.string != "positional" && $0["valueName"]?.string != "help" }
+    }
+
+    private func paragraph(_ option: RawJSON) -> [String] {
+        let values = option["allValues"]?.elements.compactMap(\.string) ?? []
+        let notes =
+            (values.isEmpty ? [] : ["one of: \(values.joined(separator: ", "))"])
+            + (option["defaultValue"]?.string.map { ["default: \($0)"] } ?? [])
+        let note = notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))"
+        return [".TP", ".B \(escaped(heading(option)))", escaped((option["abstract"]?.string ?? "") + note)]
     }
 
     private func heading(_ argument: RawJSON) -> String {

@@ -29,7 +29,7 @@ struct EventStreamParserTests {
             ("id: 9\n: keepalive\n\n", [], "9"),
             ("id\n\n", [], ""),
             ("id: 1\0\ndata: a\n\n", [Event(data: "a", id: "7")], "7"),
-            ("unknown: x\nDATA: y\n\n", [], "7"),
+            ("retry: 5\nunknown: x\nDATA: y\n\n", [], "7"),
             ("event: update\n\ndata: a\n\n", [Event(data: "a", id: "7")], "7"),
             ("data: ü🎭\n\n", [Event(data: "ü🎭", id: "7")], "7"),
             ("data:\n\n", [Event(data: "", id: "7")], "7"),
@@ -40,13 +40,6 @@ struct EventStreamParserTests {
             let parsed = try parse(text, piece: piece)
             #expect(parsed.events == events && parsed.last == last, "\(text.debugDescription)")
         }
-    }
-
-    @Test("the server says when to come again")
-    func retry() throws {
-        var parser = EventStreamParser()
-        _ = try parser.parse(Array("retry: 250\nretry: soon\n".utf8))
-        #expect(parser.retry == .milliseconds(250))
     }
 
     @Test("an event has a limit")

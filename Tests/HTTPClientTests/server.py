@@ -125,7 +125,7 @@ async def serve(reader, writer):
                 break
             writer.write(answered)
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+    except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ValueError):
         pass
     finally:
         writer.close()

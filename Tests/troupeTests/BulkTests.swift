@@ -85,7 +85,10 @@ struct BulkTests {
         ledger.sending(3)
         let early = [ledger.ended("b", .failed), ledger.ended("stranger", .succeeded)]
         #expect(early == [false, false])
-        for id in ["a", "b"] { ledger.accepted(id) }
+        let accepted = [ledger.accepted("a"), ledger.accepted("b")]
+        #expect(accepted == [nil, .failed])
+        let isNews = ledger.ended("b", .failed)
+        #expect(isNews)
         ledger.refused()
         ledger.answered(inputEnd: 50)
         #expect(ledger.fraction == 0.25)
@@ -101,7 +104,7 @@ struct BulkTests {
     func notWaiting() {
         var ledger = BulkLedger(isWaiting: false, inputSize: nil)
         ledger.sending(1)
-        ledger.accepted("a")
+        _ = ledger.accepted("a")
         ledger.answered(inputEnd: 5)
         #expect(ledger.open.isEmpty && ledger.fraction == nil)
         ledger.completed()
@@ -112,15 +115,15 @@ struct BulkTests {
     func lines() {
         var ledger = BulkLedger(isWaiting: false, inputSize: 10)
         ledger.sending(5)
-        ledger.accepted("a")
+        _ = ledger.accepted("a")
         ledger.answered(inputEnd: 5)
         #expect(
             ledger.lines(trouble: nil, columns: 80).map { $0.text(color: false) } == [
-                "██████████░░░░░░░░░░ 50%  5 sent, 1 accepted"
+                "████████████████████░░░░░░░░░░░░░░░░░░░░ 50%", "5 sent, 1 accepted",
             ])
         #expect(
-            ledger.lines(trouble: "busy", columns: 30).map { $0.text(color: false) } == [
-                "████░░░░ 50%  ", "5 sent, 1 accepted", "busy",
+            ledger.lines(trouble: "busy", columns: 14).map { $0.text(color: false) } == [
+                "████░░░░ 50%", "5 sent, 1", "accepted", "busy",
             ])
     }
 }

@@ -27,7 +27,7 @@ struct TableTests {
         #expect(lines[1].hasPrefix("0190c7a4  running  日本語") && (lines[1].hasSuffix("…") || width > 55))
     }
 
-    @Test("where there is no room, each row is a paragraph", arguments: 12...28)
+    @Test("where there is no room, each row is a paragraph", arguments: 16...28)
     func narrow(width: Int) {
         let lines = table.lines(width: width)
         #expect(lines.allSatisfy { $0.columns <= width }, "\(lines)")

@@ -22,7 +22,7 @@ struct ActorList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Shows all that the gateway has heard of.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
 
     func run() async throws {
@@ -42,7 +42,7 @@ struct ActorPauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause", abstract: "Lets an actor take no deliveries until it is resumed.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @Argument(help: "The actor.", completion: .actorNames) var name: String
     @Option(help: "Why, for whoever looks.") var reason: String?
     @OptionGroup var options: OutputOptions
@@ -59,7 +59,7 @@ struct ActorResume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume", abstract: "Lets a paused actor take deliveries again.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @Argument(help: "The actor.", completion: .actorNames) var name: String
     @OptionGroup var options: OutputOptions
 

@@ -15,7 +15,12 @@ struct EventFeed: Sendable {
         case broken(GatewayError?, retryIn: Duration)
     }
 
-    enum Progress: Sendable { case goOn, finished }
+    enum Progress: Sendable {
+        case goOn
+        /// After a stream that has closed without all that was expected: from the first event on.
+        case startOver
+        case finished
+    }
 
     /// Returns when `handle` says so.
     /// - Throws: `GatewayError` when there is no hope, `CancellationError`, and what `handle` throws.
@@ -26,7 +31,11 @@ struct EventFeed: Sendable {
             let pause: Duration
             var trouble: GatewayError?
             do {
-                if try await read(after: &last, &reconnection, handle) == .finished { return }
+                switch try await read(after: &last, &reconnection, handle) {
+                case .goOn: break
+                case .startOver: last = ""
+                case .finished: return
+                }
                 pause = reconnection.endedEarly()
             } catch let error as GatewayError {
                 try Task.checkCancellation()

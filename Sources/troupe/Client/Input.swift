@@ -17,11 +17,9 @@ struct Input: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Self.failure(name) }
         guard status.st_mode & S_IFMT != S_IFDIR else { throw CommandFailure("\(name) is a folder", .notFound) }
+        if isatty(descriptor) == 1 { Output.note("reading what is typed; Ctrl-D ends it") }
         size = status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }
-
-    /// Whether a person would have to type it.
-    var isTerminal: Bool { isatty(descriptor) == 1 }
 
     enum Piece: Sendable {
         case bytes([UInt8])

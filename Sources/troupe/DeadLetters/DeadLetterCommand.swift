@@ -48,7 +48,7 @@ struct DeadLetterOptions: ParsableArguments {
 struct DeadLetterList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Shows which there are.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var selection: DeadLetterOptions
 
     @Option(help: "At most so many, 1 to 1000.")
@@ -66,7 +66,7 @@ struct DeadLetterShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows one, with the message as it is.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @Argument(help: "Whose dead letter it is.", completion: .actorNames) var actor: String
     @Argument(help: "The envelope's id.") var id: String
 
@@ -81,7 +81,7 @@ struct DeadLetterReplay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Sends them to their actor again: same id, same history, new attempts.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var selection: DeadLetterOptions
     @Argument(help: "Envelopes' ids.") var ids: [String] = []
     @Flag(help: "All there are.") var all = false
@@ -98,7 +98,7 @@ struct DeadLetterPurge: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "purge", abstract: "Drops them for good.")
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var selection: DeadLetterOptions
     @Argument(help: "Envelopes' ids.") var ids: [String] = []
     @Flag(help: "All there are.") var all = false

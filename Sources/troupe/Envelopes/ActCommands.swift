@@ -12,7 +12,7 @@ struct CancelCommand: AsyncParsableCommand {
               troupe list --actor summary --output json | jq -r '.envelopes[].id' | xargs troupe cancel
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]
 
@@ -36,7 +36,7 @@ struct RetryCommand: AsyncParsableCommand {
               troupe retry 0190c7a4-... --from-start && troupe watch 0190c7a4-...
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
     @Flag(help: "As they were submitted.") var fromStart = false
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]

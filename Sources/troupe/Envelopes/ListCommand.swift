@@ -15,7 +15,7 @@ struct ListCommand: AsyncParsableCommand {
               troupe list --status failed --output json | jq -r '.envelopes[].id' | xargs troupe retry
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
 
     @Option(help: "Where they stand.") var status: EnvelopeStatus?

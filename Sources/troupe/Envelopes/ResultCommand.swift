@@ -14,7 +14,7 @@ struct ResultCommand: AsyncParsableCommand {
               troupe result 0190c7a4-... --wait 5m --output-file cat.json
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @Argument(help: "The envelope's id.", completion: .envelopeIDs) var id: String
 
     @Option(help: ArgumentHelp("Wait so long for the end; code 75 when it has not come then.", valueName: "duration"))

@@ -12,7 +12,7 @@ struct StatusCommand: AsyncParsableCommand {
               troupe status 0190c7a4-... --output json | jq .status
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
     @Argument(help: "The envelope's id.", completion: .envelopeIDs) var id: String
 

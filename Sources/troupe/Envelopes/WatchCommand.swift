@@ -15,7 +15,7 @@ struct WatchCommand: AsyncParsableCommand {
               troupe watch 0190c7a4-... --output json | jq .message
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
     @OptionGroup var limit: WaitLimitOption
     @Argument(help: "The envelopes' ids.", completion: .envelopeIDs) var ids: [String]

@@ -17,7 +17,7 @@ struct CallCommand: AsyncParsableCommand {
               echo '{"url": "..."}' | troupe call caption --json -
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @Argument(help: "The tool.", completion: .toolNames) var name: String
 
     @Option(help: ArgumentHelp("An argument. Repeatable.", valueName: "name=value"))

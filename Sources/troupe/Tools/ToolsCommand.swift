@@ -13,7 +13,7 @@ struct ToolsCommand: AsyncParsableCommand {
               troupe tools caption --output json | jq .inputSchema
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
     @OptionGroup var options: OutputOptions
     @Argument(help: "One of them, with its arguments.", completion: .toolNames) var name: String?
 

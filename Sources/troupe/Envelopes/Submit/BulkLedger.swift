@@ -29,14 +29,12 @@ struct BulkLedger: Sendable {
         isSending = true
     }
 
-    mutating func accepted(_ id: String) {
+    /// - Returns: how it has ended already, before the answer came.
+    mutating func accepted(_ id: String) -> EnvelopeStatus? {
         accepted += 1
-        guard isWaiting else { return }
-        if let status = early.removeValue(forKey: id) {
-            ends[status, default: 0] += 1
-        } else {
-            open.insert(id)
-        }
+        guard isWaiting else { return nil }
+        open.insert(id)
+        return early.removeValue(forKey: id)
     }
 
     /// By the gateway.
@@ -96,19 +94,15 @@ struct BulkLedger: Sendable {
         return words.joined(separator: ", ")
     }
 
-    /// The total for a terminal: on one line where there is room.
+    /// The total for a terminal: a bar where there is a whole to compare with, and numbers.
     func lines(trouble: String?, columns: Int) -> [StyledLine] {
-        var bar = StyledLine()
+        var bars: [StyledLine] = []
         if let fraction {
-            bar = ProgressBar(fraction: fraction).line(columns: min(30, max(8, columns / 4)))
-            bar.append(" \(Int(fraction * 100))%  ")
+            var bar = ProgressBar(fraction: fraction).line(columns: min(40, max(8, columns / 2)))
+            bar.append(" \(Int(fraction * 100))%")
+            bars.append(bar)
         }
-        let words = StyledLine("\(read) sent, \(summary)")
-        var lines = [bar, words].filter { $0.columns > 0 }
-        if bar.columns + words.columns < columns {
-            bar.append(words)
-            lines = [bar]
-        }
-        return lines + (trouble.map { [StyledLine($0, .yellow)] } ?? [])
+        let words = "\(read) sent, \(summary)".wrapped(toColumns: columns - 1).map { StyledLine($0) }
+        return bars + words + (trouble.map { [StyledLine($0, .yellow)] } ?? [])
     }
 }

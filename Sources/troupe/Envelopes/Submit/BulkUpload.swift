@@ -103,8 +103,9 @@ actor BulkUpload {
                 let number = chunk.numbers[place - 1]
                 switch line {
                 case .accepted(let id):
-                    ledger.accepted(id)
+                    let end = ledger.accepted(id)
                     if options.isJSON { write(json, line: number) }
+                    if let end { self.end(id, end, nil) }
                 case .refused(let reason):
                     ledger.refused()
                     refuse(line: number, reason, json["error"] ?? .null)
@@ -257,10 +258,10 @@ actor BulkUpload {
         }
     }
 
+    /// At last nothing of it stays: the sum is said for good.
     private func show(isLast: Bool) {
-        let trouble = isLast ? nil : trouble
         if let columns = screen?.size.columns {
-            screen?.draw(ledger.lines(trouble: trouble, columns: columns), above: above)
+            screen?.draw(isLast ? [] : ledger.lines(trouble: trouble, columns: columns), above: above)
             above = []
         } else if !isLast, ledger.read > 0 {
             let percent = ledger.fraction.map { "\(Int($0 * 100))%, " } ?? ""

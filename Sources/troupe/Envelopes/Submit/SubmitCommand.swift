@@ -18,7 +18,7 @@ struct SubmitCommand: AsyncParsableCommand {
               generate | troupe submit --lines - --idempotency-key import-2026-11
             """)
 
-    @OptionGroup var gateway: GatewayOptions
+    @OptionGroup(title: "Gateway") var gateway: GatewayOptions
 
     @Option(help: ArgumentHelp("The actors, in order, with commas.", valueName: "a,b,c"), completion: .actorNames)
     var route: String?

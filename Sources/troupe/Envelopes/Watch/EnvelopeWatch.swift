@@ -81,7 +81,8 @@ actor EnvelopeWatch {
         case .event(let event):
             guard let read = EnvelopeEvent(event), board.take(read, of: id) else { return .goOn }
             tell(read, event.data)
-        case .closed: if board.hasEnded(id) { return .finished }
+        // The gateway stops, or knows of an end that it hasn't told: what is told again is no news.
+        case .closed: return board.hasEnded(id) ? .finished : .startOver
         case .broken(let error, let pause):
             guard let error else { break }
             let trouble = error.isAway ? "no connection to the gateway" : error.description
