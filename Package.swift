@@ -100,7 +100,8 @@ let package = Package(
         .executableTarget(
             name: "troupe",
             dependencies: [
-                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments, log,
+                "Crew", "Dev", "Envelopes", "EventLoops", "Gateways", "HTTPClient", "Projects", "Settings", arguments,
+                log,
                 signals,
             ],
             swiftSettings: swiftSettings),

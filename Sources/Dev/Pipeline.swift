@@ -27,8 +27,15 @@ public final class Pipeline: Sendable {
 
     /// What somebody who uses it must know.
     public struct Ready: Sendable {
-        public var port: Int
+        var host: String
+        var port: Int
         public var backend: String
+
+        /// Of the gateway, from this machine.
+        public var url: String {
+            let name = host == "0.0.0.0" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
+            return "http://\(name):\(port)"
+        }
     }
 
     private let options: Options
@@ -143,7 +150,7 @@ public final class Pipeline: Sendable {
             deadLetters: backend.deadLetters, queues: backend.queues,
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
-            onReady(Ready(port: ports.main, backend: backend.name))
+            onReady(Ready(host: self.options.host, port: ports.main, backend: backend.name))
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical
@@ -163,8 +170,9 @@ public final class Pipeline: Sendable {
         do { outcome = .success(try await group.run()) } catch { outcome = .failure(error) }
         stopping.cancel()
         acting.cancel()
-        await acting.value
+        // It may be waiting for a broker that is away.
         await transport.shutdown()
+        await acting.value
         switch outcome {
         case .success: return
         case .failure(let error as GatewayStartError):

@@ -84,8 +84,8 @@ struct DevCommand: AsyncParsableCommand {
         defer { stopping.cancel() }
         do throws(DevError) {
             try await pipeline.run { ready in
-                console.say(
-                    Welcome(project: project, host: host, ready: ready, time: start.duration(to: .now)).lines)
+                console.say(Welcome(project: project, ready: ready, time: start.duration(to: .now)).lines)
+                if json { console.show(LogLine("dev", .log, level: .notice, "ready: \(ready.url)")) }
             }
         } catch {
             console.flush()
