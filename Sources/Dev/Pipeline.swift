@@ -46,6 +46,7 @@ public final class Pipeline: Sendable {
     private let project: Mutex<Project>
     private let state: String
     private let (stops, stop) = AsyncStream<Void>.makeStream()
+    private let isReady = Atomic(false)
 
     /// What runs has so long to finish when the pipeline ends; the rest is done after the next start.
     private static let stopGrace = Duration.seconds(3)
@@ -150,6 +151,7 @@ public final class Pipeline: Sendable {
             deadLetters: backend.deadLetters, queues: backend.queues,
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
+            self.isReady.store(true, ordering: .relaxed)
             onReady(Ready(host: self.options.host, port: ports.main, backend: backend.name))
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
@@ -162,12 +164,16 @@ public final class Pipeline: Sendable {
             await stage.set(project.actors)
             await self.watch(project, stage)
         }
-        let stopping = Task { [stops] in
-            for await _ in stops {}
+        let running = Task { try await group.run() }
+        let stopping = Task {
+            for await _ in self.stops {}
+            if Task.isCancelled { return }
             await group.triggerGracefulShutdown()
+            // It may be waiting for a database that is away.
+            if !self.isReady.load(ordering: .relaxed) { running.cancel() }
         }
-        let outcome: Result<Void, any Error>
-        do { outcome = .success(try await group.run()) } catch { outcome = .failure(error) }
+        let outcome = await running.result
+        let wasStopped = running.isCancelled
         stopping.cancel()
         acting.cancel()
         // It may be waiting for a broker that is away.
@@ -175,6 +181,7 @@ public final class Pipeline: Sendable {
         await acting.value
         switch outcome {
         case .success: return
+        case .failure where wasStopped: return
         case .failure(let error as GatewayStartError):
             throw DevError(error.code == .configuration ? .configuration : .unavailable, error.message)
         case .failure(let error): throw DevError(.unavailable, "\(error)")
