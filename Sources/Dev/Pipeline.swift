@@ -193,6 +193,11 @@ public final class Pipeline: Sendable {
         environment["TROUPE_GATEWAY_HOST"] = options.host
         environment["TROUPE_GATEWAY_PORT"] = "\(options.port)"
         environment["TROUPE_GATEWAY_DRAIN_TIMEOUT"] = "3s"
+        if options.broker == nil {
+            // There is no other gateway: what a killed one has accepted need not wait for it.
+            environment["TROUPE_GATEWAY_PUBLISH_TIMEOUT"] = "1s"
+            environment["TROUPE_GATEWAY_OUTBOX_GRACE"] = "2s"
+        }
         environment["TROUPE_CONFIG_PATH"] = nil
         environment["TROUPE_CONFIG_RELOAD"] = "500ms"
         var settings = Settings(environment: environment)
