@@ -110,9 +110,8 @@ enum ProjectFile {
     /// - Throws: `CommandFailure` with every mistake.
     static func read(_ path: String) throws(CommandFailure) -> Project {
         do throws(FileErrors) { return try Project.read(path) } catch {
-            throw CommandFailure(
-                "the project has \(error.problems.count == 1 ? "a mistake" : "\(error.problems.count) mistakes"):\n\(error)",
-                .wrongSettings)
+            let count = error.problems.count
+            throw CommandFailure((count == 1 ? "" : "\(count) mistakes:\n") + error.description, .wrongSettings)
         }
     }
 }
