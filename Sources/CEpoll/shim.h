@@ -82,7 +82,7 @@ static inline int troupe_spawn(const struct troupe_command *command, int *descri
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (command->output >= 0) {
-      dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+      dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
       dup2(command->output, STDOUT_FILENO);
       dup2(command->error, STDERR_FILENO);
     }

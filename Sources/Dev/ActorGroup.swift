@@ -14,14 +14,15 @@ actor ActorGroup {
     private let workshop: Workshop
     /// In the order of their start.
     private var replicas: [Int: Replica] = [:]
-    private var leaving: [Task<Void, Never>] = []
+    /// Those that finish what they have.
+    private var leaving: [ObjectIdentifier: Replica] = [:]
     private var autoscaler: Autoscaler?
     private var scaling: Task<Void, Never>?
     private var wanted: Int
     private var isAdjusting = false
     private var isStopping = false
 
-    /// What runs may take when its replica goes, or the pipeline ends for good only in this time.
+    /// What runs may take when its replica goes.
     private static let drainTime = Duration.seconds(300)
 
     init(_ actor: ProjectActor, isEnd: Bool = false, in workshop: Workshop) {
@@ -55,15 +56,12 @@ actor ActorGroup {
     func stop(grace: Duration) async {
         isStopping = true
         scaling?.cancel()
-        let all = replicas.values
+        // It may be starting one.
+        await scaling?.value
+        let all = Array(replicas.values) + leaving.values
         replicas = [:]
         await withTaskGroup(of: Void.self) { group in
             for replica in all { group.addTask { await replica.stop(grace: grace) } }
-            // Those that leave already have their own time; it ends with the pipeline's.
-            let leaving = leaving
-            group.addTask {
-                for task in leaving { await task.value }
-            }
         }
     }
 
@@ -116,8 +114,14 @@ actor ActorGroup {
     /// The youngest: it finishes what it has, and nobody waits for it.
     private func stopOne() {
         guard let number = replicas.keys.max(), let replica = replicas.removeValue(forKey: number) else { return }
-        leaving.append(Task(executorPreference: loop) { await replica.stop(grace: Self.drainTime) })
+        leaving[replica.id] = replica
+        Task(executorPreference: loop) {
+            await replica.stop(grace: Self.drainTime)
+            await self.hasLeft(replica)
+        }
     }
+
+    private func hasLeft(_ replica: Replica) { leaving[replica.id] = nil }
 
     /// One that is alone needs no number.
     private func label(_ number: Int) -> String {

@@ -29,10 +29,17 @@ public final class Pipeline: Sendable {
 
     /// What somebody who uses it must know.
     public struct Ready: Sendable {
-        public var port: Int
+        var host: String
+        var port: Int
         public var backend: String
         /// A folder.
         public var results: String
+
+        /// Of the gateway, from this machine.
+        public var url: String {
+            let name = host == "0.0.0.0" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
+            return "http://\(name):\(port)"
+        }
     }
 
     private let options: Options
@@ -43,6 +50,7 @@ public final class Pipeline: Sendable {
     private let project: Mutex<Project>
     private let state: String
     private let (stops, stop) = AsyncStream<Void>.makeStream()
+    private let isReady = Atomic(false)
 
     /// What runs has so long to finish when the pipeline ends; the rest is done after the next start.
     private static let stopGrace = Duration.seconds(3)
@@ -150,7 +158,8 @@ public final class Pipeline: Sendable {
             deadLetters: backend.deadLetters, queues: backend.queues,
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
-            onReady(Ready(port: ports.main, backend: backend.name, results: self.shownState + "/results"))
+            self.isReady.store(true, ordering: .relaxed)
+            onReady(Ready(host: self.options.host, port: ports.main, backend: backend.name, results: self.shownState + "/results"))
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical
@@ -162,18 +171,24 @@ public final class Pipeline: Sendable {
             await stage.set(project.actors)
             await self.watch(project, stage)
         }
-        let stopping = Task { [stops] in
-            for await _ in stops {}
+        let running = Task { try await group.run() }
+        let stopping = Task {
+            for await _ in self.stops {}
+            if Task.isCancelled { return }
             await group.triggerGracefulShutdown()
+            // It may be waiting for a database that is away.
+            if !self.isReady.load(ordering: .relaxed) { running.cancel() }
         }
-        let outcome: Result<Void, any Error>
-        do { outcome = .success(try await group.run()) } catch { outcome = .failure(error) }
+        let outcome = await running.result
+        let wasStopped = running.isCancelled
         stopping.cancel()
         acting.cancel()
-        await acting.value
+        // It may be waiting for a broker that is away.
         await transport.shutdown()
+        await acting.value
         switch outcome {
         case .success: return
+        case .failure where wasStopped: return
         case .failure(let error as GatewayStartError):
             throw DevError(error.code == .configuration ? .configuration : .unavailable, error.message)
         case .failure(let error): throw DevError(.unavailable, "\(error)")
@@ -185,6 +200,11 @@ public final class Pipeline: Sendable {
         environment["TROUPE_GATEWAY_HOST"] = options.host
         environment["TROUPE_GATEWAY_PORT"] = "\(options.port)"
         environment["TROUPE_GATEWAY_DRAIN_TIMEOUT"] = "3s"
+        if options.broker == nil {
+            // There is no other gateway: what a killed one has accepted need not wait for it.
+            environment["TROUPE_GATEWAY_PUBLISH_TIMEOUT"] = "1s"
+            environment["TROUPE_GATEWAY_OUTBOX_GRACE"] = "2s"
+        }
         environment["TROUPE_CONFIG_PATH"] = nil
         environment["TROUPE_CONFIG_RELOAD"] = "500ms"
         var settings = Settings(environment: environment)

@@ -4,7 +4,7 @@ internal import Sidecars
 internal import Transports
 
 /// One sidecar and the handler beside it.
-struct Replica: Sendable {
+struct Replica: Sendable, Identifiable {
     private let sidecar: ServingSidecar
     private let handler: HandlerProcess
 
@@ -25,13 +25,16 @@ struct Replica: Sendable {
         await sidecar.start()
     }
 
+    var id: ObjectIdentifier { ObjectIdentifier(sidecar) }
+
     /// Deliveries that are not settled.
     var inFlight: Int { sidecar.inFlight }
 
     /// The handler's files have changed.
     func changed() async { await handler.changed() }
 
-    /// Takes nothing new, lets what runs finish for as long as `grace`, then ends the handler.
+    /// Takes nothing new, lets what runs finish for as long as `grace`, then ends the handler. A second call may shorten
+    /// the first.
     func stop(grace: Duration) async {
         await sidecar.stop(grace: grace)
         await handler.stop(grace: .seconds(1))

@@ -38,7 +38,8 @@ public struct Project: Sendable, Hashable {
         var isFolder = false
         let files = FileManager.default
         let isThere = files.fileExists(atPath: path, isDirectory: &isFolder)
-        let file = isFolder ? (path.hasSuffix("/") ? path : path + "/") + fileName : path
+        let folder = path == "." ? "" : path.hasSuffix("/") ? path : path + "/"
+        let file = isFolder ? folder + fileName : path
         guard isThere, files.fileExists(atPath: file) else {
             throw FileErrors(file, "there is no such file: `troupe init` makes one")
         }

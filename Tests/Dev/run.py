@@ -26,7 +26,7 @@ def main(folder: Path, word: str) -> int:
             play(scenario.__name__, lambda scenario=scenario: scenario(folder))
     name = scenarios.on_rabbitmq_and_postgresql.__name__
     if word in name:
-        with servers.started(folder / "servers-of-it") as running:
+        with servers.started(folder) as running:
             database, empty = running.database_url, running.database_url.rpartition("/")[0] + "/postgres"
             play(name, lambda: scenarios.on_rabbitmq_and_postgresql(folder, running.rabbitmq_url, database, empty))
     return 0

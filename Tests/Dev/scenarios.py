@@ -1,14 +1,16 @@
 """What somebody does with `troupe dev`, and what must come of it."""
 
 import os
+import pty
 import re
+import signal
 import socket
 import stat
 import subprocess
 import time
 from pathlib import Path
 
-from pipeline_dev import Dev, REPOSITORY, alive_with, check, environment, project, troupe, wait_until
+from pipeline_dev import Dev, TROUPE, alive_with, check, environment, project, troupe, wait_until
 
 ECHO = "def process(payload):\n    return payload\n"
 
@@ -202,12 +204,57 @@ def process(payload):
         check(any(text.startswith("xxxx") and text.endswith("bytes more)") for text in texts), "long lines are cut")
         check(not any("\x1b" in text for text in texts), texts)
     quiet = subprocess.Popen(
-        [REPOSITORY / ".build/debug/troupe", "dev", "--port", "0", "--quiet"], cwd=home, env=environment(),
+        [TROUPE, "dev", "--port", "0", "--quiet"], cwd=home, env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     time.sleep(1)
     quiet.terminate()
     check(quiet.communicate(timeout=10)[0] == b"", "--quiet says nothing where nothing is wrong")
     return ""
+
+
+def a_terminal_gets_colours(folder: Path) -> str:
+    home = project(folder, "colours", "actors: {a: 'handlers/a.py:process'}", a="raise ValueError('no colour of mine')\n")
+
+    def shown(env: dict) -> str:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [TROUPE, "dev", "--port", "0"], cwd=home, env={**environment(), **env}, stdin=theirs, stdout=theirs,
+            stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        text, begin = b"", time.monotonic()
+        while b"save a change" not in text or b"try  " not in text:
+            check(time.monotonic() - begin < 20, text)
+            text += os.read(ours, 65536)
+        process.send_signal(signal.SIGINT)
+        check(process.wait(15) == 0, "it ends well")
+        os.close(ours)
+        return text.decode()
+
+    colourful, plain = shown({}), shown({"NO_COLOR": "1"})
+    check("\x1b[36ma         │" in colourful and "\x1b[31merror: " in colourful, colourful)
+    check("\x1b" not in plain and "ValueError: no colour of mine" in plain, plain)
+    return ""
+
+
+def who_asks_twice_does_not_wait(folder: Path) -> str:
+    home = project(folder, "twice", "actors: {slow: 'handlers/slow.py:process'}", slow=SLOW)
+    mark = f"twice-{os.getpid()}"
+    with Dev(home, env={"MARK": mark}) as dev:
+        id = dev.submit(["slow"], {"sleep": 600})
+        wait_until(lambda: dev.envelope(id)["status"] == "running", "work")
+        begin = time.monotonic()
+        dev.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        check(dev.process.poll() is None, "what runs has a moment to finish")
+        dev.process.send_signal(signal.SIGINT)
+        check(dev.process.wait(5) == 130, dev.process.returncode)
+        seconds = time.monotonic() - begin
+        wait_until(lambda: alive_with(mark) == [], "nobody is left", 5)
+    # What was in the middle is done after the next start.
+    (home / "handlers" / "slow.py").write_text(ECHO)
+    with Dev(home) as dev:
+        check(dev.result(id)["status"] == "succeeded", "it goes on")
+    return f"{seconds:.1f} s"
 
 
 def the_project_file_is_applied(folder: Path) -> str:
@@ -280,5 +327,6 @@ def on_rabbitmq_and_postgresql(folder: Path, broker: str, database: str, empty_d
 SCENARIOS = [
     the_first_envelope, a_handler_is_edited_while_it_works, a_syntax_error_and_its_mending, a_crash_is_shown_once,
     one_that_cannot_be_imported_stops_no_other, replicas_follow_the_queue, whatever_a_handler_writes_is_shown_safely,
-    the_project_file_is_applied, what_cannot_be_is_said, killed_in_the_middle,
+    a_terminal_gets_colours, the_project_file_is_applied, who_asks_twice_does_not_wait, what_cannot_be_is_said,
+    killed_in_the_middle,
 ]

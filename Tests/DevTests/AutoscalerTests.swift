@@ -75,6 +75,10 @@ struct AutoscalerTests {
     /// Whatever comes, each number keeps the rules that a cluster keeps.
     @Test(arguments: 0..<200)
     func theRulesHoldForWhateverComes(seed: Int) {
+        /// `#expect` takes its time, and this is asked a million times.
+        func hold(_ isTrue: Bool, _ what: @autoclosure () -> String) {
+            if !isTrue { Issue.record("\(what()), seed \(seed)") }
+        }
         var random = SeededGenerator(seed: UInt64(seed))
         let minimum = Int.random(in: 0...3, using: &random)
         let scale = Scale(
@@ -96,19 +100,19 @@ struct AutoscalerTests {
             let before = autoscaler.replicas
             let hasChanged = autoscaler.look(messages: isKnown ? messages : nil, now: Self.at(second))
             let now = autoscaler.replicas
-            #expect(hasChanged == (now != before))
-            #expect(isKnown || !hasChanged)
-            #expect((scale.minimum...max(scale.maximum, 1)).contains(now))
+            hold(hasChanged == (now != before), "what it says")
+            hold(isKnown || !hasChanged, "unknown")
+            hold((scale.minimum...max(scale.maximum, 1)).contains(now), "bounds")
             // Not in one period more than twice as many, or four more; not less than half.
             let recent = history.suffix(80).filter { second - $0.second < 15 }.map(\.replicas)
             if now > before, before > 0, let least = (recent + [before]).filter({ $0 > 0 }).min() {
-                #expect(now <= max(2 * least, least + 4), "\(recent) \(now)")
+                hold(now <= max(2 * least, least + 4), "\(recent) \(now)")
             }
             if now < before, now > 0, let most = (recent + [before]).max() {
-                #expect(now >= most / 2, "\(recent) \(now)")
+                hold(now >= most / 2, "\(recent) \(now)")
             }
-            if now == 0, before > 0 { #expect(second - lastMessage >= 60 && messages == 0) }
-            if before == 0, isKnown, messages > 0 { #expect(now == 1) }
+            if now == 0, before > 0 { hold(second - lastMessage >= 60 && messages == 0, "none") }
+            if before == 0, isKnown, messages > 0 { hold(now == 1, "the first") }
             history.append((second, now))
         }
     }

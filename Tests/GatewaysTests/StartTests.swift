@@ -34,8 +34,8 @@ struct StartTests {
             try await TestGateway.start(.of("postgresql://127.0.0.1:1/x")) { $0.configPath = file.path }
         }
         #expect(error?.exitCode == 78)
-        #expect(error?.message.contains("\(file.path):2: tool 'a' has no 'route'") == true)
-        #expect(error?.message.contains("\(file.path):3: a tool without 'name'") == true)
+        #expect(error?.message.contains("\(file.path):2:5: tool 'a' has no 'route'") == true)
+        #expect(error?.message.contains("\(file.path):3:5: a tool without 'name'") == true)
     }
 
     @Test("an address that is taken is named")

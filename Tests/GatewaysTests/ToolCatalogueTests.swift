@@ -116,7 +116,8 @@ struct ToolCatalogueTests {
                   - name: routeless
                 """, file: "t.yaml")
         }
-        let text = try #require(error).problems.map { "\($0.file):\($0.line ?? 0): \($0.message)" }.joined(separator: "\n")
+        let text = try #require(error).problems.map { "\($0.file):\($0.line ?? 0): \($0.message)" }.joined(
+            separator: "\n")
         let expected = [
             "t.yaml:1: defaults.progress must be true or false", "t.yaml:1: 'defaults' has the unknown key 'speed'",
             "t.yaml:2: route 'r' must be a list of actors, at least one", "t.yaml:4: a tool without 'name'",
@@ -240,7 +241,8 @@ struct ToolCatalogueTests {
                 tools: [{name: t, route: [a], result: xml, task: maybe}]
                 """, file: "t.yaml")
         }
-        let text = try #require(error).problems.map { "\($0.file):\($0.line ?? 0): \($0.message)" }.joined(separator: "\n")
+        let text = try #require(error).problems.map { "\($0.file):\($0.line ?? 0): \($0.message)" }.joined(
+            separator: "\n")
         let expected = [
             "t.yaml:2: a prompt without 'name'", "t.yaml:3: prompt name 'two words' must",
             "t.yaml:5: prompt 'p' has the argument 'a' twice", "t.yaml:5: an argument of prompt 'p' must be",

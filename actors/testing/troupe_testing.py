@@ -143,7 +143,7 @@ class Pipeline:
             except (ValueError, KeyError, TypeError):
                 entry, text = {}, line.rstrip("\n")
             self.output.append(text)
-            if entry.get("actor") == "dev" and entry["text"].startswith("ready at "):
+            if entry.get("actor") == "dev" and entry["text"].startswith("ready: "):
                 self.url = entry["text"].split()[-1]
                 ready.set()
         ready.set()

@@ -65,6 +65,7 @@ AFTER = [  # these start servers of their own
     Stage("mcp clients", [PYTHON, "Tests/MCP/run.py"]),
     Stage("command line", [PYTHON, "Tests/CLI/run.py"]),
     Stage("rest clients", [PYTHON, "Tests/REST/run.py"]),
+    Stage("dev", [PYTHON, "Tests/Dev/run.py"]),
     Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),

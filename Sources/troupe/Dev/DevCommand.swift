@@ -91,9 +91,8 @@ struct DevCommand: AsyncParsableCommand {
         defer { stopping.cancel() }
         do throws(DevError) {
             try await pipeline.run { ready in
-                let welcome = Welcome(project: project, host: host, ready: ready, time: start.duration(to: .now))
-                console.say(welcome.lines)
-                if json { console.show(LogLine("dev", .log, level: .notice, welcome.inOneLine)) }
+                console.say(Welcome(project: project, ready: ready, time: start.duration(to: .now)).lines)
+                if json { console.show(LogLine("dev", .log, level: .notice, "ready: \(ready.url)")) }
             }
         } catch {
             console.flush()
@@ -118,9 +117,8 @@ enum ProjectFile {
     /// - Throws: `CommandFailure` with every mistake.
     static func read(_ path: String) throws(CommandFailure) -> Project {
         do throws(FileErrors) { return try Project.read(path) } catch {
-            throw CommandFailure(
-                "the project has \(error.problems.count == 1 ? "a mistake" : "\(error.problems.count) mistakes"):\n\(error)",
-                .wrongSettings)
+            let count = error.problems.count
+            throw CommandFailure((count == 1 ? "" : "\(count) mistakes:\n") + error.description, .wrongSettings)
         }
     }
 }

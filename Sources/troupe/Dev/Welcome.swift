@@ -6,7 +6,6 @@ import Projects
 /// What a pipeline says of itself when it is there.
 struct Welcome {
     let project: Project
-    let host: String
     let ready: Pipeline.Ready
     let time: Duration
 
@@ -15,7 +14,7 @@ struct Welcome {
         var title = StyledLine("  \(project.folder.split(separator: "/").last ?? "troupe")", .bold)
         title.append("  \(contents), ready in \(time.inWords)", .dim)
         lines += [title, StyledLine()]
-        lines.append(row("gateway", url, "MCP: \(url)/mcp"))
+        lines.append(row("gateway", ready.url, "MCP: \(ready.url)/mcp"))
         for name in project.tools.names {
             lines.append(row("tool", name, (project.tools.routes[name] ?? []).joined(separator: " -> ")))
         }
@@ -24,22 +23,14 @@ struct Welcome {
         return lines
     }
 
-    /// For programs: the gateway's address is the last word.
-    var inOneLine: String { "ready at \(url)" }
-
     private var contents: String {
         [("actor", project.actors.count), ("tool", project.tools.names.count), ("route", project.routes.count)]
             .filter { $0.1 > 0 }.map { "\($0.1) \($0.0)\($0.1 == 1 ? "" : "s")" }.joined(separator: ", ")
     }
 
-    private var url: String {
-        let name = host.contains(":") ? "[\(host)]" : host == "0.0.0.0" ? "127.0.0.1" : host
-        return "http://\(name):\(ready.port)"
-    }
-
     private var tryOut: String {
         // What commands take when nothing is said.
-        let gateway = url == "http://127.0.0.1:8080" ? "" : " --gateway \(url)"
+        let gateway = ready.url == "http://127.0.0.1:8080" ? "" : " --gateway \(ready.url)"
         if let tool = project.tools.names.first {
             let arguments = project.tools.examples(of: tool).map { " --arg \($0.name)=\($0.value.quoted)" }.joined()
             return "troupe call \(tool)\(arguments) --watch\(gateway)"
