@@ -11,8 +11,9 @@ help: ## this list
 build: install swift ## builds everything
 	swift build
 
-demo: build ## real documents through a real pipeline, live (ONCE=1: end after the table; KEEP=1: keep the folder)
-	@python3 deploy/demo/demo.py
+demo: build ## real documents through a real pipeline, live (SERVERS=1: on RabbitMQ and PostgreSQL; ONCE=1: end after the table)
+	@if [ "$(SERVERS)" = 1 ]; then deploy/local/install.sh servers; fi
+	@SERVERS=$(SERVERS) python3 deploy/demo/demo.py
 
 test: swift ## installs what is missing, lints, builds, and runs every test beside real servers
 	@python3 deploy/local/stages.py

@@ -159,7 +159,10 @@ public final class Pipeline: Sendable {
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
             self.isReady.store(true, ordering: .relaxed)
-            onReady(Ready(host: self.options.host, port: ports.main, backend: backend.name, results: self.shownState + "/results"))
+            onReady(
+                Ready(
+                    host: self.options.host, port: ports.main, backend: backend.name,
+                    results: self.shownState + "/results"))
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical

@@ -13,7 +13,7 @@ USUAL_INTERVAL = 1.5
 
 class Chaos:
     def __init__(self, pipeline: Pipeline, interval: float):
-        self.victims = [*pipeline.handlers.values(), *pipeline.sidecars.values()]
+        self.victims = pipeline.victims
         self.interval = interval
         self.due = time.monotonic() + min(0.2, interval)  # the first at once: a quick machine is soon done
         self.kills = 0

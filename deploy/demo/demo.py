@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Pushes real documents through a real pipeline, and shows it live.
 
-Everything runs on private servers in a throw-away folder, and is gone afterwards. From the environment:
-ONCE=1 ends after the table even on a terminal, KEEP=1 keeps the folder, LIMIT is the most seconds that the documents
-may take (180), CHAOS=1 kills a handler or sidecar every 1.5 s meanwhile, REPORTS=http has sidecars report to the
-gateway by HTTP instead of over the broker, NO_COLOR is respected.
+It runs in a throw-away folder, as `troupe dev` does, and is gone afterwards. From the environment: SERVERS=1 runs it on
+a private RabbitMQ and PostgreSQL, each part a process of its own. ONCE=1 ends after the table even on a terminal, KEEP=1
+keeps the folder, LIMIT is the most seconds that the documents may take (180), CHAOS=1 kills something every 1.5 s
+meanwhile: `troupe dev` as a whole, or with SERVERS a handler or a sidecar. REPORTS=http has sidecars report to the gateway
+by HTTP instead of over the broker (SERVERS only), NO_COLOR is respected.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pipeline import Pipeline  # noqa: E402
 
 import chaos  # noqa: E402
 import demo_pipeline  # noqa: E402
+import embedded  # noqa: E402
 import documents  # noqa: E402
 import results  # noqa: E402
 from gateway import FINAL, Gateway  # noqa: E402
@@ -38,7 +40,8 @@ def main(folder: Path, programs: Path) -> int:
     limit = time_limit()
     chaos_interval = chaos.interval_from_environment()
     port = demo_pipeline.usual_port_if_free() if stays else None
-    with demo_pipeline.started(folder, programs, port) as pipeline:
+    kind = demo_pipeline if os.environ.get("SERVERS") == "1" else embedded
+    with kind.started(folder, programs, port) as pipeline:
         print(f"the pipeline is up: {' -> '.join(demo_pipeline.ROUTE)}; gateway {pipeline.gateway_url}", flush=True)
         print(f"results are stored in {pipeline.results}\n", flush=True)
         gateway = Gateway(pipeline.gateway_url)
@@ -109,15 +112,14 @@ def conclude(tracks: list[Track], pipeline: Pipeline, killer: Optional[chaos.Cha
 def stay(pipeline: Pipeline, code: int) -> int:
     example = next(iter(sorted(pipeline.results.glob("happy-end/*/*/*.json"))), None)
     id = example.stem if example else "ID"
+    places = "\n".join(f"    {name:<17} {place}" for name, place in pipeline.places)
     print(f"""
 look around:
     stored results    {pipeline.results}
     gateway           {pipeline.gateway_url}/health
     one envelope      {pipeline.gateway_url}/envelopes/{id}
     its stream        {pipeline.gateway_url}/envelopes/{id}/stream
-    sidecar metrics   {pipeline.metrics_urls['keywords']}/metrics
-    broker            {pipeline.servers.rabbitmq_url}
-    logs              {pipeline.logs}
+{places}
 
 Ctrl-C stops all of it.""", flush=True)
     try:

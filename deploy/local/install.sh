@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building, testing and the demo need. Quick when nothing is missing.
-# The RabbitMQ and PostgreSQL that come along are not started: the demo and the tests run private instances.
+# Installs the Debian packages that building and `troupe dev` need; with the argument "servers" also those that tests and
+# SERVERS=1 need. Quick when nothing is missing. The RabbitMQ and PostgreSQL that come along are not started: the demo and
+# the tests run private instances.
 set -euo pipefail
 
-packages=(
-    # built against
-    libcurl4-openssl-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config
-    # run
-    curl libdbd-pg-perl openssl postgresql python3 python3-venv rabbitmq-server sqitch
-)
+# Built against, and what runs handlers.
+packages=(libcurl4-openssl-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config python3)
+if [[ ${1:-} == servers ]]; then
+    packages+=(curl libdbd-pg-perl openssl postgresql python3-venv rabbitmq-server sqitch)
+fi
 
 main() {
     local missing
@@ -24,7 +24,7 @@ main() {
         install "$missing"
     elif command -v sudo >/dev/null; then
         echo "installing with sudo: $missing"
-        exec sudo -- bash "$0"
+        exec sudo -- bash "$0" "$@"
     else
         stop "these packages are missing, and installing them takes root; run as root:
     apt-get update && apt-get install --yes --no-install-recommends $missing"
@@ -89,4 +89,4 @@ stop() {
     exit 69
 }
 
-main
+main "$@"

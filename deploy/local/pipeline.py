@@ -86,6 +86,18 @@ class Pipeline:
         return folder
 
     @property
+    def victims(self) -> list[Child]:
+        """What may die at any moment."""
+        return [*self.handlers.values(), *self.sidecars.values()]
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Where to look around, besides the gateway."""
+        return [
+            ("sidecar metrics", f"{next(iter(self.metrics_urls.values()))}/metrics"),
+            ("broker", self.servers.rabbitmq_url), ("database", self.servers.database_url), ("logs", str(self.logs))]
+
+    @property
     def children(self) -> list[Child]:
         return [self.gateway, *self.handlers.values(), *self.sidecars.values()]
 

@@ -47,7 +47,7 @@ class Stage:
 
 
 BEFORE = [
-    Stage("install", ["deploy/local/install.sh"], essential=True),
+    Stage("install", ["deploy/local/install.sh", "servers"], essential=True),
     Stage("lint", ["swift", "format", "lint", "--strict", "--recursive", "--parallel", *SWIFT_SOURCES]),
     Stage("build", ["swift", "build", "--build-tests"], essential=True),
 ]
@@ -69,8 +69,9 @@ AFTER = [  # these start servers of their own
     Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
-    Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.4"}),
-    Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "REPORTS": "http"}),
+    Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.7"}),
+    Stage("demo on servers", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "CHAOS": "0.4"}),
+    Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "REPORTS": "http"}),
 ]
 
 

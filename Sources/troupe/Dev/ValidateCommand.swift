@@ -45,20 +45,23 @@ extension Project {
             .map { "\($0.1) \($0.0)\($0.1 == 1 ? "" : "s")" }.joined(separator: ", ")
     }
 
-    /// `{"valid": true, "actors", "tools", "routes"}`, names each.
+    /// `{"valid": true, "actors", "tools", "routes"}`: names, and of each route its actors.
     fileprivate var summary: RawJSON {
         RawJSON { writer in
             writer.beginObject()
             writer.name("valid")
             writer.append(true)
-            for (name, names) in [
-                ("actors", actors.map(\.name)), ("tools", tools.names), ("routes", routes.keys.sorted()),
-            ] {
+            for (name, names) in [("actors", actors.map(\.name)), ("tools", tools.names)] {
                 writer.name(name)
-                writer.beginArray()
-                for name in names { writer.append(string: name) }
-                writer.endArray()
+                writer.append(strings: names)
             }
+            writer.name("routes")
+            writer.beginObject()
+            for (name, actors) in routes.sorted(by: { $0.key < $1.key }) {
+                writer.name(name)
+                writer.append(strings: actors)
+            }
+            writer.endObject()
             writer.endObject()
         }
     }
