@@ -277,7 +277,7 @@ struct SQLiteStoreTests {
             _ = try await store.envelopes(filter, limit: 10)
             _ = try await store.envelopes(filter, after: place, limit: 10)
         }
-        _ = try await (store.updates(of: "e", after: 0, limit: 10), store.lastUpdateNumber())
+        _ = try await (store.updates(of: "e", after: 0, limit: 10), store.lastUpdate())
         for filter in [
             UpdateFilter(), UpdateFilter(familyOf: "e", hasPartials: true), UpdateFilter(status: .failed, actor: "a"),
             UpdateFilter(tool: "t", parentID: "e"),

@@ -22,7 +22,9 @@ class Chaos:
         """Kills when it is time; whom."""
         now = time.monotonic()
         running = [child for child in self.victims if child.running]
-        if now < self.due or not running:
+        if not running:  # what comes back has its time
+            self.due = now + self.interval
+        if now < self.due:
             return None
         self.due = now + self.interval * random.uniform(0.7, 1.3)
         victim = random.choice(running)

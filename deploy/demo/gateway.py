@@ -11,7 +11,6 @@ from typing import Any, Iterable, Iterator, Optional
 from guard import Problem
 
 TIMEOUT = 30  # a stream sends a comment every 15 s
-RETURN_LIMIT = 20
 FINAL = {"succeeded", "failed", "cancelled"}
 
 
@@ -33,19 +32,14 @@ class Gateway:
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
-        # What only asks is asked again while the gateway comes back.
-        deadline = time.monotonic() + (0 if body is not None else RETURN_LIMIT)
-        while True:
-            try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-                    return json.load(response)
-            except urllib.error.HTTPError as error:
-                said = error.read().decode(errors="replace")
-                raise Problem(f"the gateway answered {request.get_method()} {path} with {error.code}: {said}") from None
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if time.monotonic() > deadline:
-                    raise Problem(f"the gateway did not answer {request.get_method()} {path}: {error!r}") from None
-            time.sleep(0.2)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")
+            raise Problem(f"the gateway answered {request.get_method()} {path} with {error.code}: {said}") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Problem(f"the gateway did not answer {request.get_method()} {path}: {error!r}") from None
 
     def updates(self, id: str) -> Iterator[dict]:
         """Every update of an envelope until the stream ends after the final one, across lost connections."""

@@ -65,7 +65,7 @@ extension GatewayRouter {
         filter.hasPartials = try query.flag("partials")
         // Known before the answer's head goes out: what happens from then on is told.
         let start: Int64
-        if let lastID = try lastEventID(request) { start = lastID } else { start = try await store.lastUpdateNumber() }
+        if let lastID = try lastEventID(request) { start = lastID } else { start = try await store.lastUpdate().number }
         return try eventStream(request, context) { [filter] writer in
             try await sendUpdates(.filter(filter), after: start, to: &writer)
         }

@@ -6,8 +6,8 @@ protocol UpdateReading: Sendable {
         of id: String, after last: Int64, limit: Int, withPartials: Bool
     ) async throws(StoreError) -> UpdatePage?
 
-    /// The number that was given to an update last, be it committed or not.
-    func lastUpdateNumber() async throws(StoreError) -> Int64
+    /// The number that was given to an update last, be it committed or not, and who may still write below it.
+    func lastUpdate() async throws(StoreError) -> SettledReading.Look
 
     /// Updates of many envelopes, in the order of their numbers, as they are committed so far.
     func updates(

@@ -74,7 +74,7 @@ struct ManyFollower: Sendable {
             let (filter, hasEnded) = try await filter(scope, wakeUps)
             while true {
                 switch reading.next {
-                case .look: reading.looked(lastGiven: try await store.lastUpdateNumber())
+                case .look: reading.looked(try await store.lastUpdate())
                 case .read(let after, let upTo):
                     let (updates, page) = try await store.updates(
                         filter, after: after, upTo: upTo, limit: Self.pageSize)

@@ -8,7 +8,7 @@ struct SettledReading: Sendable, Hashable {
     private(set) var last: Int64
     /// How far the reading under way goes.
     private var upTo: Int64?
-    /// Transactions before this one may still write below `upTo`.
+    /// Transactions before this one may still write below `upTo`; `nil` where nobody can.
     private var waitsFor: Int64?
 
     /// Numbers in one page: a rare kind of update is not searched for in all of history at once.
@@ -32,16 +32,16 @@ struct SettledReading: Sendable, Hashable {
         var lastID: Int64?
         /// There may be more up to the same number.
         var isFull: Bool
-        /// `nil` where writers take turns: a number is given only when those before it are committed.
-        var writers: Writers?
+        /// All transactions before this one had ended when it was read; `nil` where writers take turns.
+        var oldestWriter: Int64?
     }
 
-    /// Which transactions were under way when a page was read.
-    struct Writers: Sendable, Hashable {
-        /// All before this one have ended.
-        var oldest: Int64
-        /// This one, and those behind it, have not begun.
-        var next: Int64
+    /// Which number was given last.
+    struct Look: Sendable, Hashable {
+        var number: Int64
+        /// A transaction that began only then: who has taken the number, or a lower one, stands before it. `nil` where writers take
+        /// turns: a number is given only when those before it are committed.
+        var laterWriter: Int64?
     }
 
     var next: Action {
@@ -49,18 +49,14 @@ struct SettledReading: Sendable, Hashable {
         return last < upTo ? .read(after: last, upTo: end) : .wait
     }
 
-    mutating func looked(lastGiven: Int64) {
-        upTo = max(last, lastGiven)
-        waitsFor = nil
+    mutating func looked(_ look: Look) {
+        upTo = max(last, look.number)
+        waitsFor = look.laterWriter
     }
 
     /// - Returns: whether the page is sure. Otherwise somebody is still writing: the same is to be read again soon.
     mutating func read(_ page: Page) -> Bool {
-        if let writers = page.writers {
-            let limit = waitsFor ?? writers.next
-            waitsFor = limit
-            guard writers.oldest >= limit else { return false }
-        }
+        if let waitsFor, let oldest = page.oldestWriter, oldest < waitsFor { return false }
         last = page.isFull ? page.lastID ?? last : end
         return true
     }

@@ -1,10 +1,16 @@
 internal import PostgreSQL
 
 extension PostgreSQLEnvelopeStore {
-    func lastUpdateNumber() async throws(StoreError) -> Int64 {
-        try await one("SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM envelope_updates_id_seq")
-        {
-            Int64(try $0.integer(0))
+    /// The transaction takes its number once the sequence is read: a snapshot's `xmax` is no later one, since it is only behind the last
+    /// that has ended, and who is under way may be there already.
+    func lastUpdate() async throws(StoreError) -> SettledReading.Look {
+        try await one(
+            """
+            SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END, pg_current_xact_id()::text::bigint
+            FROM envelope_updates_id_seq
+            """
+        ) { row in
+            SettledReading.Look(number: Int64(try row.integer(0)), laterWriter: Int64(try row.integer(1)))
         }
     }
 
@@ -22,7 +28,7 @@ extension PostgreSQLEnvelopeStore {
             """
             \(family ?? "")
             SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "u.final_result")),
-                   pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
+                   pg_snapshot_xmin(s)::text::bigint
             FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
                 SELECT u.*, e.result AS final_result FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id
                 \(conditions.clause) ORDER BY u.id LIMIT \(limitPlace)
@@ -32,15 +38,14 @@ extension PostgreSQLEnvelopeStore {
         ) { row in
             (
                 update: try row.isNull(1) ? nil : EnvelopeUpdate(row, envelopeID: try row.string(0)),
-                writers: SettledReading.Writers(
-                    oldest: Int64(try row.integer(column)), next: Int64(try row.integer(column + 1)))
+                oldestWriter: Int64(try row.integer(column))
             )
         }
         let updates = rows.compactMap(\.update)
         return (
             updates,
             SettledReading.Page(
-                lastID: updates.last?.id, isFull: updates.count == limit, writers: rows.first?.writers)
+                lastID: updates.last?.id, isFull: updates.count == limit, oldestWriter: rows.first?.oldestWriter)
         )
     }
 }

@@ -17,11 +17,12 @@ extension SQLiteEnvelopeStore {
         }
     }
 
-    func lastUpdateNumber() async throws(StoreError) -> Int64 {
+    func lastUpdate() async throws(StoreError) -> SettledReading.Look {
         try await read { database in
-            try database.row("SELECT seq FROM sqlite_sequence WHERE name = 'envelope_updates'") {
+            let number = try database.row("SELECT seq FROM sqlite_sequence WHERE name = 'envelope_updates'") {
                 Int64(try $0.integer(0))
-            } ?? 0
+            }
+            return SettledReading.Look(number: number ?? 0)
         }
     }
 
