@@ -167,7 +167,8 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "EmbeddedTransports", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite", "Settings",
+                "AMQP", "EmbeddedTransports", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite",
+                "Settings",
                 "Sidecars", "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),
         tests("troupe", ["Envelopes", "EventLoops", "Gateways", "HTTPClient"]),

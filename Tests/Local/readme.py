@@ -2,7 +2,8 @@
 """What the documentation says is true: links lead somewhere, `make` targets exist, and the README's commands work.
 
 A fenced `sh` block after the line `<!-- tested -->` is run in bash, as written, from the top of the repository, beside
-the demo's pipeline; `localhost:8080` in it becomes the address of that gateway. Blocks run in order, each must exit 0.
+the demo's pipeline on servers. Ports become free ones, and `/tmp` a folder of the test. Blocks run in order, in one shell,
+as a reader has one terminal; each command must exit 0.
 """
 
 import os
@@ -17,6 +18,7 @@ sys.path[:0] = [str(REPOSITORY / "deploy" / name) for name in ("local", "demo")]
 
 import demo_pipeline  # noqa: E402
 import guard  # noqa: E402
+from children import free_port  # noqa: E402
 
 BLOCK = re.compile(r"^(<!-- tested -->\n+)?```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
@@ -53,14 +55,19 @@ def wrong_commands(blocks: list[str], folder: Path) -> list[str]:
     if not blocks:
         return ["README.md: no block is marked <!-- tested -->"]
     with demo_pipeline.started(folder, REPOSITORY / ".build" / "debug") as pipeline:
-        address = pipeline.gateway_url.removeprefix("http://")
-        # One shell for all of them, as a reader has one terminal: what a block exports or starts is there for the next.
-        script = "\n".join(blocks).replace("/tmp/greet", str(folder / "greet"))
-        return [*run(script, address, {"TROUPE_RABBITMQ_URL": pipeline.servers.rabbitmq_url})]
+        own, other = free_port(), free_port()
+        # What a block exports or starts is there for the next; what it leaves running ends with the shell.
+        script = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(blocks)
+        script = script.replace("cd /tmp ", f"cd {folder} ").replace("8081", str(other)).replace(
+            "troupe dev &", f"troupe dev --port {own} &")
+        return [*run(script, {
+            "TROUPE_GATEWAY_URL": f"http://127.0.0.1:{own}",
+            "TROUPE_RABBITMQ_URL": pipeline.servers.rabbitmq_url,
+            "TROUPE_DATABASE_URL": pipeline.servers.database_url,
+        })]
 
 
-def run(block: str, address: str, settings: dict[str, str]) -> Iterator[str]:
-    script = re.sub(r"\b(localhost|127\.0\.0\.1):8080\b", address, block)
+def run(script: str, settings: dict[str, str]) -> Iterator[str]:
     print(f"--- running:\n{script}", flush=True)
     try:
         code = subprocess.run(
@@ -69,7 +76,7 @@ def run(block: str, address: str, settings: dict[str, str]) -> Iterator[str]:
         code = None
     if code != 0:
         ended = f"did not end within {LIMIT} s" if code is None else f"ended with code {code}"
-        yield f"README.md: {ended}:\n{block}"
+        yield f"README.md: {ended}:\n{script}"
 
 
 if __name__ == "__main__":
