@@ -27,10 +27,17 @@ struct HandlerCommand {
         case .swift(let package, let product):
             // What cannot be built cannot be started: a change is waited for.
             return ChildProcess.Command(
-                "/bin/sh", ["-c", #"swift build -q --product "$0" >&2 || exit 78; exec ".build/debug/$0""#, product],
+                "/bin/sh", ["-c", Self.building, product],
                 environment: environment, folder: package.hasPrefix("/") ? package : "\(folder)/\(package)")
         }
     }
+
+    /// Says so, since the first time takes a minute or more.
+    private static let building = #"""
+        echo "building with: swift build --product $0"
+        swift build -q --product "$0" >&2 || exit 78
+        exec ".build/debug/$0"
+        """#
 
     /// What is nobody's business but ours, and what would tell handlers something wrong.
     static func environment(from process: [String: String]) -> [String: String] {

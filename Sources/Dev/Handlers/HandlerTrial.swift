@@ -217,7 +217,9 @@ private final class TrialOutput: @unchecked Sendable {
     /// - Parameter event: `{"type", "data"}`
     func emitted(_ event: RawJSON) {
         guard let event = EmittedEvent(event) else { return }
-        sink(LogLine(name, .log, level: .notice, "\(event.type): \(event.data.description.harmless)"))
+        let words = event.type == "log" ? event.data["message"]?.string : nil
+        let kind = words == nil ? event.type : event.data["level"]?.string ?? "info"
+        sink(LogLine(name, .log, level: .notice, "\(kind): \((words ?? event.data.description).harmless)"))
     }
 
     private func show(_ text: String, _ stream: ChildProcess.Stream) {
