@@ -1,7 +1,7 @@
 # `make` says what there is. Needs Debian 12 and Swift 6.3; all else is installed on the way.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults soak lint format clean install swift
+.PHONY: help build bench demo test faults soak lint format clean install servers swift
 
 SWIFT_SOURCES := Sources Tests actors Package.swift
 
@@ -11,6 +11,9 @@ help: ## this list
 build: install swift ## builds everything
 	swift build
 
+bench: servers swift ## one hop, side by side with a C relay that keeps the same promises
+	@python3 bench/hop.py
+
 demo: build ## real documents through a real pipeline, live (SERVERS=1: on RabbitMQ and PostgreSQL; ONCE=1: end after the table)
 	@if [ "$(SERVERS)" = 1 ]; then deploy/local/install.sh servers; fi
 	@SERVERS=$(SERVERS) python3 deploy/demo/demo.py
@@ -18,10 +21,10 @@ demo: build ## real documents through a real pipeline, live (SERVERS=1: on Rabbi
 test: swift ## installs what is missing, lints, builds, and runs every test beside real servers
 	@python3 deploy/local/stages.py
 
-faults: build ## the fault suite: breaks one thing after the other under load, and counts every envelope
+faults: servers build ## the fault suite: breaks one thing after the other under load, and counts every envelope
 	@python3 Tests/Faults/faults.py
 
-soak: build ## the fault suite with 2,000 envelopes a scenario, and the scenarios that take long (half an hour)
+soak: servers build ## the fault suite with 2,000 envelopes a scenario, and the scenarios that take long (half an hour)
 	@python3 Tests/Faults/faults.py --soak
 
 lint: swift ## checks the Swift code's form
@@ -36,6 +39,9 @@ clean: ## removes what was built
 
 install:
 	@deploy/local/install.sh
+
+servers:
+	@deploy/local/install.sh servers
 
 swift:
 	@command -v swift >/dev/null || { \
