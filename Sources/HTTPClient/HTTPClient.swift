@@ -23,7 +23,8 @@ public actor HTTPClient {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let configuration: Configuration
-    private var multi: Multi?
+    /// Unsafe for `deinit` alone, when nobody else has it any more.
+    private nonisolated(unsafe) var multi: Multi?
     private var isStopped = false
     private var lastNumber: UInt64 = 0
     private var exchanges: [UInt64: Exchange] = [:]
@@ -44,7 +45,13 @@ public actor HTTPClient {
         self.configuration = configuration
     }
 
-    isolated deinit { multi?.close() }
+    /// On the loop, as all of it. Not an isolated deinit: over that one the optimizer of Swift 6.3 fails in the rooms that use
+    /// this one ("circular reference").
+    deinit {
+        guard let multi else { return }
+        nonisolated(unsafe) let last = multi
+        Task(executorPreference: loop) { last.close() }
+    }
 
     /// libcurl's own set-up happens once a process, before any handle is made.
     private static let globalState: CURLcode = curl_global_init(Int(CURL_GLOBAL_SSL | CURL_GLOBAL_WIN32))
