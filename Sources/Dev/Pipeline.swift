@@ -172,7 +172,7 @@ public final class Pipeline: Sendable {
             // Others may send to it before the first replica is there.
             for actor in project.actors { await transport.declare(.actor(actor.name)) }
             await stage.set(project.actors)
-            await self.watch(project, stage)
+            await self.watch(project, stage, transport)
         }
         let running = Task { try await group.run() }
         let stopping = Task {
@@ -222,7 +222,7 @@ public final class Pipeline: Sendable {
     // MARK: Changes
 
     /// Until the task is cancelled.
-    private func watch(_ project: Project, _ stage: Stage) async {
+    private func watch(_ project: Project, _ stage: Stage, _ transport: any Transport) async {
         var project = project
         while !Task.isCancelled {
             let plan = WatchPlan(project)
@@ -230,7 +230,10 @@ public final class Pipeline: Sendable {
                 project.folder + "/" + (project.file.split(separator: "/").last.map(String.init) ?? Project.fileName)
             for await paths in changes(plan, of: project) {
                 if paths.contains(file), let next = reread(project) {
+                    // Others may send to it before the first replica is there.
+                    for actor in next.actors { await transport.declare(.actor(actor.name)) }
                     await stage.set(next.actors)
+                    await stage.changed(WatchPlan(next).actors(concernedBy: paths))
                     project = next
                     // Other folders may matter now.
                     break

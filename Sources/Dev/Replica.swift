@@ -7,6 +7,7 @@ internal import Transports
 struct Replica: Sendable, Identifiable {
     private let sidecar: ServingSidecar
     private let handler: HandlerProcess
+    private let hangs: HangSignal
 
     init(of actor: ProjectActor, _ label: String, isEnd: Bool, in workshop: Workshop) async throws(SettingsError) {
         let folder = workshop.sockets.next()
@@ -20,6 +21,7 @@ struct Replica: Sendable, Identifiable {
             label, workshop.handlers.command(for: actor, socketFolder: folder), sidecar.runtime,
             under: workshop.processGuard, on: workshop.loop, sink: workshop.sink)
         self.handler = handler
+        self.hangs = hangs
         hangs.listen(on: workshop.loop) { await handler.hung() }
         await handler.begin()
         await sidecar.start()
@@ -39,6 +41,7 @@ struct Replica: Sendable, Identifiable {
         await sidecar.stop(grace: grace)
         await handler.stop(grace: .seconds(1))
         await sidecar.finish()
+        hangs.finish()
     }
 }
 
@@ -50,6 +53,8 @@ private struct HangSignal: Sendable {
     init() { (hangs, hang) = AsyncStream.makeStream() }
 
     func tell() { hang.yield() }
+
+    func finish() { hang.finish() }
 
     func listen(on loop: EventLoop, _ body: @escaping @Sendable () async -> Void) {
         Task(executorPreference: loop) { [hangs] in for await _ in hangs { await body() } }

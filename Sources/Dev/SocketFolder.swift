@@ -15,7 +15,10 @@ final class SocketFolder: Sendable {
         note = state + "/sockets"
         let files = FileManager.default
         if let old = try? files.destinationOfSymbolicLink(atPath: note) {
-            if old.contains(Self.marker) { try? files.removeItem(atPath: old) }
+            // Only what we have made: a link may come with somebody else's files.
+            if old.hasPrefix(Self.place + Self.marker), !old.dropFirst(Self.place.count + 1).contains("/") {
+                try? files.removeItem(atPath: old)
+            }
             unlink(note)
         }
         path = try Self.made(Self.marker)

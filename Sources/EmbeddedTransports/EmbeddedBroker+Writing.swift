@@ -51,7 +51,7 @@ extension EmbeddedBroker {
         publications = []
         // While the disk is in trouble, only what callers wait for is tried at once.
         if trouble == nil || isTimeToTryAgain || isClosed {
-            batch.declared = queues.compactMap { $1.id == nil ? $0 : nil }
+            batch.declared = isClosed ? [] : queues.compactMap { $1.id == nil ? $0 : nil }
             batch.acknowledged = acknowledgements
             acknowledgements = []
             batch.forgotten = forgotten
@@ -209,9 +209,9 @@ extension EmbeddedBroker {
     }
 
     private func resumeDeclarers() {
-        declarers.removeAll { names, caller in
-            guard areDeclared(names) else { return false }
-            caller.resume()
+        declarers.removeAll { declarer in
+            guard areDeclared(declarer.queues) else { return false }
+            declarer.caller.resume()
             return true
         }
     }

@@ -32,7 +32,7 @@ public actor EmbeddedBroker {
     // Who waits for that.
     var publishers: [CallerID: Publisher] = [:]
     var settlers: [CallerID: CheckedContinuation<Void, Never>] = [:]
-    var declarers: [(queues: [QueueName], caller: CheckedContinuation<Void, Never>)] = []
+    var declarers: [Declarer] = []
     var closers: [CheckedContinuation<Void, Never>] = []
 
     // The writing itself.
@@ -60,6 +60,12 @@ public actor EmbeddedBroker {
         var caller: CheckedContinuation<TransportError?, Never>
         /// Ends the wait.
         var timer: EventLoop.Timer?
+    }
+
+    struct Declarer {
+        var queues: [QueueName]
+        var owner: ObjectIdentifier
+        var caller: CheckedContinuation<Void, Never>
     }
 
     struct Subscriber {
@@ -110,19 +116,27 @@ public actor EmbeddedBroker {
             closers.append(closer)
             wake()
         }
-        for (_, caller) in declarers { caller.resume() }
+        for declarer in declarers { declarer.caller.resume() }
         declarers = []
     }
 
     // MARK: Queues
 
-    /// Returns when the queues are in the file, or the broker is closed.
-    func declare(_ names: [QueueName]) async {
-        await withCheckedContinuation { caller in
-            for name in names { introduce(name) }
-            if isClosed || areDeclared(names) { return caller.resume() }
-            declarers.append((names, caller))
-            wake()
+    /// Resumes the caller when the queues are in the file, the broker is closed, or the owner gives up.
+    func declare(_ names: [QueueName], by owner: ObjectIdentifier, _ caller: CheckedContinuation<Void, Never>) {
+        if isClosed { return caller.resume() }
+        for name in names { introduce(name) }
+        if areDeclared(names) { return caller.resume() }
+        declarers.append(Declarer(queues: names, owner: owner, caller: caller))
+        wake()
+    }
+
+    /// Its callers wait no longer.
+    func stopDeclaring(by owner: ObjectIdentifier) {
+        declarers.removeAll { declarer in
+            guard declarer.owner == owner else { return false }
+            declarer.caller.resume()
+            return true
         }
     }
 

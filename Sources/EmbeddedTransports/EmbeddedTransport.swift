@@ -31,9 +31,11 @@ public actor EmbeddedTransport: AtomicTransport {
     // MARK: Consuming
 
     public func declare(_ source: Source) async {
-        if isStopped { return }
-        noteInbox(source)
-        await broker.declare(source.queues)
+        await withCheckedContinuation { caller in
+            if isStopped { return caller.resume() }
+            noteInbox(source)
+            onBroker { $0.declare(source.queues, by: ObjectIdentifier(self), caller) }
+        }
     }
 
     public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
@@ -107,6 +109,7 @@ public actor EmbeddedTransport: AtomicTransport {
         stopConsuming()
         isStopped = true
         for subscription in subscriptions.values { onBroker { $0.leave(subscription.consumer) } }
+        onBroker { $0.stopDeclaring(by: ObjectIdentifier(self)) }
         for inbox in inboxes { onBroker { $0.forget(inbox) } }
     }
 

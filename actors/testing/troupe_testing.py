@@ -16,6 +16,7 @@ process, and ends with it.
 """
 
 import atexit
+import ctypes
 import inspect
 import json
 import os
@@ -35,6 +36,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 Handler = Union[str, Callable]
 
 START_LIMIT = 60
+FINAL = {"succeeded", "failed", "cancelled"}
+PR_SET_PDEATHSIG = 1
 PROJECT_FILE = "troupe.yaml"
 
 
@@ -129,7 +132,7 @@ class Pipeline:
             program(), "dev", str(self.project), "--port", "0", "--json", "--state", str(self.folder / "state")]
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", start_new_session=True)
+            text=True, errors="replace", start_new_session=True, preexec_fn=die_with_parent)
         ready = threading.Event()
         threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
         if not ready.wait(START_LIMIT) or not self.url:
@@ -162,7 +165,7 @@ class Pipeline:
             submission["headers"] = dict(headers)
         root = self.request("/envelopes", submission)["id"]
         events, ids, place = {root: []}, [root], actors[0] if actors else "nowhere"
-        for kind, update in self.stream("/envelopes/%s/stream?children=true" % root, limit):
+        for kind, update in self.updates(root, limit):
             if update is None:
                 raise PipelineError(
                     "%s has not ended within %g s, last heard of at '%s'\n%s"
@@ -211,24 +214,40 @@ class Pipeline:
         except OSError as error:
             raise PipelineError("the pipeline does not answer: %s\n%s" % (error, self.last_words())) from None
 
-    def stream(self, path: str, limit: float) -> Iterator[tuple]:
-        """Events and their data until the end; (None, None) when the time is up."""
+    def updates(self, root: str, limit: float) -> Iterator[tuple]:
+        """Kinds and updates of an envelope and its children until all have ended; (None, None) when the time is up."""
+        last = ""
+        while True:
+            for last, kind, data in self.stream("/envelopes/%s/stream?children=true" % root, last, limit):
+                yield kind, data
+            # A stream that was cut off is read on behind what was seen last.
+            if self.request("/envelopes/%s" % root)["status"] in FINAL:
+                return
+            if time.monotonic() > limit:
+                yield None, None
+            time.sleep(0.1)
+
+    def stream(self, path: str, last: str, limit: float) -> Iterator[tuple]:
+        """Ids, kinds and data of events, until the end or the limit."""
+        request = urllib.request.Request(self.url + path, headers={"Last-Event-ID": last} if last else {})
         kind, data = "message", ""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=max(0.1, limit - time.monotonic())) as response:
+            with urllib.request.urlopen(request, timeout=max(0.1, limit - time.monotonic())) as response:
                 for raw in response:
-                    if time.monotonic() > limit:
-                        yield None, None
                     line = raw.decode().rstrip("\n")
-                    if line.startswith("event:"):
+                    if line.startswith("id:"):
+                        last = line[3:].strip()
+                    elif line.startswith("event:"):
                         kind = line[6:].strip()
                     elif line.startswith("data:"):
                         data += line[5:].strip()
                     elif not line and data:
-                        yield kind, json.loads(data)
+                        yield last, kind, json.loads(data)
                         kind, data = "message", ""
+                    if time.monotonic() > limit:
+                        return
         except OSError:
-            yield None, None
+            return
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -243,11 +262,18 @@ class Pipeline:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def die_with_parent() -> None:
+    """Also when this process is killed. Linux only, as Troupe is."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+libc = ctypes.CDLL(None)
 _running: Dict[str, Pipeline] = {}
 
 
 def started(key: str, locate: Callable[[Path], Path]) -> Pipeline:
-    if key not in _running:
+    known = _running.get(key)
+    if known is None or known.process.poll() is not None:
         _running[key] = Pipeline(locate)
     return _running[key]
 

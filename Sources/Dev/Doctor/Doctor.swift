@@ -1,9 +1,8 @@
 internal import EventLoops
-internal import FoundationEssentials
+internal import Foundation
 internal import Gateways
 internal import Glibc
 internal import Projects
-internal import SQLite
 public import Settings
 internal import Synchronization
 internal import Transports
@@ -100,16 +99,15 @@ public struct Doctor: Sendable {
         guard access(path, F_OK) == 0 else {
             return Finding("store", .skipped, "nothing kept yet", advice: "`troupe dev` begins it")
         }
-        do throws(SQLiteError) {
-            let file = try SQLiteFile(path: path)
-            let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
-            withExtendedLifetime(file) {}
-            return Finding("store", .ok, ".troupe/troupe.db, \(max(1, size >> 10)) KiB")
-        } catch {
-            return error.code == .inUse
-                ? Finding("store", .ok, ".troupe/troupe.db is in use: \(error.message)")
-                : Finding("store", .problem, error.message)
+        // Opening it would write to it. https://www.sqlite.org/fileformat.html, 1.2
+        guard let head = FileHandle(forReadingAtPath: path)?.readData(ofLength: 16) else {
+            return Finding("store", .problem, "'\(path)' cannot be read", advice: "look at its rights")
         }
+        guard head.isEmpty || head == Data("SQLite format 3\0".utf8) else {
+            return Finding("store", .problem, "'\(path)' is no database", advice: "move it away to begin anew")
+        }
+        let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+        return Finding("store", .ok, ".troupe/troupe.db, \(max(1, size >> 10)) KiB")
     }
 
     // MARK: The machine and its servers

@@ -112,21 +112,30 @@ public struct HandlerTrial: Sendable {
         }
         guard let process else { return .ended("it could not be started") }
         let start = MonotonicTime.now
+        // What it loads, or builds, may take long.
+        let patience = request == nil ? limit : startLimit
+        let impatience = loop.schedule(after: patience) {
+            reply.yield(
+                request == nil
+                    ? .answered(.failure(.timeout(limit)))
+                    : .ended("it does not serve its socket after \(patience.inWords)"))
+        }
         let calling = Task(executorPreference: loop) {
             await runtime.waitUntilReachable()
+            loop.cancel(impatience)
             guard let request else { return _ = reply.yield(.ready(after: start.duration(to: .now))) }
             let result = await runtime.call(request, as: Runtime.CallID(1), onEvent: { output.emitted($0) }) {
                 .success(limit)
             }
             reply.yield(.answered(result))
         }
-        if request == nil {
-            loop.schedule(after: limit) { reply.yield(.answered(.failure(.timeout(limit)))) }
-        }
         var first = Reply.ended("")
         for await one in replies {
-            // One that dies at the call says more by how it ended.
-            if case .answered(.failure(.closed)) = one { continue }
+            if case .answered(.failure(.closed(let reason))) = one {
+                // One that dies at the call says more by how it ended.
+                loop.schedule(after: .seconds(1)) { reply.yield(.answered(.failure(.invalid(reason)))) }
+                continue
+            }
             first = one
             break
         }
@@ -135,6 +144,8 @@ public struct HandlerTrial: Sendable {
         calling.cancel()
         return first
     }
+
+    private static let startLimit = Duration.seconds(600)
 
     /// It may say something at its end.
     private static func stop(

@@ -104,6 +104,7 @@ public actor Runtime {
             guard let connection = await connect(whileClosed: holdsOn) else {
                 return .failure(isDraining || Task.isCancelled ? .draining : .paused)
             }
+            let (isReused, generation) = (connection.isReused, generation)
             let timeout: Duration
             switch await permit() {
             case .success(let limit): timeout = limit
@@ -111,7 +112,11 @@ public actor Runtime {
                 keep(connection)
                 return .failure(reason)
             }
-            let (isReused, generation) = (connection.isReused, generation)
+            if generation != self.generation {
+                // It leads to a process that is being replaced.
+                connection.close()
+                continue
+            }
             switch await exchange(request, as: id, over: connection, timeout: timeout, onEvent) {
             case .timeout where !isReused && abandoned > 0:
                 abandoned = 0
