@@ -227,7 +227,7 @@ class Endings(unittest.TestCase):
         self.queue_is_empty("happy-end")
         for identity in [*identities, late]:
             self.assertEqual(len(list(self.folder.glob(f"results/happy-end/*/*/{identity}.json"))), 1)
-        self.assertEqual(json.loads(self.troupe("actors", "--json"))["broker"], {"available": True})
+        self.assertEqual(json.loads(self.troupe("actors", "--output", "json"))["broker"], {"available": True})
         self.assertEqual(self.actor("quick")["dead_letters"], 0)
 
     def metric(self, actor: str, name: str) -> float:

@@ -104,19 +104,22 @@ def pipeline(
         raise PipelineError("give actors or a project, not both")
     if actors is not None:
         text = project_text(actors)
-        return started(text, lambda folder: write_project(folder, text))
+        # Modules that this process can import, handlers can, too.
+        path = os.pathsep.join(os.path.abspath(path) for path in sys.path)
+        return started(text, lambda folder: write_project(folder, text), {"PYTHONPATH": path})
     file = project_file(project)
-    return started(str(file), lambda folder: file)
+    return started(str(file), lambda folder: file, {})
 
 
 class Pipeline:
     """A `troupe dev` with a folder of its own."""
 
-    def __init__(self, locate: Callable[[Path], Path]):
+    def __init__(self, locate: Callable[[Path], Path], settings: Mapping[str, str]):
         self.folder = Path(tempfile.mkdtemp(prefix="troupe-testing-"))
         self.output: List[str] = []
         self.process: Optional[subprocess.Popen] = None
         self.url = ""
+        self.settings = settings
         try:
             self.project = locate(self.folder)
             self.start()
@@ -125,13 +128,10 @@ class Pipeline:
             raise
 
     def start(self) -> None:
-        environment = dict(os.environ)
-        # Modules that this process can import, handlers can, too.
-        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         command = [
             program(), "dev", str(self.project), "--port", "0", "--json", "--state", str(self.folder / "state")]
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, env={**os.environ, **self.settings}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", start_new_session=True, preexec_fn=die_with_parent)
         ready = threading.Event()
         threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
@@ -271,10 +271,10 @@ libc = ctypes.CDLL(None)
 _running: Dict[str, Pipeline] = {}
 
 
-def started(key: str, locate: Callable[[Path], Path]) -> Pipeline:
+def started(key: str, locate: Callable[[Path], Path], settings: Mapping[str, str]) -> Pipeline:
     known = _running.get(key)
     if known is None or known.process.poll() is not None:
-        _running[key] = Pipeline(locate)
+        _running[key] = Pipeline(locate, settings)
     return _running[key]
 
 
