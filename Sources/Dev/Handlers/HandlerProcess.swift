@@ -119,11 +119,7 @@ actor HandlerProcess {
     }
 
     private func take(_ text: String, _ stream: ChildProcess.Stream) {
-        guard stream == .error, let line = RuntimeLine(text) else {
-            return show(crashes.wrote(LogLine(name, stream == .output ? .output : .error, text)))
-        }
-        if line.isRoutine { return }
-        show(crashes.wrote(LogLine(name, .log, level: line.level, line.text)))
+        if let line = LogLine(name, wrote: text, to: stream) { show(crashes.wrote(line)) }
     }
 
     private func show(_ lines: [LogLine]) { for line in lines { sink(line) } }

@@ -234,9 +234,6 @@ private final class TrialOutput: @unchecked Sendable {
     }
 
     private func show(_ text: String, _ stream: ChildProcess.Stream) {
-        guard stream == .error, let line = RuntimeLine(text) else {
-            return sink(LogLine(name, stream == .output ? .output : .error, text))
-        }
-        if !line.isRoutine { sink(LogLine(name, .log, level: line.level, line.text)) }
+        if let line = LogLine(name, wrote: text, to: stream) { sink(line) }
     }
 }

@@ -1,4 +1,5 @@
 internal import Envelopes
+internal import EventLoops
 internal import Logging
 
 /// What a handler's runtime has written, among what the handler writes.
@@ -35,5 +36,17 @@ struct RuntimeLine: Hashable {
         self.level = level
         self.text = text
         isRoutine = level <= .info && (message.hasPrefix("ready") || message == "stopped" || message == "stopping")
+    }
+}
+
+extension LogLine {
+    /// What a handler's process has written; `nil` for what its runtime says at each start and end.
+    init?(_ source: String, wrote text: String, to stream: ChildProcess.Stream) {
+        guard stream == .error, let line = RuntimeLine(text) else {
+            self.init(source, stream == .output ? .output : .error, text)
+            return
+        }
+        if line.isRoutine { return nil }
+        self.init(source, .log, level: line.level, line.text)
     }
 }
