@@ -12,8 +12,11 @@ let swiftSettings: [SwiftSetting] = [
 let testSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
 
 /// A library of ours under `Sources/`.
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+/// - Parameter isOnLoops: its actors live on event loops: what belongs to no actor stays with its caller, instead of
+///   leaving the loop's thread and coming back.
+func room(_ name: String, _ dependencies: [Target.Dependency], isOnLoops: Bool = false) -> Target {
+    let loopSettings: [SwiftSetting] = isOnLoops ? [.enableUpcomingFeature("NonisolatedNonsendingByDefault")] : []
+    return .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings + loopSettings)
 }
 
 /// The tests of a room, in `Tests/<room>Tests`.
@@ -66,20 +69,22 @@ let package = Package(
 
         // The wire, and what touches the machine. Imports point down this list only.
         room("Envelopes", []),
-        room("EventLoops", ["CEpoll", heap]),
-        room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque]),
+        room("EventLoops", ["CEpoll", heap], isOnLoops: true),
+        room("AMQP", ["CRabbitMQ", "CEpoll", "EventLoops", deque], isOnLoops: true),
         room("Settings", ["CEpoll"]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
         room("SQLite", [grdb]),
-        room("HTTPClient", ["CCurl", "EventLoops"]),
-        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
-        room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log]),
-        room("EmbeddedTransports", ["Envelopes", "EventLoops", "SQLite", "Transports", grdb, heap, log]),
+        room("HTTPClient", ["CCurl", "EventLoops"], isOnLoops: true),
+        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log], isOnLoops: true),
+        room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log], isOnLoops: true),
+        room(
+            "EmbeddedTransports", ["Envelopes", "EventLoops", "SQLite", "Transports", grdb, heap, log], isOnLoops: true),
 
         // The framework.
         room(
             "Sidecars",
-            ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log]),
+            ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log],
+            isOnLoops: true),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
         room(
             "Crew",

@@ -171,12 +171,19 @@ public actor Publisher {
     }
 
     private func sendWhole(_ message: Message, over link: Link) throws(AMQPError) {
-        let arena = Arena()
-        var properties = properties(of: message, in: arena)
-        let status = message.body.withUnsafeBytes { body in
-            amqp_basic_publish(
-                link.handle, link.channel, arena.bytes(message.exchange), arena.bytes(message.routingKey),
-                message.isMandatory ? 1 : 0, 0, &properties, amqp_bytes_t(body))
+        var (exchange, routingKey, id) = (message.exchange, message.routingKey, message.messageID)
+        let arena = message.headers.isEmpty ? nil : Arena()
+        let status = exchange.withAMQPBytes { exchange in
+            routingKey.withAMQPBytes { routingKey in
+                id.withAMQPBytes { id in
+                    message.body.withUnsafeBytes { body in
+                        var properties = properties(id: id, headers: arena?.table(message.headers))
+                        return amqp_basic_publish(
+                            link.handle, link.channel, exchange, routingKey, message.isMandatory ? 1 : 0, 0,
+                            &properties, amqp_bytes_t(body))
+                    }
+                }
+            }
         }
         try link.check(status, "publishing")
     }
@@ -190,7 +197,9 @@ public actor Publisher {
                 ticket: 0, exchange: arena.bytes(message.exchange), routing_key: arena.bytes(message.routingKey),
                 mandatory: message.isMandatory ? 1 : 0, immediate: 0)
             try link.check(amqp_send_method(link.handle, link.channel, methodID(60, 40), &publish), "publishing")
-            var properties = properties(of: message, in: arena)
+            var properties = properties(
+                id: arena.bytes(message.messageID),
+                headers: message.headers.isEmpty ? nil : arena.table(message.headers))
             let status = withUnsafeMutablePointer(to: &properties) { properties in
                 var header = amqp_frame_t()
                 header.frame_type = UInt8(AMQP_FRAME_HEADER)
@@ -217,18 +226,18 @@ public actor Publisher {
         return sent + count == message.body.count
     }
 
-    private func properties(of message: Message, in arena: Arena) -> amqp_basic_properties_t {
+    private func properties(id: amqp_bytes_t, headers: amqp_table_t?) -> amqp_basic_properties_t {
         var properties = amqp_basic_properties_t()
         properties._flags = UInt32(
             AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG
                 | AMQP_BASIC_TIMESTAMP_FLAG)
-        properties.content_type = arena.bytes("application/json")
+        properties.content_type = jsonContentType
         properties.delivery_mode = 2
-        properties.message_id = arena.bytes(message.messageID)
+        properties.message_id = id
         properties.timestamp = UInt64(time(nil))
-        if !message.headers.isEmpty {
+        if let headers {
             properties._flags |= UInt32(AMQP_BASIC_HEADERS_FLAG)
-            properties.headers = arena.table(message.headers)
+            properties.headers = headers
         }
         return properties
     }
@@ -350,6 +359,19 @@ extension Publisher.Message {
         }
         if headers.keys.contains(where: { $0.utf8.count > 255 }) { return "a header's name is longer than 255 bytes" }
         return headerSize + 512 > frameCapacity ? "the headers of a message do not fit into a frame" : nil
+    }
+}
+
+private let contentType: StaticString = "application/json"
+
+private var jsonContentType: amqp_bytes_t {
+    amqp_bytes_t(UnsafeRawBufferPointer(start: contentType.utf8Start, count: contentType.utf8CodeUnitCount))
+}
+
+extension String {
+    /// Its bytes, for the time of one call that only reads them.
+    fileprivate mutating func withAMQPBytes<Value>(_ body: (amqp_bytes_t) -> Value) -> Value {
+        withUTF8 { body(amqp_bytes_t(UnsafeRawBufferPointer($0))) }
     }
 }
 

@@ -168,7 +168,7 @@ public final class Pipeline: Sendable {
         quiet.logLevel = .critical
         let group = ServiceGroup(
             configuration: .init(services: [gateway], gracefulShutdownSignals: [], logger: quiet))
-        let acting = Task(executorPreference: loop) {
+        let acting = Task(executorPreference: loop.tasks) {
             // Others may send to it before the first replica is there.
             for actor in project.actors { await transport.declare(.actor(actor.name)) }
             await stage.set(project.actors)
@@ -256,7 +256,7 @@ public final class Pipeline: Sendable {
             }
             let box = UncheckedWatch(watch: watch)
             continuation.onTermination = { [loop] _ in
-                Task(executorPreference: loop) { box.watch.close() }
+                Task(executorPreference: loop.tasks) { box.watch.close() }
             }
         }
     }

@@ -57,6 +57,6 @@ private struct HangSignal: Sendable {
     func finish() { hang.finish() }
 
     func listen(on loop: EventLoop, _ body: @escaping @Sendable () async -> Void) {
-        Task(executorPreference: loop) { [hangs] in for await _ in hangs { await body() } }
+        Task(executorPreference: loop.tasks) { [hangs] in for await _ in hangs { await body() } }
     }
 }

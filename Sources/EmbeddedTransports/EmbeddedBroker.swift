@@ -71,7 +71,7 @@ public actor EmbeddedBroker {
     struct Subscriber {
         var queue: QueueName
         var source: Source
-        var deliveries: AsyncStream<Delivery>.Continuation
+        var deliveries: DeliveryStream
     }
 
     // MARK: Life
@@ -103,7 +103,7 @@ public actor EmbeddedBroker {
             names[id] = name
         }
         nextDue = inventory.nextDue
-        Task(executorPreference: loop) { await self.armDueTimer() }
+        Task(executorPreference: loop.tasks) { await self.armDueTimer() }
     }
 
     /// Ends all streams of deliveries, and returns when what was published or acknowledged before is on the disk, or
@@ -170,7 +170,7 @@ public actor EmbeddedBroker {
     // MARK: Consumers
 
     func subscribe(
-        to source: Source, prefetch: Int, isPaused: Bool, _ deliveries: AsyncStream<Delivery>.Continuation
+        to source: Source, prefetch: Int, isPaused: Bool, _ deliveries: DeliveryStream
     ) -> QueueMachine.ConsumerID {
         for name in source.queues { introduce(name) }
         let id = nextNumber()

@@ -18,7 +18,7 @@ public actor EmbeddedTransport: AtomicTransport {
 
     private struct Subscription {
         var consumer: QueueMachine.ConsumerID
-        var deliveries: AsyncStream<Delivery>.Continuation
+        var deliveries: DeliveryStream
     }
 
     public init(_ broker: EmbeddedBroker) { self.broker = broker }
@@ -38,17 +38,16 @@ public actor EmbeddedTransport: AtomicTransport {
         }
     }
 
-    public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
-        let (stream, deliveries) = AsyncStream<Delivery>.makeStream()
+    public func deliveries(from source: Source, prefetch: Int) -> DeliveryStream {
         let isBrokerClosed = onBroker { $0.isClosed }
         guard !isStopped, !isConsumingOver, !isBrokerClosed, subscriptions[source] == nil else {
-            deliveries.finish()
-            return stream
+            return .ended
         }
+        let stream = DeliveryStream()
         noteInbox(source)
         let isPaused = pausedSources.contains(source)
-        let consumer = onBroker { $0.subscribe(to: source, prefetch: prefetch, isPaused: isPaused, deliveries) }
-        subscriptions[source] = Subscription(consumer: consumer, deliveries: deliveries)
+        let consumer = onBroker { $0.subscribe(to: source, prefetch: prefetch, isPaused: isPaused, stream) }
+        subscriptions[source] = Subscription(consumer: consumer, deliveries: stream)
         return stream
     }
 

@@ -27,7 +27,7 @@ public struct Envelope: Sendable, Hashable {
     /// - Throws: `EnvelopeError`, `.notJSON` with the position where the text breaks JSON's grammar, any other code
     ///   where it is valid JSON but no envelope.
     public init(parsing message: [UInt8], limits: JSONLimits = .standard) throws(EnvelopeError) {
-        let isObject = message.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+        let isObject = RawJSON.firstCharacter(of: message) == UInt8(ascii: "{")
         let members: [RawJSON.Member]?
         do throws(JSONError) {
             members = isObject ? try RawJSON.members(ofObject: message[...], limits: limits) : nil
@@ -112,17 +112,24 @@ public struct Envelope: Sendable, Hashable {
         var unknown: [RawJSON.Member] = []
 
         mutating func take(_ member: RawJSON.Member) throws(EnvelopeError) {
-            let known: WritableKeyPath<Members, RawJSON?>? =
-                if member.isNamed("id") { \.id } else if member.isNamed("payload") {
-                    \.payload
-                } else if member.isNamed("route") {
-                    \.route
-                } else if member.isNamed("headers") { \.headers } else if member.isNamed("parent_id") {
-                    \.parentID
-                } else { nil }
-            guard let known else { return unknown.append(member) }
-            guard self[keyPath: known] == nil else { throw .duplicate(member.name ?? "") }
-            self[keyPath: known] = member.value
+            if member.isNamed("id") {
+                try Self.put(member, into: &id)
+            } else if member.isNamed("payload") {
+                try Self.put(member, into: &payload)
+            } else if member.isNamed("route") {
+                try Self.put(member, into: &route)
+            } else if member.isNamed("headers") {
+                try Self.put(member, into: &headers)
+            } else if member.isNamed("parent_id") {
+                try Self.put(member, into: &parentID)
+            } else {
+                unknown.append(member)
+            }
+        }
+
+        private static func put(_ member: RawJSON.Member, into place: inout RawJSON?) throws(EnvelopeError) {
+            guard place == nil else { throw .duplicate(member.name ?? "") }
+            place = member.value
         }
     }
 }

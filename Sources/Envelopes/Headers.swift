@@ -1,40 +1,59 @@
 /// An envelope's headers: a JSON object that travels on every hop with its bytes as they came.
 public struct Headers: Sendable, Hashable {
+    /// As they came; `nil` once they were changed, and where the envelope has none.
+    private var text: RawJSON?
     /// `nil` where the envelope has none.
-    public private(set) var json: RawJSON?
+    private var members: [RawJSON.Member]?
 
     public init() {}
 
     /// - Throws: `EnvelopeError` `.invalidHeaders` for anything but an object or null.
     public init(_ json: RawJSON) throws(EnvelopeError) {
         switch json.kind {
-        case .object: self.json = json
+        case .object:
+            text = json
+            members = json.members
         case .null: break
         default: throw EnvelopeError(.invalidHeaders, "Field 'headers' must be a dict")
         }
     }
 
-    var isAbsent: Bool { json == nil }
-    var byteCount: Int { json?.bytes.count ?? 0 }
+    /// `nil` where the envelope has none.
+    public var json: RawJSON? { text ?? members.map { RawJSON(object: $0) } }
+
+    var isAbsent: Bool { members == nil }
+    var byteCount: Int {
+        text?.bytes.count ?? members?.reduce(2) { $0 + $1.rawName.count + $1.value.bytes.count + 2 } ?? 0
+    }
 
     /// Reads a header, or sets it: in its place where it is there already, else at the end. Setting `nil` removes it.
     public subscript(name: String) -> RawJSON? {
-        get { json?[name] }
+        get { members?.last { $0.isNamed(name) }?.value }
         set {
-            if newValue == nil && self[name] == nil { return }
-            var members = json?.members ?? []
-            let place = members.firstIndex { $0.isNamed(name) } ?? members.endIndex
-            members.removeAll { $0.isNamed(name) }
+            let place = members?.firstIndex { $0.isNamed(name) }
+            if newValue == nil && place == nil { return }
+            text = nil
+            var members = members ?? []
+            self.members = nil
+            if place != nil { members.removeAll { $0.isNamed(name) } }
             if let newValue {
-                members.insert(RawJSON.Member(name: name, value: newValue), at: min(place, members.endIndex))
+                members.insert(
+                    RawJSON.Member(name: name, value: newValue), at: min(place ?? .max, members.endIndex))
             }
-            json = RawJSON(object: members)
+            self.members = members
         }
     }
 
     func write(to writer: inout JSONWriter) {
-        writer.append(json ?? .emptyObject)
+        if let text { return writer.append(text) }
+        writer.beginObject()
+        for member in members ?? [] { writer.append(member) }
+        writer.endObject()
     }
+
+    /// By what they say, as text.
+    public static func == (left: Headers, right: Headers) -> Bool { left.json == right.json }
+    public func hash(into hasher: inout Hasher) { hasher.combine(json) }
 }
 
 extension Headers {

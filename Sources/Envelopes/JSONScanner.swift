@@ -80,13 +80,27 @@ struct JSONScanner {
         return nil
     }
 
-    /// Skips the rest of an object whose brace was taken; returns where its names and values stood.
-    mutating func scanMembers() throws(JSONError) -> [(name: Range<Int>, value: Range<Int>)] {
-        var members: [(name: Range<Int>, value: Range<Int>)] = []
+    /// Skips the rest of an object whose brace was taken; returns its members, cut out of `text`, which it reads.
+    mutating func scanMembers(of text: ArraySlice<UInt8>) throws(JSONError) -> [RawJSON.Member] {
+        var members: [RawJSON.Member] = []
         if take(UInt8(ascii: "}")) { return members }
-        repeat { members.append((try scanKey(), try scanValue())) } while take(UInt8(ascii: ","))
+        repeat {
+            let (name, value) = (try scanKey(), try scanValue())
+            members.append(RawJSON.Member(rawName: text.from(name), value: RawJSON(scanned: text.from(value))))
+        } while take(UInt8(ascii: ","))
         try expect(UInt8(ascii: "}"), "',' or '}'")
         return members
+    }
+
+    /// Skips the rest of an object whose brace was taken; returns where the value of its last member of that name stood.
+    mutating func scanMembers(for name: String) throws(JSONError) -> Range<Int>? {
+        var found: Range<Int>?
+        if take(UInt8(ascii: "}")) { return nil }
+        repeat {
+            let (rawName, value) = (try scanKey(), try scanValue())
+            if isName(UnsafeBufferPointer(rebasing: bytes[rawName]), name) { found = value }
+        } while take(UInt8(ascii: ","))
+        return found
     }
 
     /// Skips a member's name and the colon behind it; returns where the name stood, quotes included.

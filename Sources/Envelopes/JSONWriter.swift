@@ -74,9 +74,10 @@ public struct JSONWriter: Sendable {
         var rest = text[...]
         while true {
             // Most text has nothing to escape.
-            let plain = rest.prefix { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-            bytes.append(contentsOf: plain)
-            rest = rest[plain.endIndex...]
+            var end = rest.startIndex + plainASCIIPrefix(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: rest)))
+            while end < rest.endIndex, !needsEscape(rest[end]) { end += 1 }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: rest[..<end]))
+            rest = rest[end...]
             guard let byte = rest.popFirst() else { return }
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
@@ -89,6 +90,10 @@ public struct JSONWriter: Sendable {
             default: bytes.append(byte)
             }
         }
+    }
+
+    private func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
     private mutating func open(_ bracket: UInt8) {

@@ -95,13 +95,12 @@ public struct RawJSON: Sendable, Hashable {
     /// Checks that `text` is exactly one object and takes it apart, in one pass.
     static func members(ofObject text: ArraySlice<UInt8>, limits: JSONLimits) throws(JSONError) -> [Member] {
         // The object itself is one level.
-        let ranges = try scanning(text, limits: limits, outerLevels: 1) { (scanner) throws(JSONError) in
+        try scanning(text, limits: limits, outerLevels: 1) { (scanner) throws(JSONError) in
             try scanner.expect(UInt8(ascii: "{"), "'{'")
-            let ranges = try scanner.scanMembers()
+            let members = try scanner.scanMembers(of: text)
             try scanner.expectEnd()
-            return ranges
+            return members
         }
-        return ranges.map { Member(rawName: text.from($0.name), value: RawJSON(scanned: text.from($0.value))) }
     }
 
     /// An element of a list of objects.
@@ -113,21 +112,21 @@ public struct RawJSON: Sendable, Hashable {
     /// Checks that `text` is exactly one array, and takes it and the objects in it apart, in one pass.
     /// - Returns: `nil` for JSON of another kind.
     public static func objects(inArray text: [UInt8], limits: JSONLimits) throws(JSONError) -> [Element]? {
-        guard text.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "[") else {
+        guard firstCharacter(of: text) == UInt8(ascii: "[") else {
             _ = try RawJSON(text, limits: limits)
             return nil
         }
-        typealias Ranges = (object: [(name: Range<Int>, value: Range<Int>)]?, whole: Range<Int>)
+        let text = text[...]
         // The array and its object are two levels.
-        let ranges = try scanning(text[...], limits: limits, outerLevels: 2) { (scanner) throws(JSONError) in
-            var elements: [Ranges] = []
+        return try scanning(text, limits: limits, outerLevels: 2) { (scanner) throws(JSONError) in
+            var elements: [Element] = []
             try scanner.expect(UInt8(ascii: "["), "'['")
             if !scanner.take(UInt8(ascii: "]")) {
                 repeat {
                     if scanner.take(UInt8(ascii: "{")) {
-                        elements.append((try scanner.scanMembers(), 0..<0))
+                        elements.append(.object(try scanner.scanMembers(of: text)))
                     } else {
-                        elements.append((nil, try scanner.scanValue()))
+                        elements.append(.other(RawJSON(scanned: text.from(try scanner.scanValue()))))
                     }
                 } while scanner.take(UInt8(ascii: ","))
                 try scanner.expect(UInt8(ascii: "]"), "',' or ']'")
@@ -135,13 +134,11 @@ public struct RawJSON: Sendable, Hashable {
             try scanner.expectEnd()
             return elements
         }
-        return ranges.map { element in
-            guard let members = element.object else { return .other(RawJSON(scanned: text[...].from(element.whole))) }
-            return .object(
-                members.map {
-                    Member(rawName: text[...].from($0.name), value: RawJSON(scanned: text[...].from($0.value)))
-                })
-        }
+    }
+
+    /// What JSON text begins with, behind white space: it tells the kind of value that it can be.
+    public static func firstCharacter(of text: [UInt8]) -> UInt8? {
+        text.first { $0 != 0x20 && $0 != 0x09 && $0 != 0x0A && $0 != 0x0D }
     }
 
     /// The elements of an array; empty for other kinds.
@@ -158,7 +155,14 @@ public struct RawJSON: Sendable, Hashable {
     }
 
     /// The member of that name, the last one where it is there twice (as most parsers read it).
-    public subscript(name: String) -> RawJSON? { members.last { $0.isNamed(name) }?.value }
+    public subscript(name: String) -> RawJSON? {
+        guard kind == .object else { return nil }
+        let range = try? scanning(bytes, limits: JSONLimits(size: .max, nesting: 4096)) { (scanner) throws(JSONError) in
+            try scanner.expect(UInt8(ascii: "{"), "'{'")
+            return try scanner.scanMembers(for: name)
+        }
+        return range.flatMap(\.self).map { RawJSON(scanned: bytes.from($0)) }
+    }
 
     /// One member of an object, its name with quotes and escapes as it came.
     public struct Member: Sendable, Hashable {
@@ -178,17 +182,27 @@ public struct RawJSON: Sendable, Hashable {
         /// `nil` for a name with an escaped lone surrogate.
         public var name: String? { decodeJSONString(rawName) }
 
-        public func isNamed(_ name: String) -> Bool {
-            let inner = rawName.dropFirst().dropLast()
-            if inner.elementsEqual(name.utf8) { return true }
-            // By bytes: Swift takes canonically equivalent strings, such as "K" and the Kelvin sign, for equal.
-            return inner.contains(UInt8(ascii: "\\")) && self.name?.utf8.elementsEqual(name.utf8) == true
-        }
+        public func isNamed(_ name: String) -> Bool { rawName.withUnsafeBufferPointer { isName($0, name) } }
     }
 }
 
 extension RawJSON: CustomStringConvertible {
     public var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// Whether a member's name, quotes included, is this one. By bytes: Swift takes canonically equivalent strings, such as
+/// "K" and the Kelvin sign, for equal.
+func isName(_ rawName: UnsafeBufferPointer<UInt8>, _ name: String) -> Bool {
+    let inner = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(rawName).dropFirst().dropLast())
+    var name = name
+    return name.withUTF8 { name in
+        if inner.count == name.count {
+            return inner.isEmpty || inner.elementsEqual(UnsafeRawBufferPointer(name))
+        }
+        // An escape takes more room than what it stands for.
+        guard inner.count > name.count, inner.contains(UInt8(ascii: "\\")) else { return false }
+        return decodeJSONString(Array(rawName)[...])?.utf8.elementsEqual(name) == true
+    }
 }
 
 /// Runs a scanner over `text`; the ranges that it gives count from the start of `text`.

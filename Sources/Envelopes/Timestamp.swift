@@ -4,6 +4,7 @@ internal import Glibc
 public enum Timestamp {
     /// - Parameter offset: how far from now; a future time for a positive one.
     public static func now(plus offset: Duration = .zero) -> String {
+        if offset == .zero { return text(microseconds: microsecondsNow()) }
         let (seconds, attoseconds) = offset.components
         return text(microseconds: microsecondsNow() &+ seconds &* 1_000_000 &+ attoseconds / 1_000_000_000_000)
     }
@@ -69,11 +70,11 @@ public enum Timestamp {
             var end = 0
             func write(_ number: Int64, _ digits: Int, _ separator: Unicode.Scalar) {
                 var rest = number
-                for place in stride(from: end + digits - 1, through: end, by: -1) {
-                    text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                end += digits
+                for place in 1...digits {
+                    text[end - place] = UInt8(ascii: "0") + UInt8(rest % 10)
                     rest /= 10
                 }
-                end += digits
                 text[end] = UInt8(ascii: separator)
                 end += 1
             }

@@ -30,6 +30,11 @@ public struct MonotonicTime: Comparable, Hashable, Sendable {
             : .nanoseconds(-Int64(clamping: nanoseconds - other.nanoseconds))
     }
 
+    /// Seconds since an earlier time; negative where it is later.
+    public func seconds(since earlier: MonotonicTime) -> Double {
+        Double(Int64(bitPattern: nanoseconds &- earlier.nanoseconds)) * 1e-9
+    }
+
     /// Rounded up, so that a wait of this long never ends too early; 0 when the time has passed.
     var millisecondsFromNow: Int64 {
         let now = MonotonicTime.now.nanoseconds

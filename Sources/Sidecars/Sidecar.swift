@@ -33,6 +33,10 @@ public actor Sidecar {
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
     private var lastCall: UInt64 = 0
+    /// Of each delivery that is not settled.
+    private var processing: [UInt64: Task<Void, Never>] = [:]
+    private var lastDelivery: UInt64 = 0
+    private var whenAllHaveEnded: CheckedContinuation<Void, Never>?
     /// When the turn of a traced call came: until then it waits for those before it.
     private var turns: [Runtime.CallID: MonotonicTime] = [:]
     /// Whether it takes deliveries, as far as there are any.
@@ -73,14 +77,44 @@ public actor Sidecar {
         defer { control.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         hasBegun = true
-        await withDiscardingTaskGroup { group in
+        await withTaskCancellationHandler {
             var waitingSince = MonotonicTime.now
             for await delivery in deliveries {
-                metrics.receive.observe(waitingSince.duration(to: .now).inSeconds)
-                group.addTask { await self.process(delivery) }
+                metrics.receive.observe(MonotonicTime.now.seconds(since: waitingSince))
+                begin(delivery)
                 waitingSince = .now
             }
+            await allHaveEnded()
+        } onCancel: {
+            Task { await self.cancelAll() }
         }
+    }
+
+    /// A task of its own, and no child of a group: those of a group would begin, and go on, on the shared threads.
+    private func begin(_ delivery: Delivery) {
+        lastDelivery += 1
+        let number = lastDelivery
+        processing[number] = Task {
+            await self.process(delivery)
+            self.hasEnded(number)
+        }
+    }
+
+    private func hasEnded(_ number: UInt64) {
+        processing[number] = nil
+        if processing.isEmpty {
+            whenAllHaveEnded?.resume()
+            whenAllHaveEnded = nil
+        }
+    }
+
+    private func allHaveEnded() async {
+        if processing.isEmpty { return }
+        await withCheckedContinuation { whenAllHaveEnded = $0 }
+    }
+
+    private func cancelAll() {
+        for task in processing.values { task.cancel() }
     }
 
     private func process(_ delivery: Delivery) async {
@@ -134,7 +168,7 @@ public actor Sidecar {
             if span != nil, case .success = permission { await self.noteTurn(of: id) }
             return permission
         }
-        metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
+        metrics.runtimeExecution.observe(MonotonicTime.now.seconds(since: start))
         // Before anything that comes of the call: no event is told after the end of its envelope.
         if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
         return (result, turns.removeValue(forKey: id))
@@ -191,7 +225,7 @@ public actor Sidecar {
     }
 
     private func finish(_ delivery: Delivery, _ machine: DeliveryMachine, since arrival: MonotonicTime) {
-        metrics.settled(machine, after: arrival.duration(to: .now))
+        metrics.settled(machine, since: arrival)
         record(delivery, machine, since: arrival)
         if case .failed(let reason) = machine.outcome {
             logger.warning(
@@ -211,7 +245,7 @@ public actor Sidecar {
     /// and before anything that the call causes.
     private func post(_ reports: [StatusReport]) {
         for report in reports {
-            Task(executorPreference: loop) { [reporter] in await reporter.post(report) }
+            Task.immediate { await self.reporter.post(report) }
         }
     }
 
@@ -288,7 +322,7 @@ public actor Sidecar {
             if case .actor(let name) = message.destination {
                 metrics.sent(
                     message, to: name, destinationQueue: queuePrefix + name, policy: policy,
-                    after: start.duration(to: .now))
+                    since: start)
             }
             return
         }

@@ -9,7 +9,7 @@ public protocol Transport: Sendable {
 
     /// Deliveries of a source, at most `prefetch` (1...65535) unsettled at a time. The stream outlives lost
     /// connections: what was unsettled then comes again as new deliveries. It ends after `stopConsuming()`.
-    func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery>
+    func deliveries(from source: Source, prefetch: Int) async -> DeliveryStream
 
     /// No new deliveries of a source until `resume`, also where nobody has asked for them yet; what is here can still be
     /// settled. A few may be on their way already. The queue, and the connection to it, stay.

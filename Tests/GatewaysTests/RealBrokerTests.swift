@@ -12,7 +12,7 @@ struct RealBrokerTests {
     private struct Inbox {
         let name: String
         let broker: TestBroker
-        let messages: AsyncStream<Delivery>.Iterator
+        let messages: DeliveryStream.Iterator
 
         init(_ name: String, _ broker: TestBroker) async {
             (self.name, self.broker) = (name, broker)

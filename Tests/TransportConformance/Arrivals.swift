@@ -6,7 +6,7 @@ public final class Arrivals: Sendable {
     private let deliveries = Mutex<[Delivery]>([])
     public var all: [Delivery] { deliveries.withLock { $0 } }
 
-    public init(_ stream: AsyncStream<Delivery>) {
+    public init(_ stream: DeliveryStream) {
         Task { for await delivery in stream { deliveries.withLock { $0.append(delivery) } } }
     }
 }

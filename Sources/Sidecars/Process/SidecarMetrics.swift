@@ -63,9 +63,9 @@ final class SidecarMetrics: Sendable {
         active.add(1)
     }
 
-    func settled(_ machine: DeliveryMachine, after duration: Duration) {
+    func settled(_ machine: DeliveryMachine, since arrival: MonotonicTime) {
         active.add(-1)
-        processing.observe(duration.inSeconds)
+        processing.observe(MonotonicTime.now.seconds(since: arrival))
         if let code = machine.errorCode {
             registry.counter("runtime_errors_total", "Errors by their code.", ["queue": queue, "error_type": code])
                 .increment()
@@ -103,7 +103,8 @@ final class SidecarMetrics: Sendable {
 
     /// - Parameter destinationQueue: of an actor.
     func sent(
-        _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration
+        _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy,
+        since start: MonotonicTime
     ) {
         let sent = sentTo.withLock { known in
             if let sent = known[actor] { return sent }
@@ -119,7 +120,7 @@ final class SidecarMetrics: Sendable {
             return sent
         }
         sent.count.increment()
-        sent.duration.observe(duration.inSeconds)
+        sent.duration.observe(MonotonicTime.now.seconds(since: start))
         sentSize.observe(Double(message.body.count))
     }
 }

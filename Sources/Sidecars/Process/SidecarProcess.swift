@@ -20,7 +20,7 @@ public enum SidecarProcess {
         // Everything runs on the loop's thread; this one only waits for the end.
         let loop = EventLoop(name: "sidecar")
         let exit = ExitCode()
-        Task(executorPreference: loop) { exit.set(await serve(configuration, on: loop)) }
+        Task(executorPreference: loop.tasks) { exit.set(await serve(configuration, on: loop)) }
         return exit.wait()
     }
 
@@ -34,7 +34,7 @@ public enum SidecarProcess {
         let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
-                Task(executorPreference: loop) { await process.replace() }
+                Task(executorPreference: loop.tasks) { await process.replace() }
             } else if configuration.exitsOnTimeout {
                 logger.error("the runtime hangs: ending, so that both are started anew")
                 ending.yield(EXIT_FAILURE)
@@ -52,9 +52,9 @@ public enum SidecarProcess {
 
         logger.info("starting", metadata: configuration.summary)
         await transport.connect()
-        if let process { Task(executorPreference: loop) { await process.run() } }
+        if let process { Task(executorPreference: loop.tasks) { await process.run() } }
         await sidecar.start()
-        Task(executorPreference: loop) {
+        Task(executorPreference: loop.tasks) {
             for await signal in Signals.arrivals(of: [SIGTERM, SIGINT], on: loop) {
                 logger.info("draining", metadata: ["signal": "\(signal)"])
                 ending.yield(EXIT_SUCCESS)

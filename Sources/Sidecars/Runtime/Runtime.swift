@@ -233,7 +233,11 @@ public actor Runtime {
 
     /// - Returns: why there is none, `nil` when there is.
     private func takeSlot(for id: CallID, holdsOn: Bool) async -> Failure? {
-        await withCheckedContinuation { waiter in
+        if gate == .open, freeSlots > 0, waiting.isEmpty, !isDraining {
+            freeSlots -= 1
+            return nil
+        }
+        return await withCheckedContinuation { waiter in
             // Looked at in here: others may run between an `await` and what it waits for.
             if isDraining {
                 waiter.resume(returning: .draining)

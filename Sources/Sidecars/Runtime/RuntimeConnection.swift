@@ -27,9 +27,11 @@ final class RuntimeConnection {
     private(set) var isReused = false
 
     private var request: [UInt8] = []
-    private var header: [UInt8] = []
+    /// The request's length, as it goes over the wire.
+    private var header: UInt32 = 0
     private var sent = 0
     private var isBusy = false
+    private var isWaitingForRoom = false
     /// Whether events have come during the call.
     private var hasEmitted = false
     private var frames = RuntimeFrames()
@@ -89,7 +91,7 @@ final class RuntimeConnection {
 
     func send(_ request: [UInt8]) {
         self.request = request
-        header = withUnsafeBytes(of: UInt32(request.count).bigEndian) { Array($0) }
+        header = UInt32(request.count).bigEndian
         sent = 0
         isBusy = true
         hasEmitted = false
@@ -103,29 +105,36 @@ final class RuntimeConnection {
     }
 
     private func write() {
-        let total = header.count + request.count
+        let total = 4 + request.count
         while isBusy && sent < total {
-            let count = header.withUnsafeMutableBytes { header in
-                request.withUnsafeMutableBytes { request in
-                    let parts = [
-                        UnsafeMutableRawBufferPointer(rebasing: header[min(sent, header.count)...]),
-                        UnsafeMutableRawBufferPointer(rebasing: request[max(0, sent - header.count)...]),
-                    ]
-                    let vectors = parts.map { iovec(iov_base: $0.baseAddress, iov_len: $0.count) }
-                    return writev(descriptor, vectors, 2)
-                }
-            }
+            let count = writeRest()
             if count < 0 && errno == EINTR { continue }
-            if count < 0 && errno == EAGAIN { return loop.rewatch(descriptor, for: [.readable, .writable]) }
-            if count < 0 {
-                // What the peer said before it closed (an error reply to an oversize frame, say) is still to be read.
-                sent = total
-                return loop.rewatch(descriptor, for: .readable)
-            }
-            sent += count
+            if count < 0 && errno == EAGAIN { return wait(forRoom: true) }
+            // What the peer said before it closed (an error reply to an oversize frame, say) is still to be read.
+            sent = count < 0 ? total : sent + count
         }
         request = []
-        loop.rewatch(descriptor, for: .readable)
+        wait(forRoom: false)
+    }
+
+    private func writeRest() -> Int {
+        withUnsafeBytes(of: header) { header in
+            request.withUnsafeBytes { request in
+                func part(_ bytes: UnsafeRawBufferPointer, from start: Int) -> iovec {
+                    iovec(
+                        iov_base: bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + start) },
+                        iov_len: bytes.count - start)
+                }
+                let parts: [2 of iovec] = [part(header, from: min(sent, 4)), part(request, from: max(0, sent - 4))]
+                return parts.span.withUnsafeBufferPointer { writev(descriptor, $0.baseAddress, 2) }
+            }
+        }
+    }
+
+    private func wait(forRoom: Bool) {
+        guard forRoom != isWaitingForRoom else { return }
+        isWaitingForRoom = forRoom
+        loop.rewatch(descriptor, for: forRoom ? [.readable, .writable] : .readable)
     }
 
     private func read() {

@@ -3,16 +3,17 @@ internal import Glibc
 
 /// Frames as they come in: four bytes of length, big-endian, then the body. Several may come at once.
 struct RuntimeFrames {
-    private var head: [UInt8] = []
+    private var head: UInt32 = 0
+    private var headCount = 0
     private var body: [UInt8] = []
     private var filled = 0
     /// Of the frame that is coming in; `nil` until it is known.
     private(set) var length: Int?
     /// Came with that frame, and belongs to those behind it.
-    private var behind: ArraySlice<UInt8> = []
+    private var behind: [UInt8] = []
 
     /// Bytes of a frame that is not whole.
-    var received: Int { head.count + filled }
+    var received: Int { headCount + filled }
 
     var isEmpty: Bool { received == 0 && behind.isEmpty }
 
@@ -27,21 +28,23 @@ struct RuntimeFrames {
         // The length and, mostly, all of a small body in one call.
         return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { buffer in
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            if count > 0 { take(Array(buffer[..<count])[...]) }
+            if count > 0 { take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
             return count
         }
     }
 
-    private mutating func take(_ bytes: ArraySlice<UInt8>) {
-        let missing = min(4 - head.count, bytes.count)
-        head += bytes.prefix(missing)
-        guard head.count == 4 else { return }
-        let length = head.reduce(0) { $0 << 8 | Int($1) }
+    private mutating func take(_ bytes: UnsafeRawBufferPointer) {
+        let missing = min(4 - headCount, bytes.count)
+        for byte in bytes[..<missing] { head = head << 8 | UInt32(byte) }
+        headCount += missing
+        guard headCount == 4 else { return }
+        let length = Int(head)
         self.length = length
         // A length is only a claim: memory is taken when the limit was checked, see `next`.
-        body = Array(bytes.dropFirst(missing).prefix(length))
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[missing...])
+        body = Array(rest.prefix(length))
         filled = body.count
-        behind = bytes.dropFirst(missing + filled)
+        behind = Array(rest.dropFirst(filled))
     }
 
     /// The next frame, once it is whole; makes room for what is still to come. The limit on `length` must have been
@@ -55,7 +58,7 @@ struct RuntimeFrames {
         let frame = body
         let rest = behind
         self = RuntimeFrames()
-        take(rest)
+        if !rest.isEmpty { rest.withUnsafeBytes { take($0) } }
         return frame
     }
 }
@@ -64,8 +67,7 @@ extension EmittedEvent {
     /// What a frame of the runtime says besides replies: an object with a member `event`. A reply is an array.
     /// - Returns: `nil` for what must be a reply.
     static func inFrame(_ frame: [UInt8], limits: JSONLimits) -> RawJSON? {
-        let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
-        guard frame.first(where: { !blanks.contains($0) }) == UInt8(ascii: "{") else { return nil }
+        guard RawJSON.firstCharacter(of: frame) == UInt8(ascii: "{") else { return nil }
         return (try? RawJSON(frame, limits: limits))?["event"]
     }
 }

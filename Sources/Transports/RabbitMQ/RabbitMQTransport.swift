@@ -32,7 +32,7 @@ public actor RabbitMQTransport: Transport {
     private var declarations: [DelayLevel: Task<Result<Void, TransportError>, Never>] = [:]
 
     private struct Subscription {
-        var deliveries: AsyncStream<Delivery>.Continuation
+        var deliveries: DeliveryStream
         var task: Task<Void, Never>?
         /// Of the connection that consumes, or the last one that did.
         var generation: UInt64 = 0
@@ -77,14 +77,11 @@ public actor RabbitMQTransport: Transport {
         throw TransportError(.stopped, "the transport has been shut down, or the task cancelled")
     }
 
-    public func deliveries(from source: Source, prefetch: Int) -> AsyncStream<Delivery> {
-        let (stream, continuation) = AsyncStream<Delivery>.makeStream()
-        guard !isStopped, !isConsumingOver, subscriptions[source] == nil else {
-            continuation.finish()
-            return stream
-        }
-        subscriptions[source] = Subscription(deliveries: continuation, trouble: "not connected yet")
-        subscriptions[source]?.task = Task(executorPreference: loop) {
+    public func deliveries(from source: Source, prefetch: Int) -> DeliveryStream {
+        guard !isStopped, !isConsumingOver, subscriptions[source] == nil else { return .ended }
+        let stream = DeliveryStream()
+        subscriptions[source] = Subscription(deliveries: stream, trouble: "not connected yet")
+        subscriptions[source]?.task = Task {
             await self.keepConsuming(source, prefetch: prefetch)
         }
         return stream
@@ -277,7 +274,7 @@ public actor RabbitMQTransport: Transport {
     private func prepare(_ level: DelayLevel, until deadline: MonotonicTime?) async throws(TransportError) {
         if delayLevels.contains(level) { return }
         let declaration =
-            declarations[level] ?? Task(executorPreference: loop) { await self.declared(level, until: deadline) }
+            declarations[level] ?? Task(executorPreference: loop.tasks) { await self.declared(level, until: deadline) }
         declarations[level] = declaration
         try await declaration.value.get()
     }
@@ -297,7 +294,7 @@ public actor RabbitMQTransport: Transport {
         while true {
             if isStopped { throw TransportError(.stopped, "the transport has been shut down") }
             if let publisher { return publisher }
-            if publisherTask == nil { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
+            if publisherTask == nil { publisherTask = Task { await self.keepPublisher() } }
             if let deadline, deadline <= .now {
                 throw TransportError(.timeout, "no connection to the broker: \(publisherTrouble)")
             }
@@ -366,7 +363,7 @@ public actor RabbitMQTransport: Transport {
     /// Connects the publisher ahead of the first publish.
     public func connect() {
         if publisherTask == nil && !isStopped {
-            publisherTask = Task(executorPreference: loop) { await self.keepPublisher() }
+            publisherTask = Task { await self.keepPublisher() }
         }
     }
 

@@ -6,8 +6,6 @@ import Transports
 final class RecordingTransport: Transport {
     private let state = Mutex(State())
 
-    private typealias Queue = (stream: AsyncStream<Delivery>, end: AsyncStream<Delivery>.Continuation)
-
     private struct State {
         var published: [Message] = []
         var failure: TransportError?
@@ -16,13 +14,13 @@ final class RecordingTransport: Transport {
         var lastTag: UInt64 = 0
         var impediment: String?
         var blockedReason: String?
-        var queues: [Source: Queue] = [:]
+        var queues: [Source: DeliveryStream] = [:]
 
-        mutating func queue(_ source: Source) -> Queue {
+        mutating func queue(_ source: Source) -> DeliveryStream {
             if let queue = queues[source] { return queue }
-            let (stream, end) = AsyncStream<Delivery>.makeStream()
-            queues[source] = (stream, end)
-            return (stream, end)
+            let queue = DeliveryStream()
+            queues[source] = queue
+            return queue
         }
     }
 
@@ -86,7 +84,7 @@ final class RecordingTransport: Transport {
     func deliver(_ body: [UInt8], from source: Source, deadLetter: DeadLetter? = nil) {
         state.withLock { state in
             state.lastTag += 1
-            state.queue(source).end.yield(
+            state.queue(source).yield(
                 Delivery(
                     token: .init(generation: 1, tag: state.lastTag), source: source, body: body, isRedelivered: false,
                     deadLetter: deadLetter))
@@ -100,8 +98,8 @@ final class RecordingTransport: Transport {
 
     func declare(_ source: Source) async {}
 
-    func deliveries(from source: Source, prefetch: Int) async -> AsyncStream<Delivery> {
-        state.withLock { $0.queue(source).stream }
+    func deliveries(from source: Source, prefetch: Int) async -> DeliveryStream {
+        state.withLock { $0.queue(source) }
     }
 
     func pause(_ source: Source) async {}
@@ -123,7 +121,7 @@ final class RecordingTransport: Transport {
     }
 
     func isLive(_ delivery: Delivery) async -> Bool { true }
-    func stopConsuming() async { for queue in state.withLock({ $0.queues }).values { queue.end.finish() } }
+    func stopConsuming() async { for queue in state.withLock({ $0.queues }).values { queue.finish() } }
     func shutdown() async {}
     func blockedReason() async -> String? { state.withLock { $0.blockedReason } }
     func impediment() async -> String? { state.withLock { $0.impediment } }
