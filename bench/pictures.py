@@ -1,5 +1,6 @@
 """Draws plots, as SVG for the report and as PNG for whoever has no use for SVG."""
 
+import itertools
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -7,8 +8,9 @@ from bench import Bench, use
 from plot import Plot
 
 MATPLOTLIB = "matplotlib==3.11.2"
-# Colours that stay apart also for the colour-blind (Okabe and Ito).
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+# Colours that stay apart also for the colour-blind (Okabe and Ito); the first is ours, grey is what we are held against.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+OTHERS = "#999999"
 INK, GRID = "#333333", "#DDDDDD"
 
 
@@ -33,7 +35,9 @@ def draw(plots: Sequence[Plot], folder: Path, bench: Bench) -> None:
 
 
 def draw_lines(axes: Any, plot: Plot) -> None:
-    for line, colour in zip(plot.lines, COLOURS * (1 + len(plot.lines) // len(COLOURS))):
+    colours = itertools.cycle(COLOURS)
+    for line in plot.lines:
+        colour = next(colours) if plot.is_ours(line.name) else OTHERS
         axes.plot(*zip(*line.points), marker="o", markersize=5, linewidth=1.8, color=colour, label=line.name)
     axes.set_xscale("log", base=2)
     points = sorted({x for line in plot.lines for x, _ in line.points})
@@ -48,9 +52,9 @@ def draw_lines(axes: Any, plot: Plot) -> None:
 
 
 def draw_bars(axes: Any, plot: Plot) -> None:
-    """The first on top; ours in another colour."""
+    """The first on top."""
     bars = plot.bars[::-1]
-    colours = [COLOURS[0] if bar.name.startswith("Troupe") else "#999999" for bar in bars]
+    colours = [COLOURS[0] if plot.is_ours(bar.name) else OTHERS for bar in bars]
     drawn = axes.barh([bar.name for bar in bars], [bar.value for bar in bars], color=colours, height=0.65)
     axes.bar_label(drawn, [f"{bar.value:,.0f}" if bar.value >= 100 else f"{bar.value:.3g}" for bar in bars], padding=4)
     axes.margins(x=0.12)

@@ -28,3 +28,8 @@ class Plot:
     lines: list[Line] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     ticks: dict[float, str] = field(default_factory=dict)
+
+    def is_ours(self, name: str) -> bool:
+        """What is compared with others says whose it is; where there are no others, all is ours."""
+        names = [one.name for one in (*self.lines, *self.bars)]
+        return name.startswith("Troupe") or not any(other.startswith("Troupe") for other in names)

@@ -27,7 +27,7 @@ from report import Report, Section  # noqa: E402
 # Each suite with its part of the minutes, in the order of the report.
 SUITES = {
     name: weight for name, weight in {
-        "hop": 4.0, "payloads": 1.5, "scaling": 2.0, "backlog": 2.0, "peers": 3.0, "gateway": 2.5, "binary": 0.1,
+        "hop": 4.0, "payloads": 1.5, "scaling": 2.0, "backlog": 3.0, "peers": 3.0, "gateway": 2.5, "binary": 0.1,
     }.items() if (REPOSITORY / "bench" / "suites" / f"{name}.py").exists()
 }
 MINUTES, QUICK_MINUTES = 14.5, 1.8

@@ -4,7 +4,7 @@
  *
  *     relay QUEUE EXCHANGE ROUTING_KEY PREFETCH
  *
- * Runs until SIGTERM. Exit code 0 then, 1 when anything goes wrong. */
+ * Runs until SIGTERM, and then until all that it has sent is settled. Exit code 0 then, 1 when anything goes wrong. */
 #include "broker.h"
 #include "confirms.h"
 #include <signal.h>
@@ -37,7 +37,7 @@ int main(int count, char **arguments) {
     amqp_bytes_t exchange = amqp_cstring_bytes(arguments[2]), key = amqp_cstring_bytes(arguments[3]);
     amqp_basic_properties_t properties = persistent();
     struct timeval wait = {.tv_usec = 100000}, none = {0};
-    while (!stopping) {
+    while (!stopping || confirms.settled < confirms.published) {
         amqp_frame_t frame;
         amqp_maybe_release_buffers(connection);
         /* What has come already is looked at first; only then is settled, and waited. */
@@ -47,12 +47,13 @@ int main(int count, char **arguments) {
             status = amqp_simple_wait_frame_noblock(connection, &frame, &wait);
         }
         if (status == AMQP_STATUS_TIMEOUT) continue;
-        if (status != AMQP_STATUS_OK) { if (stopping) break; fail("connection lost"); }
+        if (status != AMQP_STATUS_OK) fail("connection lost");
         if (frame.frame_type != AMQP_FRAME_METHOD) continue;
         switch (frame.payload.method.id) {
         case AMQP_BASIC_DELIVER_METHOD: {
             amqp_message_t message;
             check(amqp_read_message(connection, 1, &message, 0), "message");
+            if (stopping) { amqp_destroy_message(&message); break; } /* the broker gives it to somebody else */
             if (amqp_basic_publish(connection, 1, exchange, key, 1, 0, &properties, message.body) != 0) fail("publish");
             confirms.published++;
             amqp_destroy_message(&message);
@@ -69,7 +70,6 @@ int main(int count, char **arguments) {
         default: fail("an unexpected method");
         }
     }
-    settle(connection, &confirms);
     amqp_connection_close(connection, AMQP_REPLY_SUCCESS);
     return 0;
 }
