@@ -30,6 +30,7 @@ SUITES = {
         "hop": 4.0, "payloads": 1.5, "scaling": 2.0, "backlog": 3.0, "peers": 3.0, "gateway": 2.5, "binary": 0.1,
     }.items() if (REPOSITORY / "bench" / "suites" / f"{name}.py").exists()
 }
+OUT = REPOSITORY / "bench" / "out"
 MINUTES, QUICK_MINUTES = 14.5, 1.8
 # Every one must build for release, whether or not a suite needs it.
 PRODUCTS = ["troupe-sidecar", "troupe", "bench-echo"]
@@ -59,7 +60,7 @@ def sections(folder: Path, options: argparse.Namespace) -> list[Section]:
         weight = SUITES[name] / sum(SUITES[other] for other in left)
         bench = Bench(folder / name, options.quick, options.rounds, seconds * weight)
         bench.folder.mkdir()
-        if seconds < 0:
+        if seconds < 0 and not options.quick:
             bench.cut("all of it")
             done.append(Section(name, "", [], [], bench.cuts, 0))
             continue
@@ -98,10 +99,11 @@ def arguments(given: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="end with code 1 when a bound is missed")
     parser.add_argument("--only", type=suites, default=list(SUITES), metavar="SUITE[,SUITE]", help=", ".join(SUITES))
     parser.add_argument("--rounds", type=positive, help="at most so many of each, in turns (default 3, with --quick 1)")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "bench" / "out", metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the report: bench/out, with --quick bench/out/quick")
     options = parser.parse_args(given)
     if options.quick and options.check:
         parser.error("--check needs a full run: a --quick one measures too little to judge")
+    options.out = options.out or OUT / ("quick" if options.quick else "")
     options.rounds = options.rounds or (1 if options.quick else 3)
     return options
 
