@@ -8,7 +8,7 @@ from bench import Bench, use
 from plot import Plot
 
 MATPLOTLIB = "matplotlib==3.11.2"
-# Colours that stay apart also for the colour-blind (Okabe and Ito); the first is ours, grey is what we are held against.
+# Colours that stay apart also for the colour-blind (Okabe and Ito); the first is ours, grey what ours is held against.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 OTHERS = "#999999"
 INK, GRID = "#333333", "#DDDDDD"

@@ -99,7 +99,7 @@ def arguments(given: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="end with code 1 when a bound is missed")
     parser.add_argument("--only", type=suites, default=list(SUITES), metavar="SUITE[,SUITE]", help=", ".join(SUITES))
     parser.add_argument("--rounds", type=positive, help="at most so many of each, in turns (default 3, with --quick 1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="for the report: bench/out, with --quick bench/out/quick")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the report: bench/out, or bench/out/quick")
     options = parser.parse_args(given)
     if options.quick and options.check:
         parser.error("--check needs a full run: a --quick one measures too little to judge")

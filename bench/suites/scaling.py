@@ -35,7 +35,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
                 samples = rounds(bench, broker, numbers, variable, milliseconds, f"{name}, {handler}")
                 for number in numbers:
                     rates, one = ([sample.rate for sample in samples[n]] for n in (number, 1))
-                    yield figure(f"{number} {name}, {handler}: throughput", rates, "envelopes/s", "one's", one)
+                    against = ("one's", one) if number > 1 else ()
+                    yield figure(f"{name}: {number}, {handler}: throughput", rates, "envelopes/s", *against)
                 lines.append(Line(handler, [(n, median([sample.rate for sample in samples[n]])) for n in numbers]))
             bench.draw(Plot(f"scaling-{variable}", name.capitalize(), "envelopes per second", name, lines))
 
