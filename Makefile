@@ -11,8 +11,8 @@ help: ## this list
 build: install swift ## builds everything
 	swift build
 
-bench: servers swift ## one hop, side by side with a C relay that keeps the same promises
-	@python3 bench/hop.py
+bench: servers swift ## measures everything in a quarter of an hour, beside what it is held against (BENCH='--only hop --check')
+	@python3 bench/run.py $(BENCH)
 
 demo: build ## real documents through a real pipeline, live (SERVERS=1: on RabbitMQ and PostgreSQL; ONCE=1: end after the table)
 	@if [ "$(SERVERS)" = 1 ]; then deploy/local/install.sh servers; fi

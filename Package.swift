@@ -127,6 +127,8 @@ let package = Package(
             name: "summary", dependencies: ["ActorKit"], path: "actors/summary",
             swiftSettings: swiftSettings),
         .executableTarget(
+            name: "bench-echo", dependencies: ["ActorKit"], path: "bench/handlers/swift", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "conformance-actor", dependencies: ["ActorKit"], path: "Tests/RuntimeConformance/SwiftActor",
             swiftSettings: swiftSettings),
 
