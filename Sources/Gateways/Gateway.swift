@@ -103,8 +103,9 @@ public struct Gateway: Service {
         }
         let spans = exporter.map { MessageSpans($0.tracer, configuration.broker) }
         let store = database.store
+        let updates = SharedUpdateReading(store)
         let hub = UpdateHub(
-            news: database.news,
+            news: database.news, updates: updates,
             settings: .init(pollInterval: min(configuration.streamPoll, configuration.keepAlive / 2)), logger: logger)
         let outbox = OutboxPublisher(
             store: store, transport: transport,
@@ -128,8 +129,9 @@ public struct Gateway: Service {
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
         let catalogue = LiveFile("tools", tools, logger: logger, read: toolReader)
         let router = GatewayRouter(
-            store: store, transport: transport, gate: gate, outbox: outbox, cancellations: cancellations,
-            pauses: pauses, queues: queues, board: ActorBoard(store: store, queues: queues), hub: hub,
+            store: store, updates: updates, transport: transport, gate: gate, outbox: outbox,
+            cancellations: cancellations, pauses: pauses, queues: queues,
+            board: ActorBoard(store: store, queues: queues), hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, spans: spans,
                 logger: logger),

@@ -28,6 +28,9 @@ public protocol Transport: Sendable {
     /// Settles a delivery once. One of a connection that is gone is left alone: the broker has put it back already.
     func settle(_ delivery: Delivery, _ settlement: Settlement) async
 
+    /// The same for many.
+    func settle(_ deliveries: [Delivery], _ settlement: Settlement) async
+
     /// Whether the delivery is ours to work on: `false` once the broker gives it to somebody else. One whose queue was
     /// deleted stays ours, since there is no other copy.
     func isLive(_ delivery: Delivery) async -> Bool
@@ -43,6 +46,12 @@ public protocol Transport: Sendable {
 
     /// What a readiness probe wants to know: `nil` when all is well, else the reason it is not.
     func impediment() async -> String?
+}
+
+extension Transport {
+    public func settle(_ deliveries: [Delivery], _ settlement: Settlement) async {
+        for delivery in deliveries { await settle(delivery, settlement) }
+    }
 }
 
 /// Where deliveries come from.

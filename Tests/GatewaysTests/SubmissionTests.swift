@@ -275,4 +275,18 @@ struct SubmissionTests {
             try await eventually("no way back") { try await client.post("/envelopes", body).status == 202 }
         }
     }
+
+    @Test("an upload that the outbox has no room for comes further each time it is sent", arguments: StoreKind.allCases)
+    func smallOutbox(kind: StoreKind) async throws {
+        try await withGateway(kind, configure: { $0.outboxLimit = 1 }) { gateway, _ in
+            let lines = (0..<500).map { #"{"route":{"actors":["a"]},"payload":\#($0)}"# }.joined(separator: "\n")
+            try await eventually("it never ends") {
+                let answer = try await gateway.client.post("/envelopes/bulk", lines, headers: ["Idempotency-Key": "k"])
+                if answer.text.hasSuffix(#"{"lines":500,"accepted":500,"refused":0}"# + "\n") { return true }
+                try await Task.sleep(for: .milliseconds(300))
+                return false
+            }
+            #expect(gateway.transport.published.count == 500)
+        }
+    }
 }

@@ -51,4 +51,17 @@ struct UpdateStreamMachineTests {
         #expect(machine.databaseIsAway(now: time(20)) == .wait)
         #expect(machine.databaseIsAway(now: time(29)) == .sendKeepAlive)
     }
+
+    @Test("a wake-up without news costs no read, unless the last one could not be read")
+    func ticks() {
+        var machine = UpdateStreamMachine(after: 3, quietLimit: .seconds(10), now: time(0))
+        let nothing = UpdateStreamMachine.Page(ids: [], isFull: false, isFinal: false)
+        #expect(machine.ticked(now: time(1)) == .wait)
+        #expect(machine.ticked(now: time(10)) == .sendKeepAlive)
+        #expect(machine.sentKeepAlive(now: time(10)) == .wait)
+        #expect(machine.databaseIsAway(now: time(11)) == .wait)
+        #expect(machine.ticked(now: time(12)) == .read(after: 3))
+        #expect(machine.sent(nothing, now: time(12)) == .wait)
+        #expect(machine.ticked(now: time(13)) == .wait)
+    }
 }

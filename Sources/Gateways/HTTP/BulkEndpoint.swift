@@ -6,7 +6,7 @@ extension GatewayRouter {
     /// `POST /envelopes/bulk`: JSON Lines in, JSON Lines out, while they come.
     func postEnvelopes(_ request: Request, _ context: Context) async throws -> Response {
         // Said before anything is read; what is to come can still be refused line by line.
-        try gate.enter(1)
+        try gate.enter(0)
         let key = try IdempotencyKey(request, body: [])
         // The body is written when the request's own scope is left already.
         let scope = RequestScope.current

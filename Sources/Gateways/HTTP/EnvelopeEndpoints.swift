@@ -171,13 +171,13 @@ extension GatewayRouter {
         let wakeUps = hub.wakeUps(for: [id])
         let timer = Task {
             try await Task.sleep(for: limit)
-            wakeUps.wake.finish()
+            wakeUps.bell.finish()
         }
         defer { timer.cancel() }
         var iterator = wakeUps.stream.makeAsyncIterator()
         var envelope = try await store.envelope(id)
         while envelope?.status.isFinal == false, await iterator.next() != nil {
-            envelope = try await store.envelope(id)
+            if wakeUps.takeNews() { envelope = try await store.envelope(id) }
         }
         return envelope
     }

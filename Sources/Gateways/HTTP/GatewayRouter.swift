@@ -9,6 +9,8 @@ struct GatewayRouter: Sendable {
     typealias Context = GatewayContext
 
     let store: any EnvelopeStore
+    /// Of the store; for streams.
+    let updates: SharedUpdateReading
     let transport: any Transport
     let gate: SubmissionGate
     let outbox: OutboxPublisher
@@ -32,7 +34,7 @@ struct GatewayRouter: Sendable {
 
     var tools: ToolCatalogue { catalogue.current }
     var follower: EnvelopeFollower {
-        EnvelopeFollower(store: store, hub: hub, keepAliveInterval: keepAliveInterval)
+        EnvelopeFollower(updates: updates, hub: hub, keepAliveInterval: keepAliveInterval)
     }
 
     var reportWriter: ReportWriter {
@@ -53,7 +55,7 @@ struct GatewayRouter: Sendable {
         let router = Router(context: Context.self)
         router.add(middleware: CrossOriginMiddleware(origins: access.origins))
         if let resource = access.resource { router.add(middleware: ChallengeMiddleware(resource: resource)) }
-        router.add(middleware: RequestMiddleware(metrics: metrics, tracer: tracer, logger: logger))
+        router.add(middleware: RequestMiddleware(requests: RequestMetrics(metrics), tracer: tracer, logger: logger))
         for (path, endpoints) in Dictionary(grouping: endpoints(), by: \.path) {
             add(path, endpoints, access, to: router)
         }

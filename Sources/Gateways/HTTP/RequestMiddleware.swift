@@ -8,7 +8,7 @@ internal import Telemetry
 struct RequestMiddleware: RouterMiddleware {
     typealias Context = GatewayContext
 
-    let metrics: GatewayMetrics
+    let requests: RequestMetrics
     let tracer: Tracer?
     let logger: Logger
 
@@ -40,8 +40,7 @@ struct RequestMiddleware: RouterMiddleware {
         // The path's pattern: ids would make a series each.
         let route = context.endpointPath ?? "none"
         let duration = start.duration(to: .now).inSeconds
-        metrics.request(method: knownMethod(request), route: route, status: response.status.code).increment()
-        metrics.requestDuration(route: route).observe(duration)
+        requests.count(method: knownMethod(request), route: route, status: response.status.code, duration)
         logger.log(
             level: response.status.code >= 500 ? .warning : .debug, "request",
             metadata: [

@@ -65,7 +65,11 @@ extension GatewayRouter {
         filter.hasPartials = try query.flag("partials")
         // Known before the answer's head goes out: what happens from then on is told.
         let start: Int64
-        if let lastID = try lastEventID(request) { start = lastID } else { start = try await store.lastUpdate().number }
+        if let lastID = try lastEventID(request) {
+            start = lastID
+        } else {
+            start = try await updates.lastUpdate().number
+        }
         return try eventStream(request, context) { [filter] writer in
             try await sendUpdates(.filter(filter), after: start, to: &writer)
         }
@@ -111,7 +115,7 @@ extension GatewayRouter {
     private func sendUpdates(
         _ scope: ManyFollower.Scope, after lastID: Int64, to writer: inout any ResponseBodyWriter
     ) async throws {
-        let follower = ManyFollower(store: store, hub: hub, quietLimit: follower.quietLimit)
+        let follower = ManyFollower(store: store, updates: updates, hub: hub, quietLimit: follower.quietLimit)
         try await follower.follow(scope, after: lastID) { event in
             switch event {
             case .update(let update): try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update)))

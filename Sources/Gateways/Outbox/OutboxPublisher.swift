@@ -36,7 +36,8 @@ final class OutboxPublisher: Sendable {
     private static let concurrency = 64
     /// Before another look when others hold what is due.
     private static let pause = Duration.milliseconds(20)
-    /// What waits beyond that stays in the table only.
+    /// What waits beyond that stays in the table only, and is sent when its grace is over.
+    private static let freshLimit = 50_000
     private static let freshBytesLimit = 64 << 20
 
     init(
@@ -50,7 +51,7 @@ final class OutboxPublisher: Sendable {
         self.spans = spans
         self.logger = logger
         deletions = OutboxDeletions(store: store, logger: logger)
-        (fresh, freshContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1024))
+        (fresh, freshContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.freshLimit))
     }
 
     /// Publishes soon. What doesn't fit is published by the relay when its grace is over.

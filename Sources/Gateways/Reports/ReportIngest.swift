@@ -61,7 +61,7 @@ struct ReportIngest: Sendable {
 
     private func write(_ batch: [Delivery]) async {
         if let rescue, await !rescue.keep(batch) {
-            for delivery in batch { await transport.settle(delivery, .requeue) }
+            await transport.settle(batch, .requeue)
             return
         }
         var readable: [(delivery: Delivery, report: ReadReport)] = []
@@ -83,13 +83,13 @@ struct ReportIngest: Sendable {
         await note(actors: Set(batch.compactMap(\.deadLetter?.actor)))
         guard !readable.isEmpty else { return }
         if await writeUntilDone(readable.map(\.report)) {
+            await transport.settle(readable.map(\.delivery), .acknowledge)
             let now = Timestamp.microsecondsNow()
-            for (delivery, report) in readable {
+            for (_, report) in readable {
                 if let time = report.time { writer.metrics.ingestLag.observe(max(0, Double(now - time) / 1e6)) }
-                await transport.settle(delivery, .acknowledge)
             }
         } else {
-            for (delivery, _) in readable { await transport.settle(delivery, .requeue) }
+            await transport.settle(readable.map(\.delivery), .requeue)
         }
     }
 

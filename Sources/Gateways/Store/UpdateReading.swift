@@ -13,6 +13,11 @@ protocol UpdateReading: Sendable {
     func updates(
         _ filter: UpdateFilter, after last: Int64, upTo end: Int64, limit: Int
     ) async throws(StoreError) -> (updates: [EnvelopeUpdate], page: SettledReading.Page)
+
+    /// Whose updates these numbers are, as they are committed so far; of more than `limit` envelopes, some.
+    func moved(
+        after last: Int64, upTo end: Int64, limit: Int
+    ) async throws(StoreError) -> (ids: [String], page: SettledReading.Page)
 }
 
 extension UpdateReading {

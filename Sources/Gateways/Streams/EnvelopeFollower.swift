@@ -2,7 +2,7 @@ internal import EventLoops
 
 /// Reads an envelope's history as it grows.
 struct EnvelopeFollower: Sendable {
-    let store: any UpdateReading
+    let updates: any UpdateReading
     let hub: UpdateHub
     let keepAliveInterval: Duration
 
@@ -43,7 +43,7 @@ struct EnvelopeFollower: Sendable {
             case .wait:
                 if isOver() { return .interrupted }
                 if await iterator.next() == nil { return .stopped }
-                action = machine.woken()
+                action = wakeUps.takeNews() ? machine.woken() : machine.ticked(now: .now)
             case .finish: return .finished
             }
             try Task.checkCancellation()
@@ -55,7 +55,7 @@ struct EnvelopeFollower: Sendable {
     ) async throws -> UpdateStreamMachine.Action {
         let page: UpdatePage?
         do throws(StoreError) {
-            page = try await store.updates(of: id, after: after, limit: 100)
+            page = try await updates.updates(of: id, after: after, limit: 100)
         } catch {
             // The stream outlives a database that is away: the hub wakes it again.
             guard error.isRetryable else { throw error }

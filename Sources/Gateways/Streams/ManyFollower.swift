@@ -2,7 +2,8 @@ internal import EventLoops
 
 /// Reads the updates of many envelopes as they come.
 struct ManyFollower: Sendable {
-    let store: any UpdateReading & EnvelopeReading
+    let store: any EnvelopeReading
+    let updates: any UpdateReading
     let hub: UpdateHub
     /// After how much silence somebody on the way may take the connection for dead.
     let quietLimit: Duration
@@ -12,6 +13,8 @@ struct ManyFollower: Sendable {
         case filter(UpdateFilter)
         /// An envelope with its descendants, until all of them have ended.
         case family(of: String)
+
+        fileprivate var isFamily: Bool { if case .family = self { true } else { false } }
     }
 
     enum Event: Sendable {
@@ -45,24 +48,30 @@ struct ManyFollower: Sendable {
                 lastSent = .now
             }
             if progress == .finished || hub.isFinished { return }
-            if lastSent.duration(to: .now) >= quietLimit {
-                try await send(.silence(upTo: reading.last))
-                lastSent = .now
-            }
+            // A family's new members are no news of those that are known.
+            var isDue = progress == .behind || scope.isFamily
+            repeat {
+                if lastSent.duration(to: .now) >= quietLimit {
+                    try await send(.silence(upTo: reading.last))
+                    lastSent = .now
+                }
+                if progress == .unsettled { break }
+                if await iterator.next() == nil { return }
+                if wakeUps.takeNews() { isDue = true }
+            } while !isDue
             if progress == .unsettled {
                 try await Task.sleep(for: backoff.next())
-                continue
+            } else {
+                backoff = Self.patience
+                try await Task.sleep(for: Self.pause)
+                reading.woken()
             }
-            backoff = Self.patience
-            if await iterator.next() == nil { return }
-            try await Task.sleep(for: Self.pause)
-            reading.woken()
         }
     }
 
     private static var patience: Backoff { Backoff(initial: writersPauses.0, ceiling: writersPauses.1) }
 
-    private enum Progress { case finished, upToDate, unsettled }
+    private enum Progress { case finished, upToDate, unsettled, behind }
 
     /// Sends all that is sure by now.
     private func tell(
@@ -74,9 +83,9 @@ struct ManyFollower: Sendable {
             let (filter, hasEnded) = try await filter(scope, wakeUps)
             while true {
                 switch reading.next {
-                case .look: reading.looked(try await store.lastUpdate())
+                case .look: reading.looked(try await updates.lastUpdate())
                 case .read(let after, let upTo):
-                    let (updates, page) = try await store.updates(
+                    let (updates, page) = try await updates.updates(
                         filter, after: after, upTo: upTo, limit: Self.pageSize)
                     guard reading.read(page) else { return .unsettled }
                     for update in updates { try await send(update) }
@@ -85,7 +94,7 @@ struct ManyFollower: Sendable {
             }
         } catch let error as StoreError where error.isRetryable {
             // The stream outlives a database that is away: the hub wakes it again.
-            return .upToDate
+            return .behind
         }
     }
 

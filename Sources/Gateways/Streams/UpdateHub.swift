@@ -8,19 +8,20 @@ internal import Synchronization
 /// nothing in memory.
 final class UpdateHub: Sendable {
     private let news: any UpdateNews
+    private let updates: any UpdateReading
     let settings: Settings
     private let logger: Logger
     private let state = Mutex(State())
 
     struct Settings: Sendable {
-        /// How often streams look even without news, and whether a keep-alive is due.
+        /// How often somebody looks whether there is what nobody has told of, and streams whether a keep-alive is due.
         var pollInterval: Duration
         /// The same while news can't be heard.
         var deafPollInterval = Duration.seconds(1)
     }
 
     fileprivate struct State {
-        var wakes: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        var wakes: [UInt64: Wake] = [:]
         /// By envelope: who follows it.
         var followers: [String: Set<UInt64>] = [:]
         var followed: [UInt64: Set<String>] = [:]
@@ -31,8 +32,10 @@ final class UpdateHub: Sendable {
         var isFinished = false
     }
 
-    init(news: any UpdateNews, settings: Settings, logger: Logger) {
+    /// - Parameter updates: where to look for what `news` has not told.
+    init(news: any UpdateNews, updates: any UpdateReading, settings: Settings, logger: Logger) {
         self.news = news
+        self.updates = updates
         self.settings = settings
         self.logger = logger
     }
@@ -43,12 +46,25 @@ final class UpdateHub: Sendable {
             group.addTask {
                 await self.news.run { event in self.handle(event) }
             }
+            var poll = UpdatePoll()
             while !Task.isCancelled && !self.state.withLock({ $0.isFinished }) {
                 let isListening = self.state.withLock { $0.isListening }
                 try? await Task.sleep(for: isListening ? self.settings.pollInterval : self.settings.deafPollInterval)
+                await self.look(&poll)
                 self.wakeAll()
             }
             group.cancelAll()
+        }
+    }
+
+    /// One for all streams. What keeps it from reading does so for streams, too: they try again by themselves.
+    private func look(_ poll: inout UpdatePoll) async {
+        guard let look = try? await updates.lastUpdate() else { return }
+        let range = poll.looked(look)
+        guard let moved = try? await updates.moved(after: range.after, upTo: range.upTo, limit: 10_000) else { return }
+        switch poll.read(moved.page) {
+        case .some: for id in moved.ids { tell(id) }
+        case .all: tellAll()
         }
     }
 
@@ -58,7 +74,7 @@ final class UpdateHub: Sendable {
             state.isFinished = true
             return state.wakes
         }
-        for wake in wakes.values { wake.finish() }
+        for wake in wakes.values { wake.bell.finish() }
     }
 
     /// Wake-ups for envelopes, joined while nobody waits for them. They end with the hub, and leave it when their stream is dropped.
@@ -72,7 +88,8 @@ final class UpdateHub: Sendable {
     }
 
     private func wakeUps(_ follow: (inout State, UInt64) -> Void) -> WakeUps {
-        let (stream, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let (stream, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let wake = Wake(bell)
         let number = state.withLock { state -> UInt64? in
             guard !state.isFinished else { return nil }
             state.lastNumber += 1
@@ -81,9 +98,9 @@ final class UpdateHub: Sendable {
             return state.lastNumber
         }
         if let number {
-            wake.onTermination = { [weak self] _ in self?.leave(number) }
+            bell.onTermination = { [weak self] _ in self?.leave(number) }
         } else {
-            wake.finish()
+            bell.finish()
         }
         return WakeUps(stream: stream, wake: wake, number: number ?? 0)
     }
@@ -99,9 +116,20 @@ final class UpdateHub: Sendable {
     var isListening: Bool { state.withLock { $0.isListening } }
     var isFinished: Bool { state.withLock { $0.isFinished } }
 
-    /// Has every stream look: for news that are no envelope's.
+    /// Wakes every stream, with news that are no envelope's or none at all.
     func wakeAll() {
-        for wake in state.withLock({ Array($0.wakes.values) }) { wake.yield() }
+        for wake in state.withLock({ Array($0.wakes.values) }) { wake.bell.yield() }
+    }
+
+    private func tellAll() {
+        for wake in state.withLock({ Array($0.wakes.values) }) { wake.tell() }
+    }
+
+    private func tell(_ id: String) {
+        let wakes = state.withLock { state in
+            (state.followers[id] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
+        }
+        for wake in wakes { wake.tell() }
     }
 
     private func leave(_ number: UInt64) {
@@ -114,14 +142,10 @@ final class UpdateHub: Sendable {
 
     private func handle(_ event: UpdateNewsEvent) {
         switch event {
-        case .moved(let id):
-            let wakes = state.withLock { state in
-                (state.followers[id] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
-            }
-            for wake in wakes { wake.yield() }
+        case .moved(let id): tell(id)
         case .listening:
             state.withLock { $0.isListening = true }
-            wakeAll()
+            tellAll()
         case .interrupted(let reason):
             state.withLock { $0.isListening = false }
             logger.warning("no news from the database; streams poll", metadata: ["error": "\(reason)"])
@@ -132,9 +156,32 @@ final class UpdateHub: Sendable {
 /// What wakes one stream.
 struct WakeUps: Sendable {
     let stream: AsyncStream<Void>
-    /// For whoever else has news for the stream.
-    let wake: AsyncStream<Void>.Continuation
+    private let wake: Wake
     fileprivate let number: UInt64
+
+    fileprivate init(stream: AsyncStream<Void>, wake: Wake, number: UInt64) {
+        self.stream = stream
+        self.wake = wake
+        self.number = number
+    }
+
+    /// For whoever else wants the stream awake.
+    var bell: AsyncStream<Void>.Continuation { wake.bell }
+
+    /// Whether there may be updates that were not there when this was asked last. To be asked before they are read.
+    func takeNews() -> Bool { wake.hasNews.exchange(false, ordering: .acquiringAndReleasing) }
+}
+
+private final class Wake: Sendable {
+    let bell: AsyncStream<Void>.Continuation
+    let hasNews = Atomic(false)
+
+    init(_ bell: AsyncStream<Void>.Continuation) { self.bell = bell }
+
+    func tell() {
+        hasNews.store(true, ordering: .releasing)
+        bell.yield()
+    }
 }
 
 extension UpdateHub.State {

@@ -7,6 +7,8 @@ struct UpdateStreamMachine: Sendable, Hashable {
     /// After how much silence a comment is sent, so that nobody on the way takes the connection for dead.
     private let quietLimit: Duration
     private var lastSent: MonotonicTime
+    /// What the last wake-up told of could not be read.
+    private var isBehind = false
 
     init(after lastID: Int64, quietLimit: Duration, now: MonotonicTime) {
         self.lastID = lastID
@@ -32,11 +34,14 @@ struct UpdateStreamMachine: Sendable, Hashable {
         var isFinal: Bool
     }
 
-    /// The stream has subscribed: whatever is written from now on wakes it. Or it was woken: something may have been written, or it
-    /// is time to look.
+    /// The stream has subscribed: whatever is written from now on wakes it. Or it was woken: something may have been written.
     func woken() -> Action { .read(after: lastID) }
 
+    /// It was woken though nothing is known to have been written.
+    func ticked(now: MonotonicTime) -> Action { isBehind ? .read(after: lastID) : quiet(now: now) }
+
     mutating func sent(_ page: Page, now: MonotonicTime) -> Action {
+        isBehind = false
         lastID = max(lastID, page.ids.last ?? lastID)
         if !page.ids.isEmpty { lastSent = now }
         if page.isFull { return .read(after: lastID) }
@@ -44,7 +49,10 @@ struct UpdateStreamMachine: Sendable, Hashable {
     }
 
     /// The history can't be read just now.
-    func databaseIsAway(now: MonotonicTime) -> Action { quiet(now: now) }
+    mutating func databaseIsAway(now: MonotonicTime) -> Action {
+        isBehind = true
+        return quiet(now: now)
+    }
 
     mutating func sentKeepAlive(now: MonotonicTime) -> Action {
         lastSent = now

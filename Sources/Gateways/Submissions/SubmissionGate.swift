@@ -51,6 +51,7 @@ final class SubmissionGate: Sendable {
         }
     }
 
+    /// Counts what is to be accepted; with 0 it only says whether anything would be.
     /// - Throws: 503 while it takes nothing.
     func enter(_ count: Int) throws(Problem) {
         let reason = state.withLock { state -> String? in
@@ -61,5 +62,14 @@ final class SubmissionGate: Sendable {
             return nil
         }
         if let reason { throw Problem(.overloaded, reason, retryAfter: 2) }
+    }
+
+    /// Some of those that had entered need no room: they were there already, or were refused.
+    func leave(_ count: Int) {
+        state.withLock { state in
+            state.room = min(limit, state.room + count)
+            // A look may have begun since.
+            state.entered = max(0, state.entered - count)
+        }
     }
 }

@@ -160,6 +160,11 @@ public actor RabbitMQTransport: Transport {
         }
     }
 
+    /// One hop to the loop for all of them.
+    public func settle(_ deliveries: [Delivery], _ settlement: Settlement) async {
+        for delivery in deliveries { await settle(delivery, settlement) }
+    }
+
     /// Its queue was deleted: nobody else has it.
     private func giveBackLastCopy(_ delivery: Delivery) async {
         guard lastCopies.contains(delivery.token.generation), case .actor(let name) = delivery.source else {

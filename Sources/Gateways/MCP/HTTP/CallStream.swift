@@ -66,11 +66,11 @@ private struct CallStream {
 
     func run(after lastID: Int64, isEventStream: Bool, to writer: inout any ResponseBodyWriter) async throws {
         let wakeUps = gateway.hub.wakeUps(for: [call.envelopeID])
-        let hold = session?.hold(call.number, wakeUps.wake)
+        let hold = session?.hold(call.number, wakeUps.bell)
         let deadline = MonotonicTime.now.advanced(by: call.limit)
         let timer = Task {
             try await Task.sleep(for: call.limit)
-            wakeUps.wake.yield()
+            wakeUps.bell.yield()
         }
         defer {
             timer.cancel()

@@ -12,7 +12,7 @@ extension MCPServer {
     ) -> Response {
         response(request, slot, isEventStream: true) { writer in
             let wakeUps = gateway.hub.wakeUps(for: [])
-            let hold = session.hold(0, wakeUps.wake)
+            let hold = session.hold(0, wakeUps.bell)
             defer { session.release(hold) }
             let begin = session.withMachine { $0.sent(after: place ?? .max) }
             if session.version == .november2025, begin.isEmpty {

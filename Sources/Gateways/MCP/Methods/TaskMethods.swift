@@ -128,10 +128,9 @@ extension MCPServer {
     }
 
     private func task(_ id: String) async throws -> TaskState {
-        guard EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit),
-            let envelope = try await gateway.store.envelope(id)
-        else { throw Self.unknownTask }
-        return state(of: envelope)
+        let isAcceptable = EnvelopeID.isAcceptable(id, lengthLimit: EnvelopeID.childLengthLimit)
+        guard let task = try await tasks(isAcceptable ? [id] : [])[id] else { throw Self.unknownTask }
+        return task
     }
 
     /// Those of the list that there are.

@@ -32,6 +32,14 @@ extension PostgreSQLEnvelopeStore {
     }
 
     private func applyOnce(_ changes: [EnvelopeChange]) async throws(StoreError) -> [ChangeOutcome] {
+        try await self.changes.run(
+            changes, names: Set(changes.map(\.envelopeID)), weight: changes.reduce(0) { $0 + $1.size }
+        ) { (changes) async throws(StoreError) in
+            try await applyTogether(changes)
+        }
+    }
+
+    private func applyTogether(_ changes: [EnvelopeChange]) async throws(StoreError) -> [ChangeOutcome] {
         try await query(
             Self.applySQL,
             [
@@ -137,4 +145,8 @@ extension PostgreSQLEnvelopeStore {
     /// A new round may begin anywhere on the route; within one there is no way back.
     private static let newIndex =
         "COALESCE(CASE WHEN r.begins_round THEN r.idx ELSE GREATEST(e.current_actor_idx, r.idx) END, e.current_actor_idx)"
+}
+
+extension EnvelopeChange {
+    fileprivate var size: Int { 200 + (result?.bytes.count ?? 0) + (failedMessage?.bytes.count ?? 0) }
 }

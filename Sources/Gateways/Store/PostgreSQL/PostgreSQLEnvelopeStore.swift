@@ -1,8 +1,13 @@
 internal import PostgreSQL
 
-/// The store in PostgreSQL. Each call is one statement, and so one transaction.
+/// The store in PostgreSQL. Each call is one statement, and so one transaction; calls that write the same kind of thing at the same time
+/// share theirs.
 struct PostgreSQLEnvelopeStore: EnvelopeStore {
     let pool: Pool
+    let submissions = SharedStatement<Submission, SubmissionOutcome>()
+    let changes = SharedStatement<EnvelopeChange, ChangeOutcome>()
+
+    init(pool: Pool) { self.pool = pool }
 
     /// Runs a statement, again when another transaction got in its way (deadlock, serialization): it has changed nothing then.
     func query<Value>(

@@ -48,4 +48,21 @@ extension PostgreSQLEnvelopeStore {
                 lastID: updates.last?.id, isFull: updates.count == limit, oldestWriter: rows.first?.oldestWriter)
         )
     }
+
+    func moved(
+        after last: Int64, upTo end: Int64, limit: Int
+    ) async throws(StoreError) -> (ids: [String], page: SettledReading.Page) {
+        let rows = try await query(
+            """
+            SELECT u.envelope_id, pg_snapshot_xmin(s)::text::bigint
+            FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
+                SELECT DISTINCT envelope_id FROM envelope_updates WHERE id > $1 AND id <= $2 LIMIT $3
+            ) u ON true
+            """, [.integer(Int(last)), .integer(Int(end)), .integer(limit)]
+        ) { row in (id: try row.optionalString(0), oldestWriter: Int64(try row.integer(1))) }
+        let ids = rows.compactMap(\.id)
+        return (
+            ids, SettledReading.Page(isFull: ids.count == limit, oldestWriter: rows.first?.oldestWriter)
+        )
+    }
 }

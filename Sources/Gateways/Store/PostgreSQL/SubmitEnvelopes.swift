@@ -25,6 +25,17 @@ extension PostgreSQLEnvelopeStore {
     private func submitOnce(
         _ submissions: [Submission], grace: Duration
     ) async throws(StoreError) -> [SubmissionOutcome] {
+        try await self.submissions.run(
+            submissions, names: Set(submissions.flatMap(\.names)), weight: submissions.reduce(0) { $0 + $1.size }
+        ) { (submissions) async throws(StoreError) in
+            // The grace is the gateway's: the same for all callers.
+            try await submitTogether(submissions, grace: grace)
+        }
+    }
+
+    private func submitTogether(
+        _ submissions: [Submission], grace: Duration
+    ) async throws(StoreError) -> [SubmissionOutcome] {
         let schedules = submissions.map(\.schedule)
         return try await query(
             Self.submitSQL,
@@ -82,4 +93,10 @@ extension PostgreSQLEnvelopeStore {
         FROM given g LEFT JOIN sent s ON s.envelope_id = g.id LEFT JOIN known k ON k.id = g.id
         ORDER BY g.position
         """
+}
+
+extension Submission {
+    /// What must be new: no two of a statement may have it.
+    fileprivate var names: [String] { ["id \(id)"] + (key.map { ["key \(principal ?? "") \($0.text)"] } ?? []) }
+    fileprivate var size: Int { payload.bytes.count + messageHead.count }
 }

@@ -43,6 +43,18 @@ extension SQLiteEnvelopeStore {
             return (updates, SettledReading.Page(lastID: updates.last?.id, isFull: updates.count == limit))
         }
     }
+
+    func moved(
+        after last: Int64, upTo end: Int64, limit: Int
+    ) async throws(StoreError) -> (ids: [String], page: SettledReading.Page) {
+        try await read { database in
+            let ids = try database.rows(
+                "SELECT DISTINCT envelope_id FROM envelope_updates WHERE id > ? AND id <= ? LIMIT ?",
+                [.integer(Int(last)), .integer(Int(end)), .integer(limit)]
+            ) { try $0.string(0) }
+            return (ids, SettledReading.Page(isFull: ids.count == limit))
+        }
+    }
 }
 
 extension Database {
