@@ -40,8 +40,9 @@ struct RequestMiddleware: RouterMiddleware {
         // The path's pattern: ids would make a series each.
         let route = context.endpointPath ?? "none"
         let duration = start.duration(to: .now).inSeconds
-        metrics.request(method: knownMethod(request), route: route, status: response.status.code).increment()
-        metrics.requestDuration(route: route).observe(duration)
+        let method = knownMethod(request)
+        metrics.request(method: method, route: route, status: response.status.code).increment()
+        metrics.requestDuration(method: method, route: route).observe(duration)
         logger.log(
             level: response.status.code >= 500 ? .warning : .debug, "request",
             metadata: [
