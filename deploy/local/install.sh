@@ -7,7 +7,7 @@ set -euo pipefail
 # Built against, and what runs handlers.
 packages=(libcurl4-openssl-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config python3)
 if [[ ${1:-} == servers ]]; then
-    packages+=(curl libdbd-pg-perl openssl postgresql python3-venv rabbitmq-server sqitch)
+    packages+=(curl libdbd-pg-perl openssl postgresql prometheus python3-venv rabbitmq-server sqitch)
 fi
 
 main() {
