@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Callable
 
+from children import wait_until
 from guard import Problem, say
 from servers import Servers
 from world import SHAKY, World
@@ -441,8 +442,9 @@ def acting(world: World) -> None:
     page = json.loads(world.run("list", "--limit", "2", "--output", "json").stdout)
     assert len(page["envelopes"]) == 2 and page["next_cursor"]
     assert world.run("list", "--parent", "nobody").stdout == "no envelopes\n"
-    shown = world.run("actors").stdout
-    assert re.search(r"^shape +\d+ +\d+ +1 ", shown, re.M), shown
+    # A sidecar that started before the gateway says after some seconds that it is there.
+    wait_until(
+        lambda: re.search(r"^shape +\d+ +\d+ +1 ", world.run("actors").stdout, re.M) is not None, "shape to be known", 30)
     assert json.loads(world.run("actors", "--output", "json").stdout)["broker"]["available"]
     world.run("actors", "pause", "shape", "--reason", "out of paper")
     assert "paused since" in world.run("actors").stdout

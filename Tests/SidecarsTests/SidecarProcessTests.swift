@@ -1,5 +1,6 @@
 import Envelopes
 import Foundation
+import Synchronization
 import Testing
 import TestSupport
 import Transports
@@ -355,6 +356,36 @@ struct SidecarProcessTests {
             #expect(Set(try await harness.collect("happy-end", 2).keys) == ["e2", "e3"])
             #expect(Set(try await harness.collect("error-end", 1).keys) == ["e1"])
             #expect(harness.hits == 2)
+            answering.cancel()
+        }
+    }
+
+    /// The first gateway of all comes after its sidecars. It, too, hears of them, and is obeyed.
+    @Test func aGatewayThatComesLaterHearsOfTheActor() async throws {
+        try await withHarness { harness in
+            let transport = harness.transport
+            try await harness.start()
+            try await harness.submit(1)
+            #expect(Set(try await harness.collect("happy-end", 1).keys) == ["e1"], "work waits for no gateway")
+            let requests = await transport.deliveries(from: .controlRequests, prefetch: 10)
+            let asked = Mutex(0)
+            let answering = Task {
+                for await delivery in requests {
+                    let request = try ControlRequest(parsing: delivery.body)
+                    #expect(request.actor == harness.name)
+                    asked.withLock { $0 += 1 }
+                    let notPaused = ActorPause(actor: harness.name, isPaused: false, decidedAt: 1)
+                    for answer in [ControlMessage.cancel(["e2"]), .pauses([notPaused])] {
+                        let message = Message(to: .controlInbox(request.inbox), id: "", body: answer.encoded())
+                        try await transport.publish(message, timeout: .seconds(20))
+                    }
+                    await transport.settle(delivery, .acknowledge)
+                }
+            }
+            try await eventually("it asks again", within: .seconds(30)) { asked.withLock { $0 } > 0 }
+            try await Task.sleep(for: .milliseconds(300))
+            try await harness.submit(2)
+            #expect(Set(try await harness.collect("error-end", 1).keys) == ["e2"])
             answering.cancel()
         }
     }

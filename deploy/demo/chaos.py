@@ -9,6 +9,8 @@ from guard import Problem
 from pipeline import Pipeline
 
 USUAL_INTERVAL = 1.5
+# On a slow machine what was killed needs longer to be back than the next kill is away: nothing would ever finish.
+PATIENCE = 15
 
 
 class Chaos:
@@ -17,15 +19,18 @@ class Chaos:
         self.interval = interval
         self.due = time.monotonic() + min(0.2, interval)  # the first at once: a quick machine is soon done
         self.kills = 0
+        self.finished = -1
+        self.impatient = 0.0
 
-    def strike(self) -> Optional[str]:
-        """Kills when it is time; whom."""
+    def strike(self, finished: int) -> Optional[str]:
+        """Kills when it is time, and when some envelope has finished since the last time (or none does); whom."""
         now = time.monotonic()
         running = [child for child in self.victims if child.running]
         if not running:  # what comes back has its time
             self.due = now + self.interval
-        if now < self.due:
+        if now < self.due or (finished == self.finished and now < self.impatient):
             return None
+        self.finished, self.impatient = finished, now + PATIENCE
         self.due = now + self.interval * random.uniform(0.7, 1.3)
         victim = random.choice(running)
         victim.kill()

@@ -75,7 +75,7 @@ def follow(tracks: list[Track], pipeline: Pipeline, killer: Optional[chaos.Chaos
             raise Problem(unfinished(tracks, pipeline, limit))
         for name in pipeline.supervise():
             screen.say(f"{name} had ended and was started again")
-        victim = killer.strike() if killer else None
+        victim = killer.strike(sum(track.finished for track in tracks)) if killer else None
         if victim:
             screen.say(f"chaos: killed {victim}")
         time.sleep(TICK)

@@ -70,7 +70,7 @@ AFTER = [  # these start servers of their own
     Stage("metrics", [PYTHON, "Tests/Prometheus/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
-    Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "0.7"}),
+    Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "1.5"}),
     Stage("demo on servers", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "CHAOS": "0.4"}),
     Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "REPORTS": "http"}),
 ]

@@ -73,8 +73,7 @@ struct ControlRequestAnswers: Sendable {
                 try await transport.publish(
                     Message(to: .controlInbox(request.inbox), id: "", body: answer), timeout: .seconds(10))
             } catch {
-                // It has ended again. A sidecar asks once, at its start; one that still runs hears of a cancellation when it next reports on
-                // the envelope.
+                // It has ended again, or it will ask again.
                 return logger.debug(
                     "sidecar not answered", metadata: ["actor": "\(request.actor)", "error": "\(error)"])
             }

@@ -10,24 +10,35 @@ extension Sidecar {
     func listen() async -> Task<Void, Never> {
         let inbox = "\(policy.actorName).\(UInt64.random(in: 0 ... .max))"
         await transport.declare(.control(inbox: inbox))
-        let (answers, answer) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let (answers, answer) = AsyncStream<Never>.makeStream()
+        let request = ControlRequest(actor: policy.actorName, inbox: inbox)
+        let asking = Task(executorPreference: loop) { await self.ask(request) { answer.finish() } }
         let listening = Task(executorPreference: loop) {
+            defer { asking.cancel() }
             let deliveries = await self.transport.deliveries(from: .control(inbox: inbox), prefetch: 100)
             for await delivery in deliveries where await self.obey(delivery) {
-                answer.yield()
+                asking.cancel()
+                answer.finish()
             }
             answer.finish()
         }
-        let request = ControlRequest(actor: policy.actorName, inbox: inbox)
-        let message = Message(to: .controlRequests, id: "", body: request.encoded())
-        do throws(TransportError) { try await transport.publish(message, timeout: Self.patience) } catch {
-            // No gateway has been here yet: nothing is in force.
-            return listening
-        }
         let limit = loop.schedule(after: Self.patience) { answer.finish() }
-        for await _ in answers { break }
+        for await _ in answers {}
         loop.cancel(limit)
         return listening
+    }
+
+    /// Until it is answered: a gateway that comes, or comes back, only later must know of this actor, too.
+    private func ask(_ request: ControlRequest, whenNobodyIsThere: () -> Void) async {
+        let message = Message(to: .controlRequests, id: "", body: request.encoded())
+        var backoff = Backoff(initial: .seconds(5), ceiling: .seconds(60))
+        while !Task.isCancelled {
+            do throws(TransportError) { try await transport.publish(message, timeout: Self.patience) } catch {
+                // No gateway has been here yet: nothing is in force.
+                whenNobodyIsThere()
+            }
+            await loop.sleep(for: backoff.next())
+        }
     }
 
     private static var patience: Duration { .seconds(3) }
