@@ -74,6 +74,15 @@ struct TopTests {
         #expect(!TopOrder.allCases.contains { $0.key == "q" })
     }
 
+    @Test(
+        "arrows and their like are no letters",
+        arguments: [
+            ("ab", "ab"), ("\u{1B}[Aq", "q"), ("\u{1B}OPf", "f"), ("a\u{1B}[1;5Cb", "ab"), ("\u{1B}", ""),
+            ("\u{1B}[", ""),
+            ("\u{1B}q", "q"), ("\u{1B}[3~\u{1B}[Bo", "o"),
+        ])
+    func escapes(_ typed: String, _ keys: String) { #expect(String(Keyboard.keys(in: Array(typed.utf8)[...])) == keys) }
+
     @Test("the longest under way first; what starts later is not under way")
     func slowest() throws {
         let later = Timestamp.text(microseconds: Self.now + 1)

@@ -33,13 +33,25 @@ struct Keyboard: Sendable {
                     loop.unwatch(STDIN_FILENO)
                     return continuation.finish()
                 }
-                // Arrows and their like begin with an escape: none of them means anything here.
-                for byte in bytes.prefix(count) where bytes[0] != 0x1B {
-                    continuation.yield(Character(Unicode.Scalar(byte)))
-                }
+                for key in Self.keys(in: bytes.prefix(count)) { continuation.yield(key) }
             }
         }
         return stream
+    }
+
+    /// Without arrows and their like, which come as escape sequences (ECMA-48): none of them means anything here.
+    static func keys(in bytes: ArraySlice<UInt8>) -> [Character] {
+        var keys: [Character] = []
+        var rest = bytes
+        while let byte = rest.popFirst() {
+            if byte != 0x1B {
+                keys.append(Character(Unicode.Scalar(byte)))
+            } else if let kind = rest.first, kind == UInt8(ascii: "[") || kind == UInt8(ascii: "O") {
+                rest.removeFirst()
+                while let byte = rest.popFirst(), !(0x40...0x7E).contains(byte) {}
+            }
+        }
+        return keys
     }
 
     static func giveBack() {
