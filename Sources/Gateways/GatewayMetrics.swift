@@ -16,6 +16,9 @@ struct GatewayMetrics: Sendable {
     let ingestLag: Histogram
     let reportsWaiting: Gauge
     let databaseWait: Histogram
+    let databaseUse: Histogram
+    let confirm: Histogram
+    let brokerAvailable: Gauge
     let mcpSessions: Gauge
     let mcpStreams: Gauge
 
@@ -53,6 +56,14 @@ struct GatewayMetrics: Sendable {
             "Reports and notices that this gateway holds and has not written, as many as are prefetched at most")
         databaseWait = registry.histogram(
             "database_wait_seconds", "Until a call had its connection of the pool", buckets: Histogram.seconds)
+        databaseUse = registry.histogram(
+            "database_use_seconds", "How long a call had its connection: its statements and their results",
+            buckets: Histogram.seconds)
+        confirm = registry.histogram(
+            "outbox_confirm_duration_seconds", "From a publish to the broker's confirm, or to its failure",
+            buckets: Histogram.seconds)
+        brokerAvailable = registry.gauge(
+            "broker_available", "1 when the broker could be asked about its queues for this answer, else 0")
         mcpSessions = registry.gauge("mcp_sessions", "Open MCP sessions")
         mcpStreams = registry.gauge("mcp_streams", "Open streams and waiting calls of MCP clients")
         // Series are there from the start: a rate over the first event is right then.
@@ -98,9 +109,10 @@ struct GatewayMetrics: Sendable {
             "http_requests_total", "Requests answered", ["method": method, "route": route, "status": String(status)])
     }
 
-    func requestDuration(route: String) -> Histogram {
+    func requestDuration(method: String, route: String) -> Histogram {
         registry.histogram(
-            "http_request_duration_seconds", "Time to the answer's head", ["route": route], buckets: Histogram.seconds)
+            "http_request_duration_seconds", "Time to the answer's head", ["method": method, "route": route],
+            buckets: Histogram.seconds)
     }
 
     func databaseConnections(_ state: String) -> Gauge {

@@ -7,7 +7,7 @@ public import EventLoops
 /// away: calls then fail at once with the reason rather than wait.
 public actor Pool {
     private let loop: EventLoop
-    private let settings: PoolSettings
+    private nonisolated let settings: PoolSettings
     private var idle: [Connection] = []
     private var lentCount = 0
     private var connectingCount = 0
@@ -35,6 +35,8 @@ public actor Pool {
         _ body: @Sendable (Connection) async throws -> Value
     ) async throws -> Value {
         let connection = try await lend()
+        let start = MonotonicTime.now
+        defer { settings.onReturn?(start.duration(to: .now)) }
         do {
             let value = try await body(connection)
             await take(back: connection)
@@ -51,6 +53,8 @@ public actor Pool {
         _ sql: String, _ parameters: [Parameter] = [], timeout: Duration? = nil
     ) async throws(PostgreSQLError) -> Rows {
         let connection = try await lend()
+        let start = MonotonicTime.now
+        defer { settings.onReturn?(start.duration(to: .now)) }
         do throws(PostgreSQLError) {
             let rows = try await connection.query(sql, parameters, timeout: timeout)
             await take(back: connection)

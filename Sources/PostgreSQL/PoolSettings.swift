@@ -8,6 +8,8 @@ public struct PoolSettings: Sendable {
     public var waiterLimit: Int
     /// Hears how long each call has waited for its connection.
     public var onLend: (@Sendable (Duration) -> Void)?
+    /// Hears how long each call has had its connection.
+    public var onReturn: (@Sendable (Duration) -> Void)?
 
     public init(
         connection: ConnectionSettings, size: Int = 10, waitLimit: Duration = .seconds(5), waiterLimit: Int = 1000

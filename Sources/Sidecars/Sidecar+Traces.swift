@@ -38,15 +38,32 @@ extension Sidecar {
 
     /// - Parameter error: why it was not confirmed.
     func record(
-        _ message: Message, _ envelope: Envelope?, below trace: TraceParent?, since start: MonotonicTime,
+        _ message: Message, _ envelope: Envelope?, below place: DeliveryPlace?, since start: MonotonicTime,
         _ error: TransportError? = nil
     ) {
-        guard let spans, let trace, let context = envelope?.headers.traceparent,
+        guard let spans, let place, let envelope, let context = envelope.headers.traceparent,
             case .actor(let name) = message.destination
         else { return }
+        // Another envelope begins here; the message that it has come out of is linked.
+        let isChild = envelope.id != place.envelopeID
         spans.published(
-            context, below: trace, to: name, id: message.id, bytes: message.body.count, since: start,
-            error: error?.code.rawValue)
+            context, below: place.span, to: name, id: message.id, bytes: message.body.count, since: start,
+            error: error?.code.rawValue, links: isChild ? [place.message].compactMap(\.self) : [])
+    }
+}
+
+/// Where a delivery stands in its trace.
+struct DeliveryPlace {
+    var span: TraceParent
+    /// As it stands in the message.
+    var message: TraceParent?
+    var envelopeID: String?
+}
+
+extension DeliveryMachine {
+    /// `nil` where it is not traced.
+    var place: DeliveryPlace? {
+        trace.map { DeliveryPlace(span: $0, message: traceParent, envelopeID: envelope?.id) }
     }
 }
 

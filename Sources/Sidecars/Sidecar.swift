@@ -31,14 +31,12 @@ public actor Sidecar {
     private var cancellations = Cancellations()
     private var pause = PauseMachine()
     /// The envelopes at the runtime, or on their way to it.
-    private var underWay: [Runtime.CallID: Envelope] = [:]
+    private var underWay: [Runtime.CallID: CallUnderWay] = [:]
     private var lastCall: UInt64 = 0
     /// Of each delivery that is not settled.
     private var processing: [UInt64: Task<Void, Never>] = [:]
     private var lastDelivery: UInt64 = 0
     private var whenAllHaveEnded: CheckedContinuation<Void, Never>?
-    /// When the turn of a traced call came: until then it waits for those before it.
-    private var turns: [Runtime.CallID: MonotonicTime] = [:]
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
@@ -130,6 +128,7 @@ public actor Sidecar {
             if Task.isCancelled { action = .abandon }
             switch action {
             case .call(let reports, let delay):
+                if let reason = machine.callError { metrics.calledAgain(after: reason) }
                 post(reports)
                 await wait(delay)
                 let span = spanOfCall(machine)
@@ -155,23 +154,20 @@ public actor Sidecar {
     ) async -> (Result<[UInt8], Runtime.Failure>, began: MonotonicTime?) {
         lastCall += 1
         let id = Runtime.CallID(lastCall)
-        underWay[id] = machine.envelope
-        defer { underWay[id] = nil }
+        underWay[id] = CallUnderWay(envelope: machine.envelope)
         let events = eventRelay(machine)
-        let start = MonotonicTime.now
         // One that the broker would not take back again, but give to the dead letters, is kept.
         let isLastDelivery = delivery.priorDeliveries >= policy.deliveryLimit
         let result = await runtime.call(
             machine.request(under: span), as: id, holdsOn: isLastDelivery, onEvent: events?.intake
         ) {
-            let permission = await self.permit(delivery, machine)
-            if span != nil, case .success = permission { await self.noteTurn(of: id) }
-            return permission
+            await self.permit(id, delivery, machine)
         }
-        metrics.runtimeExecution.observe(MonotonicTime.now.seconds(since: start))
+        let began = underWay.removeValue(forKey: id)?.began
+        if let began { metrics.runtimeExecution.observe(MonotonicTime.now.seconds(since: began)) }
         // Before anything that comes of the call: no event is told after the end of its envelope.
         if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
-        return (result, turns.removeValue(forKey: id))
+        return (result, began)
     }
 
     private func eventRelay(_ machine: DeliveryMachine) -> EventRelay? {
@@ -182,15 +178,17 @@ public actor Sidecar {
             logger: logger)
     }
 
-    private func noteTurn(of call: Runtime.CallID) { turns[call] = .now }
-
     /// Whether the call is still wanted when its turn has come, and for how long.
-    private func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
+    private func permit(
+        _ call: Runtime.CallID, _ delivery: Delivery, _ machine: DeliveryMachine
+    ) async -> Result<Duration, Runtime.Failure> {
         // One whose connection was lost while it waited comes again, and must not be in its own way.
         guard await transport.isLive(delivery) else { return .failure(.withdrawn) }
         if let envelope = machine.envelope, cancellations.cover(envelope) { return .failure(.cancelled) }
         let limit = min(timeout, machine.timeLeft ?? timeout)
-        return limit > .zero ? .success(limit) : .failure(.timeout(.zero))
+        guard limit > .zero else { return .failure(.timeout(.zero)) }
+        underWay[call]?.began = .now
+        return .success(limit)
     }
 
     /// These envelopes, and the children of their fan-outs, are not to be worked on any more. An end actor closes whatever
@@ -198,7 +196,9 @@ public actor Sidecar {
     func cancel(_ ids: [String]) async {
         if policy.isEndActor { return }
         cancellations.insert(ids)
-        for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
+        for (call, one) in underWay {
+            if let envelope = one.envelope, cancellations.cover(envelope) { await runtime.cancel(call) }
+        }
     }
 
     func uncancel(_ ids: [String]) { cancellations.remove(ids) }
@@ -237,6 +237,13 @@ public actor Sidecar {
         if machine.runtimeHangs { onRuntimeHang() }
     }
 
+    /// A call at the runtime, or on its way to it.
+    private struct CallUnderWay {
+        var envelope: Envelope?
+        /// When its turn came: until then it waits for those before it.
+        var began: MonotonicTime?
+    }
+
     private func wait(_ delay: Duration) async {
         if delay > .zero { await loop.sleep(for: delay) }
     }
@@ -255,7 +262,7 @@ public actor Sidecar {
     private func send(
         _ outgoing: [DeliveryMachine.Outgoing], of delivery: Delivery, _ machine: DeliveryMachine
     ) async -> [Result<Void, TransportError>] {
-        let trace = machine.trace
+        let trace = machine.place
         if let atomic, policy.sendsTogether {
             let done = machine.acknowledgesWhenSent ? delivery : nil
             return await send(outgoing, over: atomic, acknowledging: done, below: trace)
@@ -272,7 +279,7 @@ public actor Sidecar {
     }
 
     private func send(
-        _ outgoing: DeliveryMachine.Outgoing, below trace: TraceParent?
+        _ outgoing: DeliveryMachine.Outgoing, below trace: DeliveryPlace?
     ) async -> Result<Void, TransportError> {
         let start = MonotonicTime.now
         do throws(TransportError) {
@@ -291,7 +298,7 @@ public actor Sidecar {
     /// All or nothing of it, the acknowledgement included.
     private func send(
         _ outgoing: [DeliveryMachine.Outgoing], over atomic: any AtomicTransport, acknowledging delivery: Delivery?,
-        below trace: TraceParent?
+        below trace: DeliveryPlace?
     ) async -> [Result<Void, TransportError>] {
         let start = MonotonicTime.now
         // Where nobody wants reports there is none to send.
@@ -313,7 +320,7 @@ public actor Sidecar {
     }
 
     private func note(
-        _ outgoing: DeliveryMachine.Outgoing, _ result: Result<Void, TransportError>, below trace: TraceParent?,
+        _ outgoing: DeliveryMachine.Outgoing, _ result: Result<Void, TransportError>, below trace: DeliveryPlace?,
         since start: MonotonicTime
     ) {
         guard case .failure(let error) = result else {
@@ -329,7 +336,7 @@ public actor Sidecar {
         var metadata: Logger.Metadata = [:]
         if case .message(let message, let envelope) = outgoing {
             record(message, envelope, below: trace, since: start, error)
-            metadata = .about(envelope, trace)
+            metadata = .about(envelope, trace?.span)
             metrics.failed(
                 message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
         }

@@ -33,6 +33,20 @@ public final class MetricsRegistry: Sendable {
         find(name, help, type: "histogram", labels) { Histogram(buckets: buckets) }
     }
 
+    /// Sets a gauge that has a series for each of what is there just now: what is not named is gone.
+    /// - Parameter label: by which the series differ.
+    public func set(_ name: String, _ help: String, by label: String, _ levels: [(value: String, level: Int)]) {
+        families.withLock { families in
+            var family = Family(help: help, type: "gauge")
+            for (value, level) in levels {
+                let gauge = Gauge()
+                gauge.set(level)
+                family.series["\(label)=\"\(Self.escaped(value, quotes: true))\""] = gauge
+            }
+            families[name] = family
+        }
+    }
+
     private func find<Metric: Series>(
         _ name: String, _ help: String, type: String, _ labels: KeyValuePairs<String, String>, _ make: () -> Metric
     ) -> Metric {
@@ -139,10 +153,12 @@ public final class Histogram: Series, Sendable {
         text += "\(name)_sum\(braces) \(sum)\n\(name)_count\(braces) \(total)\n"
     }
 
-    /// 1 ms to about 5 minutes.
+    /// 1 ms to 5 minutes.
     public static let seconds: [Double] = [
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
     ]
+    /// For what is known to the second only: the same second, 1 second to a day.
+    public static let wholeSeconds: [Double] = [0, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400]
     /// 128 B to 64 MiB.
     public static let bytes: [Double] = [128, 1024, 16_384, 131_072, 1_048_576, 8_388_608, 67_108_864]
 }

@@ -91,12 +91,15 @@ public struct Delivery: Sendable {
     public let isCounted: Bool
     /// When it was published, in seconds since 1970; `nil` where nobody says. The same for each redelivery.
     public let publishedAt: Int?
+    /// Since when it has been in its queue, in seconds since 1970: when it was published, or when the delay that it came
+    /// with was over; `nil` where nobody says.
+    public let queuedAt: Int?
     /// Why it is a dead letter, where it is one.
     public let deadLetter: DeadLetter?
 
     public init(
         token: Token, source: Source, body: [UInt8], isRedelivered: Bool, priorDeliveries: Int = 0,
-        isCounted: Bool = true, publishedAt: Int? = nil, deadLetter: DeadLetter? = nil
+        isCounted: Bool = true, publishedAt: Int? = nil, queuedAt: Int? = nil, deadLetter: DeadLetter? = nil
     ) {
         self.token = token
         self.source = source
@@ -105,6 +108,7 @@ public struct Delivery: Sendable {
         self.priorDeliveries = priorDeliveries
         self.isCounted = isCounted
         self.publishedAt = publishedAt
+        self.queuedAt = queuedAt ?? publishedAt
         self.deadLetter = deadLetter
     }
 }

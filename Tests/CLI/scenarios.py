@@ -289,6 +289,73 @@ def plain(world: World) -> None:
         assert head.returncode in (0, 141) and not head.stderr, (command, head.returncode, head.stderr)
 
 
+
+@scenario
+def top(world: World) -> None:
+    """top: live, sorted by keys, over a gateway that is away; in a narrow window, a pipe, and as JSON"""
+    slow = world.submit("work", {"steps": 400, "pause": 0.1})
+    try:
+        screen = world.terminal("top", columns=110, rows=24)
+        screen.wait_for(r"\nwork +0 +1 +1 ")
+        screen.wait_for(rf"UNDER WAY .*\n{slow} +\d+\S+ +\S+ +running")
+        screen.wait_for(r"\n7 actors ")  # as soon as all have started
+        first = screen.text.splitlines()[0]
+        screen.wait_until(lambda: screen.text.splitlines()[0] != first, "another second")
+        assert not screen.scrolled.replace(screen.text, "").strip(), f"it scrolls: {screen.scrolled}"
+
+        def rows() -> list[str]:
+            return [line.split()[0] for line in screen.lines[4:screen.lines.index("", 4)]]
+        screen.type("a")
+        screen.wait_for("a actor▾")
+        assert rows() == sorted(rows()) and len(rows()) == 7, screen.text
+        screen.type("a")
+        screen.wait_for("a actor▴")
+        assert rows() == sorted(rows(), reverse=True), screen.text
+        screen.type("\x1b[Ai")  # an arrow means nothing
+        screen.wait_for("i in flight▾")
+        assert rows()[0] == "work", screen.text
+        assert re.search(rb"\x1b\[1m", screen.raw) and "i in flight▾i" not in screen.text
+        world.restart_gateway(pause=3)
+        screen.wait_until(lambda: "no connection to the gateway; again in" in screen.scrolled or
+                          "no connection" in screen.raw.decode(errors="replace"), "that it is away")
+        screen.wait_until(lambda: "no connection" not in screen.text, "that it is back")
+        screen.resize(40, 24)
+        screen.wait_for(r"\nwork\n  ")
+        assert all(len(line) <= 39 for line in screen.lines), screen.text
+        screen.type("q")
+        assert screen.end() == 0
+
+        # Whatever ends it, the terminal's keys are as they were.
+        for ending, code in (("q", 0), ("\x03", 130)):
+            shell = world.terminal("--norc", program="/bin/bash", columns=110, rows=30, env={"PS1": "$ "})
+            shell.wait_for(r"\$")
+            shell.type(f"stty -g > {world.folder}/before; {world.program} top; echo \"code $?\"; "
+                       f"stty -g > {world.folder}/after\r")
+            shell.wait_for("q quit")
+            shell.type(ending)
+            shell.wait_for(rf"\ncode {code}\n")
+            shell.type("exit\r")
+            shell.end()
+            before, after = ((world.folder / name).read_text() for name in ("before", "after"))
+            assert before == after, (ending, before, after)
+
+        once = world.run("top", "--once", "--sort", "actor").stdout.splitlines()
+        assert once[3].startswith("ACTOR ") and once[4].startswith("broken "), once
+        known = json.loads(world.run("top", "--once", "--output", "json", "--envelopes", "1").stdout)
+        assert known["totals"]["in_flight"] >= 1 and known["slowest"][0]["id"] == slow, known
+        assert {"work", "happy-end"} <= {actor["name"] for actor in known["actors"]}
+        several = subprocess.run(
+            ["timeout", "-s", "INT", "6", world.program, "top", "--interval", "500ms"], env=world.env, timeout=60,
+            capture_output=True, text=True)
+        tables = several.stdout.count("troupe top  http")
+        assert several.returncode in (124, 130) and 3 <= tables <= 12 and "\x1b" not in several.stdout, several
+        plain = world.terminal("top", "--once", env={"NO_COLOR": "1"}, columns=110)
+        assert plain.end() == 0 and b"\x1b" not in plain.raw and "q quit" not in plain.text, plain.raw
+        assert "100ms or more" in world.run("top", "--interval", "1ms", code=64).stderr
+    finally:
+        world.run("cancel", slow, code=None)
+
+
 # Many
 
 

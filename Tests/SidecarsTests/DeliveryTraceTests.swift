@@ -51,6 +51,14 @@ struct DeliveryTraceTests {
                 #"{"a":1.0,"traceparent":"\#(span)","tracestate":"x=1","baggage":"k=v","troupe-"#) == true)
     }
 
+    @Test func aDeliveryKnowsTheMessageItCameWith() throws {
+        var machine = machine()
+        _ = try reply(&machine, #"[{"payload":1},{"payload":2}]"#)
+        let place = try #require(machine.place)
+        #expect(place.message == TraceParent(Self.caller) && place.span == machine.trace && place.envelopeID == "e")
+        #expect(self.machine(isTraced: false).place == nil)
+    }
+
     @Test func withoutExportEverythingTravelsOnAsItIs() throws {
         var machine = machine(isTraced: false)
         let sent = try #require(try reply(&machine, #"[{"payload":1}]"#).first)

@@ -100,6 +100,13 @@ final class SidecarHarness: @unchecked Sendable {
         try await eventually("the sidecar is ready") { (try? await self.get("/readyz").status) == 200 }
     }
 
+    /// Of the sidecar's own queue; `nil` where there is none.
+    func gauge(_ metric: String) async throws -> Int? {
+        let series = "troupe_actor_\(metric){queue=\"\(broker.queuePrefix)\(name)\"} "
+        let line = try await get("/metrics").body.split(separator: "\n").first { $0.hasPrefix(series) }
+        return line.flatMap { Int($0.dropFirst(series.count)) }
+    }
+
     func get(_ path: String) async throws -> (status: Int, body: String) {
         guard let url = URL(string: "http://127.0.0.1:\(probes)\(path)") else { throw CocoaError(.fileNoSuchFile) }
         let data = try await Task.detached { () -> (Int, String) in

@@ -1,3 +1,4 @@
+import Glibc
 import Telemetry
 import Testing
 
@@ -54,6 +55,36 @@ struct MetricsTests {
             registry.exposition()
                 == "# HELP n_c a\\\\b\\nc\r\\nd \"e\"\n# TYPE n_c counter\nn_c{l=\"a\\\\b\\\"c\\nd\r\\ne\u{301}ü\"} 1\n"
         )
+    }
+
+    /// What was there a moment ago and is not now must not be shown as it was.
+    @Test func seriesThatAreNotNamedAnyMoreAreGone() {
+        let registry = MetricsRegistry(namespace: "n")
+        registry.set("depth", "D", by: "queue", [("b", 2), ("a\"", 1)])
+        #expect(
+            registry.exposition()
+                == "# HELP n_depth D\n# TYPE n_depth gauge\nn_depth{queue=\"a\\\"\"} 1\nn_depth{queue=\"b\"} 2\n")
+        registry.set("depth", "D", by: "queue", [("b", 3)])
+        #expect(registry.exposition() == "# HELP n_depth D\n# TYPE n_depth gauge\nn_depth{queue=\"b\"} 3\n")
+        registry.set("depth", "D", by: "queue", [])
+        #expect(registry.exposition() == "# HELP n_depth D\n# TYPE n_depth gauge\n")
+    }
+
+    @Test func aProcessTellsOfItself() throws {
+        let lines = ProcessMetrics.exposition().split(separator: "\n").filter { !$0.hasPrefix("#") }
+        let values = Dictionary(
+            uniqueKeysWithValues: try lines.map { line in
+                let parts = line.split(separator: " ")
+                return (String(parts[0]), try #require(Double(parts[1])))
+            })
+        #expect(values.count == 4)
+        #expect(try #require(values["process_resident_memory_bytes"]) > 1_000_000)
+        #expect(try #require(values["process_cpu_seconds_total"]) > 0)
+        #expect(try #require(values["process_open_fds"]) >= 3)
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        let age = Double(now.tv_sec) - (try #require(values["process_start_time_seconds"]))
+        #expect(age > -2 && age < 7200)
     }
 
     @Test func oneNameOneSeries() {

@@ -8,6 +8,9 @@ def double(payload, context):
     return {**payload, "seen": context.headers["traceparent"]}
 
 
+double2 = double
+
+
 def flaky(payload, context):
     """Fails at its first attempt."""
     attempts[context.id] = attempts.get(context.id, 0) + 1

@@ -55,7 +55,7 @@ def started(folder: Path, programs: Path, running: servers.Servers, collector: C
         "TROUPE_RETRY_ATTEMPTS": "2", "TROUPE_RETRY_INITIAL_DELAY": "100ms", "TROUPE_RETRY_ON": "TimeoutError",
     }
     results = {"TROUPE_RESULTS_DIR": str(folder / "results")}
-    actors = [handler(name) for name in ("double", "flaky", "broken")] + [
+    actors = [handler(name) for name in ("double", "double2", "flaky", "broken")] + [
         Actor(name, [programs / "troupe", "crew", name], results, is_end=True) for name in ("happy-end", "error-end")
     ]
     pipeline = Pipeline(actors, running, folder, programs, HERE / "tools.yaml", settings=settings)
@@ -73,13 +73,13 @@ def submit_all(pipeline: Pipeline) -> dict:
     envelopes = {}
     for number, (name, route, more) in enumerate([
         ("good", ["double", "flaky"], {}), ("bad", ["double", "broken"], {}), ("split", ["flaky"], {"split": True}),
-        ("unsampled", ["double"], {}),
+        ("unsampled", ["double"], {}), ("hops", ["double", "double2", "flaky"], {}),
     ], 1):
         envelopes[name] = submit(pipeline, "/envelopes", number, 0 if name == "unsampled" else 1, {
             "route": {"actors": route}, "payload": {"secret": SECRETS["payload"], **more},
             "headers": {"own": SECRETS["header"]},
         })
-    envelopes["tool"] = submit(pipeline, "/tools/call", 5, 1, {
+    envelopes["tool"] = submit(pipeline, "/tools/call", 9, 1, {
         "name": "work", "arguments": {"secret": SECRETS["payload"]}})
     try:
         urllib.request.urlopen(f"{pipeline.gateway_url}/envelopes?status={SECRETS['query']}", timeout=10)
@@ -198,6 +198,39 @@ class Traces(unittest.TestCase):
         ends = self.leaf("split", "call happy-end")
         self.assertEqual(len(ends), 2)
         self.assertEqual(ends[0], ends[1])
+
+    def test_a_child_of_a_fan_out_links_to_the_message_it_came_out_of(self):
+        envelope = self.envelopes["split"]["id"]
+        published = [span for span in self.spans("split") if span["name"] == "publish troupe:happy-end"]
+        by_id = {attributes(span)["messaging.message.id"]: span for span in published}
+        self.assertEqual(set(by_id), {envelope, f"{envelope}-1"})
+        self.assertNotIn("links", by_id[envelope], "it goes on, and is no other envelope")
+        # The delivery that fanned out, and the message that brought it.
+        (process,) = (span for span in self.spans("split") if span["spanId"] == by_id[envelope]["parentSpanId"])
+        self.assertEqual(by_id[f"{envelope}-1"]["links"], [
+            {"traceId": self.envelopes["split"]["trace"], "spanId": process["parentSpanId"]}])
+        self.assertEqual(by_id[f"{envelope}-1"]["parentSpanId"], process["spanId"], "in one tree all the same")
+
+    def test_a_consumer_links_to_what_made_its_message(self):
+        consumers = [span for name in self.envelopes for span in self.spans(name) if span["kind"] == CONSUMER]
+        self.assertGreater(len(consumers), 15)
+        for span in consumers:
+            self.assertEqual(span["links"], [{"traceId": span["traceId"], "spanId": span["parentSpanId"]}])
+
+    def test_three_hops_are_one_tree(self):
+        process = "process troupe:{0}:troupe-{0}".format
+        (path,) = self.leaf("hops", "call happy-end")
+        self.assertEqual([name.rstrip("!") for name in path if name.startswith("process")], [
+            process("double"), process("double2"), process("flaky"), process("flaky"), process("happy-end")])
+        spans = {span["spanId"]: span for span in self.spans("hops")}
+        roots = {span["spanId"] for span in spans.values() if span["parentSpanId"] not in spans}
+        self.assertEqual(len(roots), 1)
+        for span in spans.values():
+            seen = set()
+            while span["spanId"] not in roots:
+                self.assertNotIn(span["spanId"], seen)
+                seen.add(span["spanId"])
+                span = spans[span["parentSpanId"]]
 
     def test_a_tool_call_is_traced_too(self):
         (path,) = self.leaf("tool", "call happy-end")

@@ -1,4 +1,5 @@
 import Envelopes
+import Gateways
 import Testing
 
 @testable import troupe
@@ -115,21 +116,12 @@ struct ToolArgumentsTests {
             ("sumary", "summary"),
         ])
     func closest(_ word: String, _ name: String) {
-        #expect(ClosestName.to(word, among: ["length", "color", "url", "text", "resize", "summary", "n"]) == name)
+        let names = ["length", "color", "url", "text", "resize", "summary", "n"]
+        #expect(Suggestion.nearest(to: word, among: names) == name)
     }
 
     @Test("what is far off, or too short, is no slip", arguments: ["x", "m", "zzz", "completely", ""])
     func notClose(_ word: String) {
-        #expect(ClosestName.to(word, among: ["length", "color", "url", "n"]) == nil)
-    }
-
-    @Test("changes are counted: left out, put in, replaced, swapped")
-    func distance() {
-        for (left, right, distance) in [
-            ("", "", 0), ("abc", "", 3), ("abc", "abd", 1), ("abc", "acb", 1), ("abc", "xyz", 3),
-        ] {
-            #expect(ClosestName.distance(left, right) == distance)
-            #expect(ClosestName.distance(right, left) == distance)
-        }
+        #expect(Suggestion.nearest(to: word, among: ["length", "color", "url", "n"]) == nil)
     }
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and `troupe dev` need; with the argument "servers" also those that tests and
-# SERVERS=1 need. Quick when nothing is missing. The RabbitMQ and PostgreSQL that come along are not started: the demo and
-# the tests run private instances.
+# SERVERS=1 need. Quick when nothing is missing. The RabbitMQ, PostgreSQL and Prometheus that come along are not
+# started: the demo and the tests run private instances.
 set -euo pipefail
 
 # Built against, and what runs handlers.
 packages=(libcurl4-openssl-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config python3)
 if [[ ${1:-} == servers ]]; then
-    packages+=(curl libdbd-pg-perl openssl postgresql python3-venv rabbitmq-server sqitch wrk)
+    packages+=(curl libdbd-pg-perl openssl postgresql prometheus python3-venv rabbitmq-server sqitch wrk)
 fi
 
 main() {
@@ -50,9 +50,9 @@ install() {
         apt-get update
         apt-get install --yes --no-install-recommends $1
     }
-    if [[ " $1 " == *" rabbitmq-server "* || " $1 " == *" postgresql "* ]]; then
-        echo "installed. Debian starts its RabbitMQ and PostgreSQL at the next boot; if nobody needs them:"
-        echo "    systemctl disable rabbitmq-server postgresql"
+    if [[ " $1 " == *" rabbitmq-server "* || " $1 " == *" postgresql "* || " $1 " == *" prometheus "* ]]; then
+        echo "installed. Debian starts its RabbitMQ, PostgreSQL and Prometheus at the next boot; if nobody needs them:"
+        echo "    systemctl disable rabbitmq-server postgresql prometheus"
     fi
 }
 

@@ -5,14 +5,19 @@ public enum Suggestion {
         nearest(to: name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
     }
 
-    /// The name that is fewest changes away; `nil` where that would be about a third of it or more.
+    /// `; did you mean 'x'?`, or nothing: behind a sentence.
+    public static func question(for name: String, among known: some Sequence<String>) -> String {
+        nearest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+    }
+
+    /// The name that is fewest changes away: three at most, and no more than about a third of it, as a slip of the fingers has.
     public static func nearest(to name: String, among known: some Sequence<String>) -> String? {
         let wanted = Array(name.lowercased())
         guard wanted.count <= 100 else { return nil }
         var best: (name: String, distance: Int)?
         for candidate in known {
             let distance = distance(wanted, Array(candidate.lowercased()))
-            guard distance <= max(1, (max(wanted.count, candidate.count) + 1) / 3) else { continue }
+            guard distance <= min(3, (max(wanted.count, candidate.count) + 1) / 3) else { continue }
             if best.map({ distance < $0.distance }) ?? true { best = (candidate, distance) }
         }
         return best?.name

@@ -60,7 +60,13 @@ extension GatewayRouter {
         if let length = try? await store.outboxLength(within: outboxHorizon, upTo: .max) {
             metrics.outboxLength.set(length)
         }
-        var response = Response(text: metrics.registry.exposition())
+        // Its numbers are up to a second old; without the database there are none.
+        if let view = try? await board.view() {
+            metrics.show(view, name: queues.name(of:))
+        } else {
+            metrics.forgetQueues()
+        }
+        var response = Response(text: metrics.registry.exposition() + ProcessMetrics.exposition())
         response.headers[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
         return response
     }

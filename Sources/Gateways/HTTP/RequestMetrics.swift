@@ -22,7 +22,8 @@ final class RequestMetrics: Sendable {
             let labels = Labels(method: method, route: route, status: status)
             if let series = known[labels] { return series }
             let series = (
-                metrics.request(method: method, route: route, status: status), metrics.requestDuration(route: route)
+                metrics.request(method: method, route: route, status: status),
+                metrics.requestDuration(method: method, route: route)
             )
             known[labels] = series
             return series

@@ -128,7 +128,9 @@ final class OutboxPublisher: Sendable {
 
     private func publish(_ message: OutboxMessage) async {
         let (body, span) = traced(message.body)
+        let start = MonotonicTime.now
         do throws(TransportError) {
+            defer { metrics.confirm.observe(start.duration(to: .now).inSeconds) }
             try await transport.publish(
                 Message(to: .actor(message.actor), id: message.envelopeID, body: body),
                 timeout: settings.publishTimeout)

@@ -92,7 +92,9 @@ public enum SidecarProcess {
                     return .init(body: "ready\n")
                 },
                 "/metrics": {
-                    .init(contentType: "text/plain; version=0.0.4; charset=utf-8", body: sidecar.registry.exposition())
+                    .init(
+                        contentType: "text/plain; version=0.0.4; charset=utf-8",
+                        body: sidecar.registry.exposition() + ProcessMetrics.exposition())
                 },
             ])
     }

@@ -58,9 +58,12 @@ public struct MessageSpans: Sendable {
         tracer.record(
             {
                 let destination = "\(broker.exchange):\(actor):\(broker.queuePrefix)\(actor)"
-                return Span(
+                var span = Span(
                     "process \(destination)", .consumer, context, below: parent, since: start,
                     attributes("process", "process", destination, actor, id, bytes).merging(more) { $1 }, error: error)
+                // The conventions want what made the message as a link, and allow it as the parent too.
+                span.links = [parent].compactMap(\.self)
+                return span
             }(), if: context)
     }
 

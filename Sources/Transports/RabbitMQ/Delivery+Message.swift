@@ -11,7 +11,7 @@ extension Delivery {
             token: token, source: source, body: message.body, isRedelivered: message.isRedelivered,
             priorDeliveries: brokersCount ?? (oursCount + (message.isRedelivered ? 1 : 0)),
             isCounted: brokersCount != nil || !message.isRedelivered,
-            publishedAt: message.timestamp, deadLetter: DeadLetter(message))
+            publishedAt: message.timestamp, queuedAt: message.endOfDelay, deadLetter: DeadLetter(message))
     }
 }
 
@@ -29,5 +29,13 @@ extension DeadLetter {
         } else {
             return nil
         }
+    }
+}
+
+extension Consumer.Message {
+    /// When it left its delay queue, in seconds since 1970; `nil` for one that comes from none.
+    fileprivate var endOfDelay: Int? {
+        guard let death = headers["x-death"]?.list.first, death["reason"]?.string == "expired" else { return nil }
+        return death["time"]?.integer
     }
 }

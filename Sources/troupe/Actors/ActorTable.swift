@@ -16,6 +16,7 @@ struct ActorTable {
     }
 
     func lines(width: Int) -> [String] { table.lines(width: width) }
+    func blocks(width: Int) -> (heading: String?, rows: [[String]]) { table.blocks(width: width) }
 }
 
 /// As it came; `-` for what nobody knows.

@@ -60,7 +60,7 @@ struct ToolArguments {
         var mistakes: [String] = []
         for name in arguments.members.compactMap(\.name) where !names.contains(name) {
             // Others may pass through; what looks like a slip is one.
-            let closest = ClosestName.to(name, among: names.filter { arguments[$0] == nil })
+            let closest = Suggestion.nearest(to: name, among: names.filter { arguments[$0] == nil })
             if closest != nil || !tool.takesOthers && tool.inputSchema["additionalProperties"] != nil {
                 mistakes.append(unknown(name))
             }
@@ -74,13 +74,13 @@ struct ToolArguments {
         let names = tool.arguments.map(\.name)
         let known = names.isEmpty ? "it takes none" : "it takes: \(names.joined(separator: ", "))"
         return "there is no argument '\(name)'"
-            + (ClosestName.to(name, among: names).map { "; did you mean '\($0)'?" } ?? "; \(known)")
+            + (Suggestion.nearest(to: name, among: names).map { "; did you mean '\($0)'?" } ?? "; \(known)")
     }
 
     /// - Parameter others: all names that are given, right or wrong: what one of them means is not missing, too.
     private func missing(in arguments: RawJSON, others: [String] = []) -> [String] {
         let names = tool.arguments.map(\.name)
-        let meant = others.compactMap { ClosestName.to($0, among: names) }
+        let meant = others.compactMap { Suggestion.nearest(to: $0, among: names) }
         return tool.arguments.filter { argument in
             tool.required.contains(argument.name) && arguments[argument.name] == nil && !meant.contains(argument.name)
         }.map { "\($0.name) is missing: \($0.schema.words)" }
@@ -165,7 +165,8 @@ struct ToolArguments {
         if let choice = choices.first(where: { ($0.string ?? $0.description) == text }) { return choice }
         let names = choices.map { $0.string ?? $0.description }
         throw Mistake(
-            message: "'\(text)' is none of: \(names.joined(separator: ", "))\(ClosestName.hint(text, among: names))")
+            message:
+                "'\(text)' is none of: \(names.joined(separator: ", "))\(Suggestion.question(for: text, among: names))")
     }
 
     /// JSON text, or `@file`.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Envelopes
+import Gateways
 import HTTPClient
 
 /// `troupe tools`
@@ -63,7 +64,7 @@ struct ToolCatalogueClient: Sendable {
     /// - Throws: `CommandFailure` with the name that may have been meant.
     func tool(_ name: String) throws -> ToolSchema {
         if let tool = tools.first(where: { $0.name == name }) { return tool }
-        let hint = ClosestName.hint(name, among: tools.map(\.name))
+        let hint = Suggestion.question(for: name, among: tools.map(\.name))
         throw CommandFailure(
             "there is no tool '\(name)'\(hint.isEmpty ? "; troupe tools lists those that there are" : hint)", .notFound)
     }

@@ -48,6 +48,7 @@ struct PostgreSQLDatabase: DatabaseSource {
     func open(on loop: EventLoop, _ metrics: GatewayMetrics, logger: Logger) async throws -> OpenDatabase {
         var settings = settings
         settings.onLend = { metrics.databaseWait.observe($0.inSeconds) }
+        settings.onReturn = { metrics.databaseUse.observe($0.inSeconds) }
         let pool = Pool(settings, on: loop)
         do {
             try await checkSchema(pool, logger)
