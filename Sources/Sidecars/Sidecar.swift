@@ -28,7 +28,12 @@ public actor Sidecar {
     /// `nil` where nobody wants to hear of events.
     private let eventLimits: EventLimits?
     private let onRuntimeHang: @Sendable () -> Void
-    private var cancellations = Cancellations()
+    /// `nil` where none are to be injected.
+    let faults: FaultInjector?
+    var hasIgnoredFaults = false
+    /// Deliveries here that came too often for their connection to be lost on purpose.
+    private(set) var oftenDelivered = 0
+    private(set) var cancellations = Cancellations()
     private var pause = PauseMachine()
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: Envelope] = [:]
@@ -38,12 +43,13 @@ public actor Sidecar {
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
-    /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
-    ///   be replaced.
+    /// - Parameters:
+    ///   - crashRuntime: kills the runtime's process, which somebody starts again; `nil` where nobody can.
+    ///   - onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must be replaced.
     init(
         _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
         metrics: SidecarMetrics, spans: MessageSpans?, on loop: EventLoop, logger: Logger,
-        onRuntimeHang: @escaping @Sendable () -> Void
+        crashRuntime: (@Sendable () -> Void)? = nil, onRuntimeHang: @escaping @Sendable () -> Void
     ) {
         atomic = transport as? any AtomicTransport
         var policy = configuration.policy
@@ -61,6 +67,14 @@ public actor Sidecar {
         self.loop = loop
         self.logger = logger
         self.onRuntimeHang = onRuntimeHang
+        faults =
+            configuration.policy.isEndActor
+            ? nil
+            : configuration.faults.map { bounds in
+                FaultInjector(
+                    actor: configuration.policy.actorName, bounds: bounds, runtime: runtime,
+                    crashRuntime: crashRuntime, reporter: reporter, metrics: metrics, on: loop, logger: logger)
+            }
     }
 
     /// Serves until `Transport.stopConsuming()`, and returns when what was under way then is settled.
@@ -86,6 +100,9 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
+        let isOftenDelivered = isOftenDelivered(delivery)
+        if isOftenDelivered { oftenDelivered += 1 }
+        defer { if isOftenDelivered { oftenDelivered -= 1 } }
         var machine = DeliveryMachine(
             policy, body: delivery.body,
             uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt,
@@ -127,16 +144,18 @@ public actor Sidecar {
         let start = MonotonicTime.now
         // One that the broker would not take back again, but give to the dead letters, is kept.
         let isLastDelivery = delivery.priorDeliveries >= policy.deliveryLimit
-        let result = await runtime.call(
+        var result = await runtime.call(
             machine.request(under: span), as: id, holdsOn: isLastDelivery, onEvent: events?.intake
         ) {
             let permission = await self.permit(delivery, machine)
             if span != nil, case .success = permission { await self.noteTurn(of: id) }
-            return permission
+            guard let faults = self.faults, case .success(let limit) = permission else { return permission }
+            return await self.strike(id, delivery, machine, with: faults, limit: limit)
         }
         metrics.runtimeExecution.observe(start.duration(to: .now).inSeconds)
         // Before anything that comes of the call: no event is told after the end of its envelope.
         if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
+        if let faults { result = await followed(id, result, machine, with: faults) }
         return (result, turns.removeValue(forKey: id))
     }
 
@@ -151,7 +170,7 @@ public actor Sidecar {
     private func noteTurn(of call: Runtime.CallID) { turns[call] = .now }
 
     /// Whether the call is still wanted when its turn has come, and for how long.
-    private func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
+    func permit(_ delivery: Delivery, _ machine: DeliveryMachine) async -> Result<Duration, Runtime.Failure> {
         // One whose connection was lost while it waited comes again, and must not be in its own way.
         guard await transport.isLive(delivery) else { return .failure(.withdrawn) }
         if let envelope = machine.envelope, cancellations.cover(envelope) { return .failure(.cancelled) }
@@ -164,7 +183,10 @@ public actor Sidecar {
     func cancel(_ ids: [String]) async {
         if policy.isEndActor { return }
         cancellations.insert(ids)
-        for (call, envelope) in underWay where cancellations.cover(envelope) { await runtime.cancel(call) }
+        for (call, envelope) in underWay where cancellations.cover(envelope) {
+            await runtime.cancel(call)
+            await faults?.release(call)
+        }
     }
 
     func uncancel(_ ids: [String]) { cancellations.remove(ids) }

@@ -101,6 +101,12 @@ final class SidecarMetrics: Sendable {
         }
     }
 
+    func injected(_ kind: String) {
+        registry.counter(
+            "faults_injected_total", "Effects of faults that were injected on purpose.", ["queue": queue, "kind": kind]
+        ).increment()
+    }
+
     /// - Parameter destinationQueue: of an actor.
     func sent(
         _ message: Message, to actor: String, destinationQueue: String, policy: DeliveryPolicy, after duration: Duration
