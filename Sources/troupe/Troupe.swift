@@ -21,7 +21,8 @@ struct Troupe: AsyncParsableCommand {
                     RetryCommand.self,
                 ]),
             CommandGroup(
-                name: "Operation", subcommands: [ActorCommand.self, DeadLetterCommand.self, KeyCommand.self]),
+                name: "Operation",
+                subcommands: [ActorCommand.self, DeadLetterCommand.self, FaultCommand.self, KeyCommand.self]),
             CommandGroup(name: "Servers", subcommands: [GatewayCommand.self, CrewCommand.self]),
         ]
     )
