@@ -74,8 +74,9 @@ let package = Package(
         room("Settings", ["CEpoll"]),
         room("PostgreSQL", ["CPostgreSQL", "EventLoops", "Settings", deque]),
         room("SQLite", [grdb]),
-        room("HTTPClient", ["CCurl", "EventLoops"], isOnLoops: true),
-        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log], isOnLoops: true),
+        room("HTTPClient", ["CCurl", "EventLoops"]),
+        room("Faults", ["Envelopes", "EventLoops", "Settings"]),
+        room("Telemetry", ["Envelopes", "EventLoops", "HTTPClient", "Settings", "CEpoll", log]),
         room("Transports", ["AMQP", "Envelopes", "EventLoops", "Settings", log], isOnLoops: true),
         room(
             "EmbeddedTransports", ["Envelopes", "EventLoops", "SQLite", "Transports", grdb, heap, log], isOnLoops: true),
@@ -83,8 +84,10 @@ let package = Package(
         // The framework.
         room(
             "Sidecars",
-            ["Envelopes", "EventLoops", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll", deque, log],
-            isOnLoops: true),
+            [
+                "Envelopes", "EventLoops", "Faults", "Transports", "Telemetry", "Settings", "HTTPClient", "CEpoll",
+                deque, log,
+            ], isOnLoops: true),
         room("ActorKit", ["Envelopes", "EventLoops", "Settings", "CEpoll"]),
         room(
             "Crew",
@@ -92,8 +95,8 @@ let package = Package(
         room(
             "Gateways",
             [
-                "Envelopes", "EventLoops", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite", "Settings",
-                crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
+                "Envelopes", "EventLoops", "Faults", "HTTPClient", "Transports", "Telemetry", "PostgreSQL", "SQLite",
+                "Settings", crypto, grdb, hummingbird, hummingbirdTLS, jwt, lifecycle, yams, log,
             ]),
         room("Projects", ["Gateways", "Settings", "Sidecars", yams]),
         room(
@@ -141,6 +144,7 @@ let package = Package(
         tests("PostgreSQL"),
         tests("SQLite", [grdb]),
         tests("Settings"),
+        tests("Faults", ["Envelopes", "EventLoops", "Settings"]),
         tests("TroupeTesting", ["ActorKit", "Envelopes"]),
         tests("HTTPClient", ["EventLoops"], resources: [.copy("server.py")]),
         tests(
@@ -157,9 +161,9 @@ let package = Package(
             "EmbeddedTransports",
             [
                 "embedded-trial", "Envelopes", "EventLoops", "Settings", "Sidecars", "SQLite", "Telemetry",
-                "TransportConformance", "Transports", grdb, log,
+                "Faults", "TransportConformance", "Transports", grdb, log,
             ]),
-        tests("Sidecars", ["Envelopes", "EventLoops", "Settings", "Telemetry", "Transports", "AMQP", log]),
+        tests("Sidecars", ["Envelopes", "EventLoops", "Faults", "Settings", "Telemetry", "Transports", "AMQP", log]),
         tests("ActorKit", ["Envelopes", "EventLoops"]),
         tests(
             "Crew",
@@ -174,7 +178,7 @@ let package = Package(
         tests(
             "Gateways",
             [
-                "AMQP", "EmbeddedTransports", "Envelopes", "EventLoops", "HTTPClient", "PostgreSQL", "SQLite",
+                "AMQP", "EmbeddedTransports", "Envelopes", "EventLoops", "Faults", "HTTPClient", "PostgreSQL", "SQLite",
                 "Settings",
                 "Sidecars", "Telemetry", "Transports", "troupe", crypto, cryptoExtras, grdb, jwt, log,
             ]),

@@ -132,6 +132,13 @@ public actor Consumer {
         await BlockingThread.run { link.close() }
     }
 
+    /// Ends the connection as the network might: acknowledgements that wait to be sent are lost, too.
+    public func lose() async {
+        guard let link = detach() else { return }
+        handler(.ended(AMQPError(.connectionLost, "lost on purpose")))
+        await BlockingThread.run { link.close() }
+    }
+
     private func flushAcks() {
         guard let link else { return }
         for ack in acks.flush() {

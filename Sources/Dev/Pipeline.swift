@@ -23,6 +23,8 @@ public final class Pipeline: Sendable {
         /// Where envelopes and results are kept; `nil`: in `.troupe` of the project's folder. Relative to the current folder.
         public var state: String?
         public var logLevel = Logger.Level.notice
+        /// Whether things may go wrong on purpose, also where the project doesn't say so.
+        public var hasFaults = false
 
         public init() {}
     }
@@ -51,6 +53,9 @@ public final class Pipeline: Sendable {
     private let state: String
     private let (stops, stop) = AsyncStream<Void>.makeStream()
     private let isReady = Atomic(false)
+    /// Of the gateway, once its port is known.
+    private let url = Mutex<String?>(nil)
+    private let (starts, start) = AsyncStream<Void>.makeStream()
 
     /// What runs has so long to finish when the pipeline ends; the rest is done after the next start.
     private static let stopGrace = Duration.seconds(3)
@@ -65,6 +70,7 @@ public final class Pipeline: Sendable {
         // What the options say, by the names of settings.
         if let broker = options.broker { environment["TROUPE_RABBITMQ_URL"] = broker }
         if let database = options.database { environment["TROUPE_DATABASE_URL"] = database }
+        if options.hasFaults || project.hasFaults { environment["TROUPE_FAULTS_ENABLED"] = "true" }
         self.environment = environment
         self.sink = sink
         state = options.state ?? project.folder + "/.troupe"
@@ -76,6 +82,9 @@ public final class Pipeline: Sendable {
     public func run(onReady: @escaping @Sendable (Ready) -> Void) async throws(DevError) {
         let processGuard = ProcessGuard()
         try checkPort()
+        if options.port != 0 {
+            url.withLock { $0 = Ready(host: options.host, port: options.port, backend: "", results: "").url }
+        }
         try makeState()
         let lock = try takeLock()
         defer { lock.release() }
@@ -90,7 +99,8 @@ public final class Pipeline: Sendable {
             loop: loop, backend: backend,
             handlers: HandlerCommand(
                 folder: project.folder, python: python,
-                environment: HandlerCommand.environment(from: environment)),
+                environment: HandlerCommand.environment(from: environment),
+                gatewayURL: { [self] in self.url.withLock(\.self) }),
             sockets: sockets, processGuard: processGuard, settings: Workshop.settings(from: environment),
             logLevel: options.logLevel, sink: sink)
         let stage = Stage(workshop, results: state + "/results")
@@ -159,10 +169,12 @@ public final class Pipeline: Sendable {
             logger: SinkLogHandler.logger("gateway", options.logLevel, to: sink)
         ) { ports in
             self.isReady.store(true, ordering: .relaxed)
-            onReady(
-                Ready(
-                    host: self.options.host, port: ports.main, backend: backend.name,
-                    results: self.shownState + "/results"))
+            let ready = Ready(
+                host: self.options.host, port: ports.main, backend: backend.name,
+                results: self.shownState + "/results")
+            self.url.withLock { $0 = ready.url }
+            self.start.finish()
+            onReady(ready)
         }
         var quiet = Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical
@@ -171,6 +183,9 @@ public final class Pipeline: Sendable {
         let acting = Task(executorPreference: loop.tasks) {
             // Others may send to it before the first replica is there.
             for actor in project.actors { await transport.declare(.actor(actor.name)) }
+            // Handlers are told the gateway's URL.
+            if self.options.port == 0 { for await _ in self.starts {} }
+            if Task.isCancelled { return }
             await stage.set(project.actors)
             await self.watch(project, stage, transport)
         }
@@ -270,8 +285,10 @@ public final class Pipeline: Sendable {
             let new = try Project.read(old.file)
             guard new != old else { return nil }
             project.withLock { $0 = new }
-            if new.python != old.python || new.port != old.port {
-                say(.warning, "'python' and 'gateway' of \(new.file) have changed: restart `troupe dev` to apply that")
+            if new.python != old.python || new.port != old.port || new.hasFaults != old.hasFaults {
+                say(
+                    .warning,
+                    "'python', 'gateway' or 'faults' of \(new.file) has changed: restart `troupe dev` to apply that")
             }
             say(.notice, "\(new.file) has changed: applied")
             return new

@@ -7,22 +7,27 @@ internal import Transports
 struct Replica: Sendable, Identifiable {
     private let sidecar: ServingSidecar
     private let handler: HandlerProcess
-    private let hangs: HangSignal
+    private let troubles: RuntimeTroubles
 
     init(of actor: ProjectActor, _ label: String, isEnd: Bool, in workshop: Workshop) async throws(SettingsError) {
         let folder = workshop.sockets.next()
         let configuration = try workshop.configuration(of: actor, isEnd: isEnd, socketFolder: folder)
         let transport = await workshop.backend.transport(label)
-        let hangs = HangSignal()
+        let troubles = RuntimeTroubles()
         sidecar = ServingSidecar(
             configuration, over: transport, on: workshop.loop, logger: workshop.logger(label),
-            onRuntimeHang: { hangs.tell() })
+            crashRuntime: { troubles.tell(.isToCrash) }, onRuntimeHang: { troubles.tell(.hangs) })
         let handler = HandlerProcess(
             label, workshop.handlers.command(for: actor, socketFolder: folder), sidecar.runtime,
             under: workshop.processGuard, on: workshop.loop, sink: workshop.sink)
         self.handler = handler
-        self.hangs = hangs
-        hangs.listen(on: workshop.loop) { await handler.hung() }
+        self.troubles = troubles
+        troubles.listen(on: workshop.loop) { trouble in
+            switch trouble {
+            case .hangs: await handler.hung()
+            case .isToCrash: await handler.crash()
+            }
+        }
         await handler.begin()
         await sidecar.start()
     }
@@ -41,22 +46,28 @@ struct Replica: Sendable, Identifiable {
         await sidecar.stop(grace: grace)
         await handler.stop(grace: .seconds(1))
         await sidecar.finish()
-        hangs.finish()
+        troubles.finish()
     }
 }
 
 /// From the sidecar, which is made first, to the handler.
-private struct HangSignal: Sendable {
-    private let hangs: AsyncStream<Void>
-    private let hang: AsyncStream<Void>.Continuation
+private struct RuntimeTroubles: Sendable {
+    enum Trouble: Sendable {
+        case hangs
+        /// On purpose.
+        case isToCrash
+    }
 
-    init() { (hangs, hang) = AsyncStream.makeStream() }
+    private let troubles: AsyncStream<Trouble>
+    private let trouble: AsyncStream<Trouble>.Continuation
 
-    func tell() { hang.yield() }
+    init() { (troubles, trouble) = AsyncStream.makeStream() }
 
-    func finish() { hang.finish() }
+    func tell(_ trouble: Trouble) { self.trouble.yield(trouble) }
 
-    func listen(on loop: EventLoop, _ body: @escaping @Sendable () async -> Void) {
-        Task(executorPreference: loop.tasks) { [hangs] in for await _ in hangs { await body() } }
+    func finish() { trouble.finish() }
+
+    func listen(on loop: EventLoop, _ body: @escaping @Sendable (Trouble) async -> Void) {
+        Task(executorPreference: loop.tasks) { [troubles] in for await trouble in troubles { await body(trouble) } }
     }
 }

@@ -33,7 +33,7 @@ struct Workshop: Sendable {
     /// What a sidecar may take from the environment of the command; all else comes from the project.
     static func settings(from process: [String: String]) -> [String: String] {
         process.filter { name, _ in
-            ["RABBITMQ_", "QUEUE_", "DELIVERY_LIMIT", "MAX_"].contains {
+            ["RABBITMQ_", "QUEUE_", "DELIVERY_LIMIT", "MAX_", "FAULTS_"].contains {
                 name.hasPrefix("TROUPE_\($0)") || name.hasPrefix("ASYA_\($0)")
             } || name.hasPrefix("OTEL_")
         }

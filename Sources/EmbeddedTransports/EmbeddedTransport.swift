@@ -18,6 +18,7 @@ public actor EmbeddedTransport: AtomicTransport {
 
     private struct Subscription {
         var consumer: QueueMachine.ConsumerID
+        var prefetch: Int
         var deliveries: DeliveryStream
     }
 
@@ -47,7 +48,7 @@ public actor EmbeddedTransport: AtomicTransport {
         noteInbox(source)
         let isPaused = pausedSources.contains(source)
         let consumer = onBroker { $0.subscribe(to: source, prefetch: prefetch, isPaused: isPaused, stream) }
-        subscriptions[source] = Subscription(consumer: consumer, deliveries: stream)
+        subscriptions[source] = Subscription(consumer: consumer, prefetch: prefetch, deliveries: stream)
         return stream
     }
 
@@ -63,6 +64,16 @@ public actor EmbeddedTransport: AtomicTransport {
         if let consumer = subscriptions[source]?.consumer { onBroker { $0.resume(consumer) } }
     }
 
+    public func disconnect(from source: Source) {
+        guard !isConsumingOver, let subscription = subscriptions[source] else { return }
+        let isPaused = pausedSources.contains(source)
+        subscriptions[source]?.consumer = onBroker { broker in
+            broker.leave(subscription.consumer)
+            return broker.subscribe(
+                to: source, prefetch: subscription.prefetch, isPaused: isPaused, subscription.deliveries)
+        }
+    }
+
     public func settle(_ delivery: Delivery, _ settlement: Settlement) async {
         let message = HeldMessage(delivery)
         switch settlement {
@@ -72,7 +83,9 @@ public actor EmbeddedTransport: AtomicTransport {
     }
 
     /// Nobody takes a delivery away from us but we ourselves.
-    public func isLive(_ delivery: Delivery) -> Bool { !isStopped }
+    public func isLive(_ delivery: Delivery) -> Bool {
+        !isStopped && subscriptions[delivery.source]?.consumer == delivery.token.generation
+    }
 
     public func stopConsuming() {
         isConsumingOver = true

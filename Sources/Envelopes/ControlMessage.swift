@@ -6,6 +6,8 @@ public enum ControlMessage: Sendable, Hashable {
     case uncancel([String])
     /// Which actors take deliveries and which do not: the state of each that is named, not a change of it.
     case pauses([ActorPause])
+    /// How it stands with some faults, each as the room `Faults` writes it.
+    case faults([RawJSON])
 
     /// - Throws: `ControlError` for what is no such message. One of a kind that is not known reads as `nil`: a newer
     ///   gateway may speak to us.
@@ -18,6 +20,7 @@ public enum ControlMessage: Sendable, Hashable {
             var pauses: [ActorPause] = []
             for actor in try json.list("actors") { pauses.append(try ActorPause(actor)) }
             return .pauses(pauses)
+        case "faults": return .faults(try json.list("faults"))
         default: return nil
         }
     }
@@ -35,6 +38,10 @@ public enum ControlMessage: Sendable, Hashable {
             writer.beginArray()
             for pause in pauses { pause.write(to: &writer) }
             writer.endArray()
+        case .faults(let faults):
+            writer.append(string: "faults")
+            writer.name("faults")
+            writer.append(RawJSON(array: faults))
         }
         writer.endObject()
         return writer.bytes

@@ -1,3 +1,4 @@
+internal import Faults
 public import Settings
 internal import Telemetry
 
@@ -35,6 +36,8 @@ public struct Configuration: Sendable {
     var mcp = MCPSettings()
     var auth = AuthSettings()
     var server = ServerSettings()
+    /// `nil` where no faults are to be injected.
+    var faults: FaultBounds?
     /// `nil` where spans are not exported.
     var traces: TraceSettings?
     /// As spans name it.
@@ -77,6 +80,7 @@ public struct Configuration: Sendable {
         server = ServerSettings(&settings)
         traces = TraceSettings(&settings, service: "troupe-gateway")
         mcp.retention = self.retention
+        faults = FaultBounds.reading(&settings)
         if publishTimeout >= outboxGrace {
             settings.problem(
                 "TROUPE_GATEWAY_PUBLISH_TIMEOUT",

@@ -116,6 +116,11 @@ public struct Gateway: Service {
             store: store, transport: transport, limit: configuration.outboxLimit, horizon: configuration.outboxHorizon)
         let cancellations = CancellationAnnouncer(store: store, transport: transport, metrics: metrics, logger: logger)
         let pauses = PauseAnnouncer(store: store, transport: transport, logger: logger)
+        let faults = configuration.faults.map { bounds in
+            FaultDesk(
+                store: store, bounds: bounds,
+                announcer: FaultAnnouncer(store: store, transport: transport, logger: logger), logger: logger)
+        }
         let writer = ReportWriter(
             store: store, partialLimit: configuration.partialLimit, cancellations: cancellations, metrics: metrics,
             logger: logger)
@@ -123,14 +128,15 @@ public struct Gateway: Service {
             ReportIngest.statusReports(writer, transport, prefetch: configuration.reportPrefetch),
             ReportIngest.deadLetterNotices(writer, transport, queues: deadLetters),
         ]
-        let answers = ControlRequestAnswers(store: store, transport: transport, metrics: metrics, logger: logger)
+        let answers = ControlRequestAnswers(
+            store: store, hasFaults: faults != nil, transport: transport, metrics: metrics, logger: logger)
         let sweep = DeadlineSweep(
             store: store, transport: transport, grace: configuration.deadlineGrace, logger: logger)
         let retention = Retention(store: store, age: configuration.retention, metrics: metrics, logger: logger)
         let catalogue = LiveFile("tools", tools, logger: logger, read: toolReader)
         let router = GatewayRouter(
             store: store, updates: updates, transport: transport, gate: gate, outbox: outbox,
-            cancellations: cancellations, pauses: pauses, queues: queues,
+            cancellations: cancellations, pauses: pauses, faults: faults, queues: queues,
             board: ActorBoard(store: store, queues: queues), hub: hub,
             desk: DeadLetterDesk(
                 queues: deadLetters, transport: transport, publishTimeout: configuration.publishTimeout, spans: spans,
@@ -165,6 +171,7 @@ public struct Gateway: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await cancellations.run() }
                 group.addTask { await pauses.run() }
+                group.addTask { await faults?.announcer.run() }
                 group.addTask { await sweep.run() }
                 group.addTask { await gate.run() }
                 group.addTask { await retention.run() }

@@ -16,10 +16,12 @@ public struct Project: Sendable, Hashable {
     public var port: Int?
     /// The interpreter of Python handlers; `nil` where the file doesn't say.
     public var python: String?
+    /// Whether things may go wrong on purpose.
+    public var hasFaults: Bool
 
     public init(
         file: String, folder: String, actors: [ProjectActor], routes: [String: [String]], tools: ToolCatalogue,
-        port: Int? = nil, python: String? = nil
+        port: Int? = nil, python: String? = nil, hasFaults: Bool = false
     ) {
         self.file = file
         self.folder = folder
@@ -28,6 +30,7 @@ public struct Project: Sendable, Hashable {
         self.tools = tools
         self.port = port
         self.python = python
+        self.hasFaults = hasFaults
     }
 
     public static let fileName = "troupe.yaml"

@@ -10,7 +10,7 @@ internal import Yams
 ///     or command: [program, argument, ...]
 ///     or swift: product, or {package, product}
 ///     replicas: number, or scale: {min, max, queueLength, cooldown, period, stabilization}
-///     concurrency, timeout
+///     concurrency, timeout, faults
 ///     retry: {attempts, initialDelay, factor, maxDelay, jitter, only, never}
 ///     environment: {NAME: value}
 ///     watch: [file or folder, ...]
@@ -27,6 +27,7 @@ extension ProjectReader {
     /// What is wrong with a value, its setting says: names and ranges stand with the settings.
     private static let settingKeys: [SettingKey] = [
         SettingKey("concurrency", "CONCURRENCY"), SettingKey("timeout", "RUNTIME_TIMEOUT"),
+        SettingKey("faults", "FAULTS_ENABLED"),
     ]
     private static let retrySettingKeys: [SettingKey] = [
         SettingKey("attempts", "RETRY_ATTEMPTS"), SettingKey("initialDelay", "RETRY_INITIAL_DELAY"),

@@ -7,6 +7,7 @@ internal import Yams
 ///     routes: {name: [actor or route, ...]}
 ///     tools, prompts, resources, defaults: as in a gateway's file; a tool's route is a list, or the name of a route or an actor
 ///     gateway: {port}
+///     faults: whether things may go wrong on purpose
 ///     python: interpreter
 ///
 /// `docs/dev.md` has all keys; a test holds the two together.
@@ -15,7 +16,7 @@ struct ProjectReader: YAMLReading {
     let folder: String
     var problems: [FileProblem] = []
 
-    static let keys = ["actors", "gateway", "python"] + ToolCatalogue.keys
+    static let keys = ["actors", "faults", "gateway", "python"] + ToolCatalogue.keys
     static let gatewayKeys = ["port"]
 
     init(file: String, folder: String) {
@@ -40,7 +41,8 @@ struct ProjectReader: YAMLReading {
         let tools = readTools(document, routes: routes, actors: actors.names)
         return Project(
             file: file, folder: folder, actors: actors.actors, routes: routes, tools: tools,
-            port: readPort(document["gateway"]), python: string(document["python"], "'python'"))
+            port: readPort(document["gateway"]), python: string(document["python"], "'python'"),
+            hasFaults: boolean(document["faults"], "'faults'") ?? false)
     }
 
     private mutating func readPort(_ node: Node?) -> Int? {

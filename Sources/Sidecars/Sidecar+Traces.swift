@@ -116,6 +116,7 @@ extension Runtime.Failure {
         switch self {
         case .timeout: "timeout"
         case .closed, .invalid: "runtime_error"
+        case .injected(let failure): failure.error.code
         case .draining: "draining"
         case .paused: "paused"
         case .replaced: "replaced"

@@ -28,7 +28,12 @@ public actor Sidecar {
     /// `nil` where nobody wants to hear of events.
     private let eventLimits: EventLimits?
     private let onRuntimeHang: @Sendable () -> Void
-    private var cancellations = Cancellations()
+    /// `nil` where none are to be injected.
+    let faults: FaultInjector?
+    var hasIgnoredFaults = false
+    /// Deliveries here that came too often for their connection to be lost on purpose.
+    private(set) var oftenDelivered = 0
+    private(set) var cancellations = Cancellations()
     private var pause = PauseMachine()
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: CallUnderWay] = [:]
@@ -40,12 +45,13 @@ public actor Sidecar {
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
-    /// - Parameter onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must
-    ///   be replaced.
+    /// - Parameters:
+    ///   - crashRuntime: kills the runtime's process, which somebody starts again; `nil` where nobody can.
+    ///   - onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must be replaced.
     init(
         _ configuration: SidecarConfiguration, transport: any Transport, runtime: Runtime, reporter: any Reporter,
         metrics: SidecarMetrics, spans: MessageSpans?, on loop: EventLoop, logger: Logger,
-        onRuntimeHang: @escaping @Sendable () -> Void
+        crashRuntime: (@Sendable () -> Void)? = nil, onRuntimeHang: @escaping @Sendable () -> Void
     ) {
         atomic = transport as? any AtomicTransport
         var policy = configuration.policy
@@ -63,6 +69,14 @@ public actor Sidecar {
         self.loop = loop
         self.logger = logger
         self.onRuntimeHang = onRuntimeHang
+        faults =
+            configuration.policy.isEndActor
+            ? nil
+            : configuration.faults.map { bounds in
+                FaultInjector(
+                    actor: configuration.policy.actorName, bounds: bounds, runtime: runtime,
+                    crashRuntime: crashRuntime, reporter: reporter, metrics: metrics, on: loop, logger: logger)
+            }
     }
 
     /// Serves until `Transport.stopConsuming()`, and returns when what was under way then is settled.
@@ -118,6 +132,9 @@ public actor Sidecar {
     private func process(_ delivery: Delivery) async {
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
+        let isOftenDelivered = isOftenDelivered(delivery)
+        if isOftenDelivered { oftenDelivered += 1 }
+        defer { if isOftenDelivered { oftenDelivered -= 1 } }
         var machine = DeliveryMachine(
             policy, body: delivery.body,
             uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt,
@@ -158,15 +175,18 @@ public actor Sidecar {
         let events = eventRelay(machine)
         // One that the broker would not take back again, but give to the dead letters, is kept.
         let isLastDelivery = delivery.priorDeliveries >= policy.deliveryLimit
-        let result = await runtime.call(
+        var result = await runtime.call(
             machine.request(under: span), as: id, holdsOn: isLastDelivery, onEvent: events?.intake
         ) {
-            await self.permit(id, delivery, machine)
+            let permission = await self.permit(id, delivery, machine)
+            guard let faults = self.faults, case .success(let limit) = permission else { return permission }
+            return await self.strike(id, delivery, machine, with: faults, limit: limit)
         }
         let began = underWay.removeValue(forKey: id)?.began
         if let began { metrics.runtimeExecution.observe(MonotonicTime.now.seconds(since: began)) }
         // Before anything that comes of the call: no event is told after the end of its envelope.
         if let (taken, refused) = await events?.finish() { metrics.emitted(taken, refused) }
+        if let faults { result = await followed(id, result, machine, with: faults) }
         return (result, began)
     }
 
@@ -179,7 +199,7 @@ public actor Sidecar {
     }
 
     /// Whether the call is still wanted when its turn has come, and for how long.
-    private func permit(
+    func permit(
         _ call: Runtime.CallID, _ delivery: Delivery, _ machine: DeliveryMachine
     ) async -> Result<Duration, Runtime.Failure> {
         // One whose connection was lost while it waited comes again, and must not be in its own way.
@@ -197,7 +217,9 @@ public actor Sidecar {
         if policy.isEndActor { return }
         cancellations.insert(ids)
         for (call, one) in underWay {
-            if let envelope = one.envelope, cancellations.cover(envelope) { await runtime.cancel(call) }
+            guard let envelope = one.envelope, cancellations.cover(envelope) else { continue }
+            await runtime.cancel(call)
+            await faults?.release(call)
         }
     }
 

@@ -31,6 +31,10 @@ public protocol Transport: Sendable {
     /// The same for many.
     func settle(_ deliveries: [Delivery], _ settlement: Settlement) async
 
+    /// Loses the connection that consumes a source, on purpose: what it has delivered comes again. A new one is made at
+    /// once.
+    func disconnect(from source: Source) async
+
     /// Whether the delivery is ours to work on: `false` once the broker gives it to somebody else. One whose queue was
     /// deleted stays ours, since there is no other copy.
     func isLive(_ delivery: Delivery) async -> Bool

@@ -22,7 +22,9 @@ struct Troupe: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Operation",
-                subcommands: [TopCommand.self, ActorCommand.self, DeadLetterCommand.self, KeyCommand.self]),
+                subcommands: [
+                    TopCommand.self, ActorCommand.self, DeadLetterCommand.self, FaultCommand.self, KeyCommand.self,
+                ]),
             CommandGroup(name: "Servers", subcommands: [GatewayCommand.self, CrewCommand.self]),
         ]
     )

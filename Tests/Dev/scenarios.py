@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from faults_dev import faults_on_a_laptop
 from pipeline_dev import Dev, TROUPE, alive_with, check, environment, project, troupe, wait_until
 
 ECHO = "def process(payload):\n    return payload\n"
@@ -328,5 +329,5 @@ SCENARIOS = [
     the_first_envelope, a_handler_is_edited_while_it_works, a_syntax_error_and_its_mending, a_crash_is_shown_once,
     one_that_cannot_be_imported_stops_no_other, replicas_follow_the_queue, whatever_a_handler_writes_is_shown_safely,
     a_terminal_gets_colours, the_project_file_is_applied, who_asks_twice_does_not_wait, what_cannot_be_is_said,
-    killed_in_the_middle,
+    killed_in_the_middle, faults_on_a_laptop,
 ]

@@ -26,6 +26,9 @@ struct EmbeddedTransportTests {
     }
 
     @Test func givesBackInOrder() async throws { try await OpenBroker().suite.givesBackInOrder("order") }
+    @Test func comesAgainAfterADisconnection() async throws {
+        try await OpenBroker().suite.comesAgainAfterADisconnection("lost")
+    }
 
     @Test func holdsToThePrefetch() async throws { try await OpenBroker().suite.holdsToThePrefetch("prefetch") }
 

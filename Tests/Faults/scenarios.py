@@ -3,9 +3,12 @@
 Envelopes come in at an even pace meanwhile. When it returns, the fault is over and recovery begins.
 """
 
+import json
+import urllib.request
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
+import workload
 from run import Run
 
 Steps = Iterator[float]
@@ -139,6 +142,31 @@ def results_folder_full(run: Run) -> Steps:
     run.world.disk.empty()
 
 
+INJECTED = [
+    {"kind": "latency", "delay": "30ms", "intensity": 3}, {"kind": "timeout", "delay": "50ms"}, {"kind": "error"},
+    {"kind": "crash"}, {"kind": "cpu", "cpu": "200ms"}, {"kind": "memory", "bytes": 10_000_000}, {"kind": "drop"},
+    # Shorter than the sidecar's patience: it ends with its fault.
+    {"kind": "hang"},
+]
+
+
+def injected(run: Run) -> Steps:
+    """By the sidecars themselves, as somebody asks the gateway to: every kind but changed results."""
+    kinds = 0
+    while run.is_submitting:
+        fault = {
+            **INJECTED[kinds % len(INJECTED)], "actor": run.random.choice([*workload.ROUTE, "*"]), "seed": kinds,
+            "probability": run.random.choice([0.1, 0.3, 0.6]), "duration": f"{run.random.randint(300, 2000)}ms"}
+        request = urllib.request.Request(
+            f"{run.pipeline.gateway_url}/faults", json.dumps(fault).encode(), {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+        kinds += 1
+        yield run.random.uniform(0.05, 0.25)
+    rows = run.world.query(
+        "SELECT result->>'kind', count(*) FROM envelope_updates WHERE partial_type = 'fault' GROUP BY 1 ORDER BY 1")
+    run.note(f"{kinds} faults; effects: " + ", ".join(f"{count} {kind}" for kind, count in rows))
+
+
 def storm(run: Run) -> Steps:
     """Everything together, in an order that nobody has thought of."""
     rabbitmq, postgresql = run.world.servers.rabbitmq, run.world.servers.postgresql
@@ -179,5 +207,6 @@ ALL = [
     Scenario("publishers-blocked", publishers_blocked),
     Scenario("queue-deleted", queue_deleted, submits_by_itself=True),
     Scenario("results-folder-full", results_folder_full),
+    Scenario("injected", injected),
     Scenario("storm", storm, takes_long=True),
 ]

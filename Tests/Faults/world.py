@@ -27,6 +27,12 @@ SETTINGS = {
     "TROUPE_GATEWAY_OUTBOX_GRACE": "3s",
     # A handler that is killed from outside again and again is no reason to give its envelope up.
     "TROUPE_CRASH_ATTEMPTS": "10",
+    # What is injected on purpose is over some time; what handlers say themselves is final.
+    "TROUPE_FAULTS_ENABLED": "true",
+    "TROUPE_RETRY_ATTEMPTS": "1000",
+    "TROUPE_RETRY_ON": "injected_.*",
+    "TROUPE_RETRY_INITIAL_DELAY": "100ms",
+    "TROUPE_RETRY_MAX_DELAY": "500ms",
 }
 # Whoever is killed is back after that: long enough to be missed.
 LONGEST_PAUSE = 0.4

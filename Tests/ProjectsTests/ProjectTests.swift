@@ -101,7 +101,7 @@ struct ProjectTests {
             ("actors: {a: b, a: c}", "troupe.yaml:1:10: the same key twice: 'a'"),
             (
                 "@tols: []",
-                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); known are: actors, gateway, python, defaults, routes, tools, prompts, resources"
+                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); known are: actors, faults, gateway, python, defaults, routes, tools, prompts, resources"
             ),
             (
                 "@gateway: {port: 80000}",
@@ -124,7 +124,7 @@ struct ProjectTests {
             ),
             (
                 "actors:\n  a:\n    handlr: handlers/split.py:process",
-                "troupe.yaml:3:5: actor 'a' has the unknown key 'handlr' (did you mean 'handler'?); known are: handler, mode, command, swift, replicas, scale, retry, environment, watch, concurrency, timeout\ntroupe.yaml:3:5: actor 'a' has no handler: 'handler' names a function in Python, 'command' a program, 'swift' a target"
+                "troupe.yaml:3:5: actor 'a' has the unknown key 'handlr' (did you mean 'handler'?); known are: handler, mode, command, swift, replicas, scale, retry, environment, watch, concurrency, timeout, faults\ntroupe.yaml:3:5: actor 'a' has no handler: 'handler' names a function in Python, 'command' a program, 'swift' a target"
             ),
             (
                 "actors:\n  a: {handler: 'one.py:process', command: [x]}",

@@ -44,7 +44,7 @@ struct SidecarMetricsTests {
             var machine = DeliveryMachine(DeliveryPolicy(actorName: "a"), body: Array(Self.body.utf8))
             _ = machine.begin(now: .now)
             _ = machine.called(.success(Array(#"[{"error":"\#(code)"}]"#.utf8)), now: .now)
-            metrics.settled(machine, after: .zero)
+            metrics.settled(machine, since: .now)
         }
         #expect(value(#"n_runtime_errors_total{queue="q",error_type="other"}"#) == 2)
         #expect(value(#"n_runtime_errors_total{queue="q",error_type="timeout"}"#) == 1)

@@ -35,6 +35,36 @@ extension TransportConformance {
         await transport.shutdown()
     }
 
+    /// What a connection had delivered when it was lost on purpose comes again, and the stream goes on.
+    public func comesAgainAfterADisconnection(_ actor: String) async throws {
+        let transport = try await make()
+        let source = Source.actor(actor)
+        await transport.declare(source)
+        for number in 0..<6 {
+            try await transport.publish(Self.message(number, to: actor), timeout: .seconds(20))
+        }
+        let arrivals = Arrivals(await transport.deliveries(from: source, prefetch: 4))
+        try await eventually("four have come") { arrivals.all.count == 4 }
+        let first = arrivals.all
+        await transport.settle(first[0], .acknowledge)
+        try await eventually("a fifth has come") { arrivals.all.count == 5 }
+        await transport.disconnect(from: source)
+        for delivery in first {
+            let isLive = await transport.isLive(delivery)
+            #expect(!isLive)
+        }
+        // It is nobody's any more: what is said of it changes nothing.
+        await transport.settle(first[1], .acknowledge)
+        try await eventually("four come again") { arrivals.all.count == 9 }
+        let again = arrivals.all[5...]
+        #expect(again.allSatisfy { $0.isRedelivered && $0.priorDeliveries == 1 })
+        #expect(Set(again.map(\.body)) == Set((1..<5).map { Self.message($0, to: actor).body }))
+        for delivery in again { await transport.settle(delivery, .acknowledge) }
+        try await eventually("the last one has come") { arrivals.all.count == 10 }
+        await transport.settle(arrivals.all[9], .acknowledge)
+        await transport.shutdown()
+    }
+
     /// Consumers that come and go, and are killed in the midst of their work.
     public func losesNothingWhileConsumersAreKilled(_ actor: String, count: Int = 10_000) async throws {
         let transport = try await make()

@@ -196,6 +196,10 @@ struct RabbitMQTransportTests {
         try await Self.suite(.quorum).givesBackInOrder("order")
     }
 
+    @Test func comesAgainAfterADisconnection() async throws {
+        try await Self.suite(.quorum).comesAgainAfterADisconnection("lost")
+    }
+
     @Test func losesNothingWhileConsumersAreKilled() async throws {
         try await Self.suite(.quorum).losesNothingWhileConsumersAreKilled("victims")
     }

@@ -9,12 +9,15 @@ struct HandlerCommand {
     let python: PythonInstallation?
     /// What the handler's process gets, besides what is said for it.
     let environment: [String: String]
+    /// Asked when a handler starts; `nil` where there is none.
+    var gatewayURL: @Sendable () -> String? = { nil }
 
     /// - Parameter socketFolder: where it listens.
     func command(for actor: ProjectActor, socketFolder: String) -> ChildProcess.Command {
         var environment = environment.merging(actor.environment) { $1 }
         for (name, value) in actor.settings { environment[name] = value }
         environment["TROUPE_ACTOR_NAME"] = actor.name
+        if environment["TROUPE_GATEWAY_URL"] == nil { environment["TROUPE_GATEWAY_URL"] = gatewayURL() }
         environment["TROUPE_SOCKET_DIR"] = socketFolder
         switch actor.handler {
         case .python(let handler):

@@ -44,6 +44,9 @@ actor HandlerProcess {
 
     func hung() { carryOut(machine.hung()) }
 
+    /// Its end is to look like one of its own making.
+    func crash() { process?.signal(SIGKILL) }
+
     /// Returns when nothing is left of it.
     func stop(grace: Duration) async {
         await withCheckedContinuation { continuation in

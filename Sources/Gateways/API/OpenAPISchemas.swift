@@ -12,6 +12,7 @@ enum OpenAPISchemas {
         ("Actor", actor), ("ActorAnswer", actorAnswer), ("ActorList", actorList), ("PauseRequest", pauseRequest),
         ("QueueList", queueList), ("Broker", broker),
         ("DeadLetter", deadLetter), ("DeadLetterList", deadLetterList), ("DeadLetterSelection", deadLetterSelection),
+        ("Fault", fault), ("FaultList", faultList), ("FaultRequest", faultRequest),
         ("TimeSpan", timeSpan), ("Problem", problem),
     ]
 
@@ -101,7 +102,10 @@ enum OpenAPISchemas {
         "outcome":{"enum":["running","completed","retrying","failed","cancelled"]},
         "received_at":{"type":"string","format":"date-time"},"ended_at":{"type":"string","format":"date-time"},
         "wait_ms":{"type":"number","description":"In the queue, with the pause before a retry"},
-        "run_ms":{"type":"number","description":"With the actor"},"error":{"type":"string"}}}
+        "run_ms":{"type":"number","description":"With the actor"},"error":{"type":"string"},
+        "faults":{"type":"array","description":"What went wrong on purpose","items":{"type":"object","required":["injected","fault","kind","message"],
+        "properties":{"injected":{"const":true},"fault":{"type":"string"},"kind":{"type":"string"},"owner":{"type":"string"},
+        "message":{"type":"string"}}}}}}
         """#
 
     private static let updateList: Schema = ##"""
@@ -231,6 +235,47 @@ enum OpenAPISchemas {
         "newer_than":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"null"}]},
         "before":{"type":["string","null"],"format":"date-time"},"limit":{"type":["integer","null"],"minimum":1,"maximum":1000},
         "dry_run":{"type":["boolean","null"]}}}
+        """##
+
+    private static let faultMembers = ##"""
+        "id":{"type":"string","minLength":1,"maxLength":100,"description":"Asking again by it starts no second fault"},
+        "kind":{"enum":["latency","timeout","error","crash","cpu","memory","bad_data","drop","hang"]},
+        "actor":{"type":"string","description":"Whose deliveries it may strike; * for everybody's"},
+        "match":{"type":"object","maxProperties":10,"additionalProperties":{"type":["string","number","boolean"]},
+        "description":"Headers that an envelope must have"},
+        "probability":{"type":"number","minimum":0,"maximum":1,"default":1},
+        "intensity":{"type":"number","exclusiveMinimum":0,"maximum":1000,"default":1,"description":"The effect's amount is multiplied with it"},
+        "times":{"type":"integer","minimum":1,"maximum":1000000,"description":"How often each replica has it strike"},
+        "seed":{"type":"integer","minimum":0,"maximum":9007199254740992},"owner":{"type":"string","maxLength":200},
+        "delay":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"number","minimum":0}],"description":"latency, timeout, crash"},
+        "error_type":{"type":"string","maxLength":100,"description":"error"},"message":{"type":"string","maxLength":500,"description":"error"},
+        "cpu":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"number","minimum":0}],"description":"cpu: seconds of work"},
+        "load":{"type":"number","exclusiveMinimum":0,"maximum":1,"description":"cpu: of a core"},
+        "bytes":{"type":"integer","minimum":1,"description":"memory"},
+        "changes":{"type":"array","maxItems":20,"description":"bad_data","items":{"type":"object","required":["op"],"properties":{
+        "op":{"enum":["drop","null","set","swap_type","truncate","scale","garbage"]},
+        "at":{"type":"string","description":"JSON Pointer; * for every member or element"},
+        "value":true,"length":{"type":"integer","minimum":0},"factor":{"type":"number"}}}}
+        """##
+
+    private static let faultRequest = Schema(
+        stringLiteral: ##"""
+            {"type":"object","required":["kind","actor"],"additionalProperties":false,"properties":{\##(faultMembers),
+            "duration":{"anyOf":[{"$ref":"#/components/schemas/TimeSpan"},{"type":"number","minimum":0}],"default":"30s"}}}
+            """##)
+
+    private static let fault = Schema(
+        stringLiteral: ##"""
+            {"type":"object","required":["id","kind","actor","probability","intensity","seed","injected_at","until","state"],
+            "properties":{\##(faultMembers),
+            "injected_at":{"type":"string","format":"date-time"},"until":{"type":"string","format":"date-time"},
+            "state":{"enum":["active","expired","reset"]},"milliseconds_left":{"type":"integer"},
+            "injected_by":{"type":"string"},"reset_at":{"type":"string","format":"date-time"},"reset_by":{"type":"string"}}}
+            """##)
+
+    private static let faultList: Schema = ##"""
+        {"type":"object","required":["faults"],"properties":{
+        "faults":{"type":"array","items":{"$ref":"#/components/schemas/Fault"}}}}
         """##
 
     private static let timeSpan: Schema = #"""

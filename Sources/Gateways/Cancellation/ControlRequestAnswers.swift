@@ -1,12 +1,15 @@
 internal import Envelopes
 internal import EventLoops
+internal import Faults
 internal import Logging
 internal import Telemetry
 internal import Transports
 
-/// Answers sidecars that have just started: which envelopes are cancelled, and last whether their actor is paused.
+/// Answers sidecars that have just started: which envelopes are cancelled, which faults there are, and last whether their actor is
+/// paused.
 struct ControlRequestAnswers: Sendable {
-    let store: any ActorStore & CancellationStore
+    let store: any ActorStore & CancellationStore & FaultStore
+    let hasFaults: Bool
     let transport: any Transport
     let metrics: GatewayMetrics
     let logger: Logger
@@ -26,9 +29,11 @@ struct ControlRequestAnswers: Sendable {
         let actors = Set(requests.compactMap { $0?.actor })
         let ids: [String]
         let pauses: [String: ActorPause]
+        let faults: [Fault]
         do throws(StoreError) {
             try await store.note(actors: actors)
             pauses = try await store.pauses(of: actors)
+            faults = hasFaults ? try await activeFaults() : []
             ids = try await store.latestCancellations(limit: Self.limit)
         } catch {
             logger.debug("control requests wait for the database", metadata: ["error": "\(error)"])
@@ -37,11 +42,15 @@ struct ControlRequestAnswers: Sendable {
             for delivery in batch { await transport.settle(delivery, .requeue) }
             return
         }
-        let answers = chunks(of: ids).map { ControlMessage.cancel($0).encoded() }
+        var answers = chunks(of: ids).map { ControlMessage.cancel($0).encoded() }
+        if !faults.isEmpty {
+            answers.append(ControlMessage.faults(faults.map { FaultState($0).json }).encoded())
+        }
+        let all = answers
         await withDiscardingTaskGroup { group in
             for (delivery, request) in zip(batch, requests) {
                 group.addTask {
-                    if let request { await self.send(answers, pauses, to: request) }
+                    if let request { await self.send(all, pauses, to: request) }
                     await self.transport.settle(delivery, .acknowledge)
                 }
             }
@@ -56,6 +65,12 @@ struct ControlRequestAnswers: Sendable {
         }
     }
 
+    private func activeFaults() async throws(StoreError) -> [Fault] {
+        try await store.faults(
+            FaultFilter(isActive: true), limit: Self.limit, now: Timestamp.microsecondsNow()
+        ).map(\.fault)
+    }
+
     private func request(_ delivery: Delivery) -> ControlRequest? {
         do throws(ControlError) {
             return try ControlRequest(parsing: delivery.body)
@@ -65,10 +80,10 @@ struct ControlRequestAnswers: Sendable {
         }
     }
 
-    private func send(_ cancellations: [[UInt8]], _ pauses: [String: ActorPause], to request: ControlRequest) async {
+    private func send(_ answers: [[UInt8]], _ pauses: [String: ActorPause], to request: ControlRequest) async {
         // With this the sidecar knows that it has heard all.
         let last = ControlMessage.pauses([pauses[request.actor]].compactMap(\.self)).encoded()
-        for answer in cancellations + [last] {
+        for answer in answers + [last] {
             do throws(TransportError) {
                 try await transport.publish(
                     Message(to: .controlInbox(request.inbox), id: "", body: answer), timeout: .seconds(10))

@@ -14,6 +14,8 @@ struct EnvelopeSteps: Sendable, Hashable {
         var error: String?
         /// Microseconds since 1970, as all times here.
         var time: Int64
+        /// What the actor's sidecar says of a fault that it has injected.
+        var fault: RawJSON?
     }
 
     /// One attempt of one actor.
@@ -27,6 +29,8 @@ struct EnvelopeSteps: Sendable, Hashable {
         var endedAt: Int64?
         var outcome = Outcome.running
         var error: String?
+        /// What went wrong on purpose.
+        var faults: [RawJSON] = []
 
         enum Outcome: String, Sendable { case running, completed, retrying, failed, cancelled }
     }
@@ -39,10 +43,16 @@ struct EnvelopeSteps: Sendable, Hashable {
         for update in updates { take(update) }
     }
 
+    private static let faultLimit = 20
+    /// The mark of a fault may overtake the news that the actor has the envelope, for which nobody waits.
+    private var earlyFaults: [Update] = []
+
     private mutating func take(_ update: Update) {
+        if let fault = update.fault { return add(fault, update) }
         switch update.phase.flatMap(EnvelopeChange.Progress.init) {
         case .received:
             guard let actor = update.actor else { return }
+            defer { addFaults() }
             // Delivered again after its sidecar has died: the same attempt, begun anew.
             if let last = steps.last, last.outcome == .running, last.isSame(as: update) {
                 steps[steps.count - 1].receivedAt = update.time
@@ -62,6 +72,21 @@ struct EnvelopeSteps: Sendable, Hashable {
                 sentAt = update.time
             }
         }
+    }
+
+    private mutating func add(_ fault: RawJSON, _ update: Update) {
+        // A handler may emit events of that type, too.
+        guard fault["injected"]?.boolean == true, earlyFaults.count < Self.faultLimit else { return }
+        earlyFaults.append(update)
+        addFaults()
+    }
+
+    /// Those of the step that is running.
+    private mutating func addFaults() {
+        guard !earlyFaults.isEmpty, let last = steps.last, last.outcome == .running else { return }
+        let faults = earlyFaults.filter { last.actor == $0.actor && last.attempt == $0.attempt }.compactMap(\.fault)
+        steps[steps.count - 1].faults = Array((last.faults + faults).prefix(Self.faultLimit))
+        earlyFaults.removeAll { last.actor == $0.actor && last.attempt == $0.attempt }
     }
 
     private mutating func end(_ outcome: Step.Outcome, _ update: Update) {
@@ -94,6 +119,10 @@ extension EnvelopeSteps.Step {
         writer.member("wait_ms", number: waitMilliseconds)
         writer.member("run_ms", number: runMilliseconds)
         writer.member("error", error)
+        if !faults.isEmpty {
+            writer.name("faults")
+            writer.append(RawJSON(array: faults))
+        }
         writer.endObject()
     }
 }

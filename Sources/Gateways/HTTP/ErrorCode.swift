@@ -12,6 +12,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case invalidReport = "invalid_report"
     case invalidArguments = "invalid_arguments"
     case invalidCursor = "invalid_cursor"
+    case invalidFault = "invalid_fault"
     case duplicateID = "duplicate_id"
     case alreadyEnded = "already_ended"
     case keyReused = "key_reused"
@@ -21,6 +22,10 @@ enum ErrorCode: String, Sendable, CaseIterable {
     case unknownActor = "unknown_actor"
     case unknownEnvelope = "unknown_envelope"
     case unknownTool = "unknown_tool"
+    case unknownFault = "unknown_fault"
+    case duplicateFault = "duplicate_fault"
+    case tooManyFaults = "too_many_faults"
+    case faultsDisabled = "faults_disabled"
     case notFound = "not_found"
     case methodNotAllowed = "method_not_allowed"
     case headTooLarge = "head_too_large"
@@ -39,16 +44,18 @@ enum ErrorCode: String, Sendable, CaseIterable {
     var status: HTTPResponse.Status {
         switch self {
         case .invalidJSON, .nestingTooDeep, .invalidRequest, .invalidID, .invalidRoute, .invalidDeadline,
-            .invalidReport, .invalidArguments, .invalidCursor:
+            .invalidReport, .invalidArguments, .invalidCursor, .invalidFault:
             .badRequest
         case .bodyTooLarge: .contentTooLarge
-        case .duplicateID, .alreadyEnded, .keyReused, .notEnded, .noResult, .notRetryable: .conflict
-        case .unknownActor, .unknownEnvelope, .unknownTool, .notFound: .notFound
+        case .duplicateID, .alreadyEnded, .keyReused, .notEnded, .noResult, .notRetryable, .duplicateFault,
+            .tooManyFaults:
+            .conflict
+        case .unknownActor, .unknownEnvelope, .unknownTool, .unknownFault, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .headTooLarge: .requestHeaderFieldsTooLarge
         case .misdirected: .misdirectedRequest
         case .unauthenticated: .unauthorized
-        case .insufficientScope, .forbiddenOrigin: .forbidden
+        case .insufficientScope, .forbiddenOrigin, .faultsDisabled: .forbidden
         case .rateLimited, .tooManyStreams: .tooManyRequests
         case .overloaded, .databaseUnavailable, .streamsExhausted, .authUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
@@ -68,6 +75,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidReport: "The status report can't be read"
         case .invalidArguments: "The tool doesn't take these arguments"
         case .invalidCursor: "The cursor is none that a list has given"
+        case .invalidFault: "The fault can't be injected"
         case .duplicateID: "There is an envelope of this id already"
         case .alreadyEnded: "The envelope has ended already"
         case .keyReused: "The Idempotency-Key was used for another request"
@@ -77,6 +85,10 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unknownActor: "There is no such actor"
         case .unknownEnvelope: "There is no such envelope"
         case .unknownTool: "There is no such tool"
+        case .unknownFault: "There is no such fault"
+        case .duplicateFault: "There is another fault of this id"
+        case .tooManyFaults: "There are too many faults"
+        case .faultsDisabled: "Nothing may go wrong on purpose here"
         case .notFound: "There is nothing at this path"
         case .methodNotAllowed: "This path doesn't know the method"
         case .headTooLarge: "The request's head is too large"
@@ -107,6 +119,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidReport: "For sidecars: docs/protocol.md has what a report needs"
         case .invalidArguments: "`errors` points to each wrong argument; `GET /tools` has the schema"
         case .invalidCursor: "Begin the list anew, without `cursor`"
+        case .invalidFault: "`detail` says what it needs, or which bound it breaks; docs/faults.md has all kinds"
         case .duplicateID: "It has been submitted already; ask again with an Idempotency-Key to get the first answer"
         case .alreadyEnded: "Nothing: `GET /envelopes/{id}` tells how it ended"
         case .keyReused: "Take a new key for a new request"
@@ -116,6 +129,10 @@ enum ErrorCode: String, Sendable, CaseIterable {
         case .unknownActor: "`GET /actors` lists those that the gateway has heard of"
         case .unknownEnvelope: "Look at the id; envelopes that ended long ago may have been deleted"
         case .unknownTool: "`GET /tools` lists the tools"
+        case .unknownFault: "`GET /faults?all=true` lists those of the last day"
+        case .duplicateFault: "Choose another id, or none: the gateway makes one"
+        case .tooManyFaults: "Wait until one ends, or reset one; the limit is `TROUPE_FAULTS_MAX_ACTIVE`"
+        case .faultsDisabled: "Set `TROUPE_FAULTS_ENABLED=true` for the gateway and for the sidecars that may be struck"
         case .notFound: "`/openapi.json` lists the paths"
         case .methodNotAllowed: "The header `Allow` lists the methods"
         case .overloaded: "Ask again after `Retry-After`"

@@ -16,6 +16,8 @@ struct GatewayRouter: Sendable {
     let outbox: OutboxPublisher
     let cancellations: CancellationAnnouncer
     let pauses: PauseAnnouncer
+    /// `nil` where no faults are to be injected.
+    let faults: FaultDesk?
     let queues: any QueueObserver
     let board: ActorBoard
     let hub: UpdateHub
@@ -45,8 +47,8 @@ struct GatewayRouter: Sendable {
     func endpoints() -> [Endpoint] {
         let endpoints =
             submitEndpoints + toolEndpoints + envelopeEndpoints + streamEndpoints + actEndpoints + actorEndpoints
-            + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints + resourceEndpoints
-            + healthEndpoints
+            + faultEndpoints + deadLetterEndpoints + reportEndpoints + MCPServer(gateway: self).endpoints
+            + resourceEndpoints + healthEndpoints
         return endpoints + [OpenAPIDocument.endpoint(describing: endpoints)]
     }
 

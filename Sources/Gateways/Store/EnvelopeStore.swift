@@ -3,7 +3,7 @@
 /// PostgreSQL serves any number of gateways at once, a file of SQLite's one. The same tests hold both to the same behaviour.
 protocol EnvelopeStore:
     SubmissionStore, ReportStore, EnvelopeReading, UpdateReading, OutboxStore, CancellationStore, RetryStore,
-    DeletionStore, ActorStore
+    DeletionStore, ActorStore, FaultStore
 {
     /// Returns when the store answers.
     /// - Throws: `.unavailable` when it doesn't within two seconds.

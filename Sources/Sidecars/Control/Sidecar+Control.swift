@@ -57,6 +57,7 @@ extension Sidecar {
                     await obey(pause)
                     isAnswer = true
                 }
+            case .faults(let states): await obey(faults: states)
             case nil: logger.debug("a control message of a kind that is not known here")
             }
         } catch {

@@ -1,5 +1,6 @@
 public import Envelopes
 public import EventLoops
+internal import Faults
 public import Transports
 
 /// Decides what happens to one delivery, from its arrival to its settlement. Pure: events in, the next action out.
@@ -156,6 +157,15 @@ public struct DeliveryMachine: Sendable {
         case .failure(.occupied):
             runtimeHangs = true
             return .settle(.requeue)
+        case .failure(.injected) where timeLeft.map { $0 <= .zero } == true:
+            return failAtDeadline("the handler was at work")
+        case .failure(.injected(let failure)):
+            if failure.fault.kind == .crash {
+                calls += 1
+                if calls < policy.crashAttempts { return callAgain() }
+            }
+            runtimeHangs = failure.fault.kind == .hang
+            return retryOrFail(failure.error)
         case .failure(.timeout) where timeLeft.map { $0 <= .zero } == true:
             return failAtDeadline("the handler was at work")
         case .failure(.timeout(let limit)):

@@ -19,9 +19,11 @@ public actor ServingSidecar {
 
     /// - Parameters:
     ///   - transport: for this one alone, since it ends with it.
+    ///   - crashRuntime: kills the runtime's process, which somebody starts again; `nil` where nobody can.
     ///   - onRuntimeHang: the runtime has not answered in time and that delivery is settled; its process must be replaced.
     public init(
         _ configuration: SidecarConfiguration, over transport: any Transport, on loop: EventLoop, logger: Logger,
+        crashRuntime: (@Sendable () -> Void)? = nil,
         onRuntimeHang: @escaping @Sendable () -> Void
     ) {
         self.loop = loop
@@ -40,7 +42,7 @@ public actor ServingSidecar {
             configuration, transport: transport, runtime: runtime,
             reporter: Self.reporter(configuration, transport, on: loop, logger: logger), metrics: metrics,
             spans: exporter.map { MessageSpans($0.tracer, configuration.namesAtBroker) }, on: loop, logger: logger,
-            onRuntimeHang: onRuntimeHang)
+            crashRuntime: crashRuntime, onRuntimeHang: onRuntimeHang)
     }
 
     private static func reporter(

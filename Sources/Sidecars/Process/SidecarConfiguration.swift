@@ -1,4 +1,5 @@
 internal import Envelopes
+public import Faults
 public import Logging
 public import Settings
 public import Telemetry
@@ -38,6 +39,8 @@ public struct SidecarConfiguration: Sendable {
     /// `nil` where spans are not exported.
     public var traces: TraceSettings?
     public var logLevel: Logger.Level
+    /// `nil` where none are to be injected.
+    public var faults: FaultBounds?
 
     /// - Throws: `SettingsError` with every problem at once.
     public init(_ settings: Settings) throws(SettingsError) {
@@ -86,6 +89,7 @@ public struct SidecarConfiguration: Sendable {
         customMetrics = CustomMetric.list(&settings)
         traces = TraceSettings(&settings, service: name)
         logLevel = Self.logLevel(&settings)
+        faults = FaultBounds.reading(&settings)
         if !settings.problems.isEmpty { throw SettingsError(problems: settings.problems) }
     }
 

@@ -71,7 +71,8 @@ final class SidecarMetrics: Sendable {
 
     /// What a handler's side may call an error is up to it; as a label only what the protocol knows.
     private static let codes = [
-        "cancelled", "connection_error", "deadline_exceeded", "msg_parsing_error", "processing_error", "route_mismatch",
+        "cancelled", "connection_error", "deadline_exceeded", "injected_crash", "injected_error", "injected_hang",
+        "injected_timeout", "msg_parsing_error", "processing_error", "route_mismatch",
         "runtime_error", "timeout", "other",
     ]
     private static let sendFailures = ["error_queue_send_failed"]
@@ -165,6 +166,12 @@ final class SidecarMetrics: Sendable {
     func emitted(_ taken: Int, _ refused: [EventGatherer.Refusal: Int]) {
         if taken > 0 { emissions.increment(by: taken) }
         for (reason, count) in refused { drops(reason).increment(by: count) }
+    }
+
+    func injected(_ kind: String) {
+        registry.counter(
+            "faults_injected_total", "Effects of faults that were injected on purpose.", ["queue": queue, "kind": kind]
+        ).increment()
     }
 
     /// - Parameter destinationQueue: of an actor.

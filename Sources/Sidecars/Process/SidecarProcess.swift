@@ -31,7 +31,10 @@ public enum SidecarProcess {
         let process = configuration.runtimeCommand.map {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
         }
-        let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger) {
+        let crash = process.map { process in
+            { @Sendable () -> Void in Task(executorPreference: loop.tasks) { await process.replace() } }
+        }
+        let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger, crashRuntime: crash) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
                 Task(executorPreference: loop.tasks) { await process.replace() }

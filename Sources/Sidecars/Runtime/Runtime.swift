@@ -24,6 +24,8 @@ public actor Runtime {
         case withdrawn
         /// `cancel` was called. The connection is closed, which is how the runtime hears of it.
         case cancelled
+        /// It was to fail.
+        case injected(InjectedFailure)
         /// No reply in time, while the runtime may still be at a call that was given up before: it is not this one's
         /// fault.
         case occupied

@@ -43,7 +43,7 @@ actor RuntimeProcess {
         }
     }
 
-    /// It hangs: ends it at once, and `run` starts it again.
+    /// It hangs, or is to crash: ends it at once, and `run` starts it again.
     func replace() { process?.signal(SIGKILL) }
 
     /// Asks it to end, and makes it end after `grace`.

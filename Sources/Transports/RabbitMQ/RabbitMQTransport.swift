@@ -193,6 +193,11 @@ public actor RabbitMQTransport: Transport {
         await obeyPause(of: source)
     }
 
+    public func disconnect(from source: Source) async {
+        guard let subscription = subscriptions[source] else { return }
+        await consumers[subscription.generation]?.lose()
+    }
+
     private func obeyPause(of source: Source) async {
         guard let subscription = subscriptions[source], let consumer = consumers[subscription.generation] else {
             return

@@ -45,6 +45,9 @@ struct DevCommand: AsyncParsableCommand {
         completion: .directory)
     var state: String?
 
+    @Flag(help: "Lets things go wrong on purpose: `troupe fault`, docs/faults.md.")
+    var faults = false
+
     @Flag(name: [.short, .long], help: "Shows problems only.")
     var quiet = false
 
@@ -73,6 +76,7 @@ struct DevCommand: AsyncParsableCommand {
         options.host = host
         options.port = port ?? project.port ?? options.port
         options.state = state
+        options.hasFaults = faults
         options.logLevel = verbose ? .info : .notice
         let console = Console(
             .output(color), .init(isJSON: json, isQuiet: quiet),

@@ -54,6 +54,13 @@ struct EnvelopeView {
         }
         lines.append(StyledLine())
         lines += table.lines(width: width).map { StyledLine($0) }
+        for step in steps {
+            for fault in step["faults"]?.elements ?? [] {
+                var line = StyledLine("\(step["actor"]?.string ?? ""): ")
+                line.append(fault["message"]?.string ?? "", .magenta)
+                lines.append(line.truncated(to: width))
+            }
+        }
         return lines
     }
 

@@ -96,6 +96,8 @@ final class RecordingTransport: Transport {
 
     // MARK: Transport
 
+    func disconnect(from source: Source) {}
+
     func declare(_ source: Source) async {}
 
     func deliveries(from source: Source, prefetch: Int) async -> DeliveryStream {

@@ -45,6 +45,8 @@ enum Fault: Int, CaseIterable {
     /// An operator pauses an actor for a while. A sidecar may miss what it is told, until it is told again.
     case pause
     case handlerDied, handlerFailed, handlerMalformed, handlerHung
+    /// A call fails that was to fail.
+    case injected
     /// Its process is replaced on purpose, in the middle of a call.
     case handlerReplaced
     /// The gateway reads a report twice.
@@ -78,7 +80,7 @@ struct Odds {
         case .reordered: 0.5
         case .delayed: 0.1
         case .crash: 0.04
-        case .handlerDied, .handlerFailed, .handlerMalformed: 0.5
+        case .handlerDied, .handlerFailed, .handlerMalformed, .injected: 0.5
         case .handlerReplaced: 0.3
         case .handlerHung: 0.1
         case .reportRepeated: 0.5

@@ -1,4 +1,5 @@
 import Envelopes
+import Faults
 
 @testable import Sidecars
 
@@ -21,6 +22,9 @@ struct SimulatedRuntime {
         guard !policy.isEndActor else { return Answer(delay: delay, result: keep(envelope, call: call)) }
         world.inspectCall(of: envelope)
         guard let handler = SimulatedHandler(rawValue: policy.actorName) else { preconditionFailure("no such handler") }
+        if let failure = injected(envelope, call: call) {
+            return Answer(delay: delay, result: .failure(.injected(failure)))
+        }
 
         let headers = envelope.headers.json?.description ?? "{}"
         switch passingTrouble(envelope, call: call) ?? handler.outcome(of: envelope.payload.string ?? "") {
@@ -42,6 +46,20 @@ struct SimulatedRuntime {
         case .hangs: return Answer(delay: delay, result: nil)
         case .kills: return Answer(delay: delay, result: nil, killsSidecar: true)
         }
+    }
+
+    /// A fault's effect that is over by the last attempt, or the last call.
+    private func injected(_ envelope: Envelope, call: Int) -> InjectedFailure? {
+        let hasAnotherCall = call < policy.crashAttempts
+        let hasAnotherAttempt = envelope.headers.attempt(at: policy.actorName) < policy.retries.attempts
+        guard hasAnotherCall || hasAnotherAttempt, world.strikes(.injected) else { return nil }
+        let failures: [Faults.Fault.Effect] = [.error(type: "ValueError", message: nil), .timeout(after: .zero), .hang]
+        let crashes: [Faults.Fault.Effect] = [.crash(after: .zero)]
+        let effects = (hasAnotherCall ? crashes : []) + (hasAnotherAttempt ? failures : [])
+        return InjectedFailure(
+            Faults.Fault(
+                id: "f", actor: policy.actorName, match: [], effect: world.chance.pick(effects), probability: 1,
+                intensity: 1, times: nil, seed: 0, owner: nil, injectedAt: 0, until: 0))
     }
 
     /// Trouble that is over by the last attempt, so that it changes no result.

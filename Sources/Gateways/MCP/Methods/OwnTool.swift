@@ -10,6 +10,9 @@ enum OwnTool: String, Sendable, CaseIterable {
     case listActors = "troupe_list_actors"
     case listDeadLetters = "troupe_dlq_list"
     case replayDeadLetters = "troupe_dlq_replay"
+    case injectFault = "troupe_fault_inject"
+    case listFaults = "troupe_fault_list"
+    case resetFaults = "troupe_fault_reset"
 
     var description: String {
         switch self {
@@ -21,21 +24,28 @@ enum OwnTool: String, Sendable, CaseIterable {
         case .listActors: "Lists the actors that have been heard of."
         case .listDeadLetters: "Lists dead letters: messages that no actor could deal with, with the reason."
         case .replayDeadLetters: "Sends dead letters to their actors again."
+        case .injectFault:
+            "Lets something go wrong at an actor on purpose, for a while: latency, time-outs, errors, crashes, load, bad data."
+        case .listFaults: "Lists what goes wrong on purpose just now."
+        case .resetFaults: "Ends faults before their time: one, those of an actor or an owner, or all."
         }
     }
 
     var scope: Scope {
         switch self {
         case .submit: .submit
-        case .status, .list, .listActors: .read
-        case .cancel, .retry, .listDeadLetters, .replayDeadLetters: .operate
+        case .status, .list, .listActors, .listFaults: .read
+        case .cancel, .retry, .listDeadLetters, .replayDeadLetters, .injectFault, .resetFaults: .operate
         }
     }
 
+    /// Whether it is of no use where no faults are to be injected.
+    var needsFaults: Bool { [.injectFault, .listFaults, .resetFaults].contains(self) }
+
     private var isReadOnly: Bool {
         switch self {
-        case .status, .list, .listActors, .listDeadLetters: true
-        case .submit, .cancel, .retry, .replayDeadLetters: false
+        case .status, .list, .listActors, .listDeadLetters, .listFaults: true
+        case .submit, .cancel, .retry, .replayDeadLetters, .injectFault, .resetFaults: false
         }
     }
 
@@ -51,7 +61,7 @@ enum OwnTool: String, Sendable, CaseIterable {
         writer.append(isReadOnly)
         if !isReadOnly {
             writer.name("destructiveHint")
-            writer.append(self == .cancel)
+            writer.append(self == .cancel || self == .injectFault)
         }
         writer.endObject()
         writer.endObject()
@@ -97,6 +107,38 @@ enum OwnTool: String, Sendable, CaseIterable {
             "cursor":{"type":"string","description":"From the answer before"}},"additionalProperties":false}
             """
         case .listActors: #"{"type":"object","additionalProperties":false}"#
+        case .injectFault:
+            """
+            {"type":"object","properties":{\
+            "kind":{"enum":["latency","timeout","error","crash","cpu","memory","bad_data","drop","hang"]},\
+            "actor":{"type":"string","description":"Its name, or * for all"},\
+            "duration":{"type":"string","description":"Like 30s, which is the default"},\
+            "probability":{"type":"number","minimum":0,"maximum":1},\
+            "intensity":{"type":"number","description":"The amount is multiplied with it"},\
+            "times":{"type":"integer","minimum":1,"description":"How often each replica has it strike"},\
+            "match":{"type":"object","description":"Headers that an envelope must have"},\
+            "delay":{"type":"string","description":"latency, timeout, crash: like 500ms"},\
+            "error_type":{"type":"string","description":"error"},\
+            "message":{"type":"string","description":"error"},\
+            "cpu":{"type":"string","description":"cpu: time of work, like 10s"},\
+            "load":{"type":"number","description":"cpu: share of a core, above 0 up to 1"},\
+            "bytes":{"type":"integer","minimum":1,"description":"memory"},\
+            "changes":{"type":"array","items":{"type":"object"},\
+            "description":"bad_data: {op, at, ...}; op is drop, null, set, swap_type, truncate, scale or garbage"},\
+            "seed":{"type":"integer","minimum":0},"owner":{"type":"string"},\
+            "id":{"type":"string","description":"Asking again by it starts no second fault"}},\
+            "required":["kind","actor"],"additionalProperties":false}
+            """
+        case .listFaults:
+            """
+            {"type":"object","properties":{"actor":{"type":"string"},"owner":{"type":"string"},\
+            "all":{"type":"boolean","description":"Also those that have ended"}},"additionalProperties":false}
+            """
+        case .resetFaults:
+            """
+            {"type":"object","properties":{"id":{"type":"string"},"actor":{"type":"string"},"owner":{"type":"string"}},\
+            "additionalProperties":false}
+            """
         case .listDeadLetters, .replayDeadLetters:
             """
             {"type":"object","properties":{\

@@ -43,6 +43,21 @@ extension MCPServer {
                 writer.append(strings: actors)
                 writer.endObject()
             }
+        case .injectFault:
+            let (record, _) = try await gateway.faultDesk().inject(arguments, by: caller.principal.id)
+            return RawJSON { record.write(to: &$0, now: Timestamp.microsecondsNow()) }
+        case .listFaults:
+            return try await gateway.faultDesk().list(
+                FaultFilter(
+                    actor: arguments["actor"]?.string, owner: arguments["owner"]?.string,
+                    isActive: arguments["all"]?.boolean != true))
+        case .resetFaults:
+            if let id = arguments["id"]?.string {
+                return try await gateway.faultDesk().reset(id, by: caller.principal.id)
+            }
+            return try await gateway.faultDesk().reset(
+                FaultFilter(actor: arguments["actor"]?.string, owner: arguments["owner"]?.string),
+                by: caller.principal.id)
         case .listDeadLetters, .replayDeadLetters:
             let selection = try DeadLetterSelection(arguments.members, limits: GatewayRouter.deadLetterLimits)
             return try await gateway.act(

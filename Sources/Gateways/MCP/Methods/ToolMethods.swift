@@ -9,6 +9,7 @@ extension MCPServer {
         let catalogue = gateway.tools
         let own = OwnTool.allCases.filter { tool in
             settings.hasOwnTools && catalogue[tool.rawValue] == nil && caller.principal.may(tool.scope)
+                && (gateway.faults != nil || !tool.needsFaults)
         }
         let names = (caller.principal.may(.submit) ? catalogue.tools.map(\.name) : []) + own.map(\.rawValue)
         let (page, next) = try Cursor.page(of: names, params, size: Self.pageSize) { $0 }

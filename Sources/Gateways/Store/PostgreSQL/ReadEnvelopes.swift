@@ -21,7 +21,7 @@ extension PostgreSQLEnvelopeStore {
             """
             SELECT * FROM (
                 SELECT \(EnvelopeSteps.Update.columns), id FROM envelope_updates
-                WHERE envelope_id = $1 AND partial_type IS NULL ORDER BY id DESC LIMIT $2
+                WHERE envelope_id = $1 AND \(EnvelopeSteps.Update.condition) ORDER BY id DESC LIMIT $2
             ) AS last ORDER BY id
             """, [.text(id), .integer(limit)]
         ) { try EnvelopeSteps.Update($0) }

@@ -3,7 +3,7 @@ internal import PostgreSQL
 /// Which schema this gateway works with, and what to say when it finds another.
 enum SchemaVersion {
     /// Goes up with the `version` in `troupe_schema` (`gateway-schema/`).
-    static let required = 11
+    static let required = 12
 
     enum Finding: Sendable, Hashable {
         case fits

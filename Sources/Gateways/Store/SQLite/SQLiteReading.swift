@@ -76,7 +76,7 @@ extension SQLiteEnvelopeStore {
             try database.rows(
                 """
                 SELECT \(EnvelopeSteps.Update.columns) FROM envelope_updates
-                WHERE envelope_id = ? AND partial_type IS NULL ORDER BY id DESC LIMIT ?
+                WHERE envelope_id = ? AND \(EnvelopeSteps.Update.condition) ORDER BY id DESC LIMIT ?
                 """, [.text(id), .integer(limit)]
             ) { try EnvelopeSteps.Update($0) }.reversed()
         }

@@ -9,7 +9,8 @@ enum StoreTables {
             for statement in [envelopes, payloads, updates, outbox, keys, cancellations, actors] {
                 try database.execute(sql: statement)
             }
-        }
+        },
+        { database in try database.execute(sql: faults) },
     ]
 
     private static let statuses = """
@@ -135,6 +136,25 @@ enum StoreTables {
 
         CREATE INDEX cancellations_by_time ON cancellations (requested_at);
         CREATE INDEX cancellations_to_announce ON cancellations (envelope_id) WHERE announced_at IS NULL;
+        """
+
+    private static let faults = """
+        CREATE TABLE faults (
+            id           TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
+            -- Whose deliveries it may strike; * for everybody's.
+            actor        TEXT NOT NULL CHECK (actor <> ''),
+            owner        TEXT,
+            -- JSON, as sidecars are told.
+            fault        TEXT NOT NULL,
+            injected_by  TEXT,
+            injected_at  INTEGER NOT NULL,
+            ends_at      INTEGER NOT NULL CHECK (ends_at >= injected_at),
+            reset_at     INTEGER,
+            reset_by     TEXT,
+            announced_at INTEGER
+        ) STRICT;
+
+        CREATE INDEX faults_by_end ON faults (ends_at, id);
         """
 
     private static let actors = """

@@ -37,6 +37,8 @@ enum WatchLines {
             var line = StyledLine("\(level): ", isBad ? .yellow : .dim)
             line.append(partial.data["message"]?.string ?? partial.data.description)
             return line
+        case "fault" where partial.data["injected"]?.boolean == true:
+            return StyledLine("fault: \(partial.data["message"]?.string ?? "injected")", .magenta)
         case "progress":
             let percent = partial.data["percent"].flatMap(\.double).map { "\(Int(max(-1, min($0, 101))))% " } ?? ""
             return StyledLine(percent + (partial.data["message"]?.string ?? ""))

@@ -1,0 +1,8 @@
+-- Revert troupe-gateway:faults from pg
+
+BEGIN;
+
+DROP TABLE faults;
+UPDATE troupe_schema SET version = version - 1;
+
+COMMIT;
