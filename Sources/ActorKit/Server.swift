@@ -170,7 +170,7 @@ actor Server {
             }
             running += 1
             let (answerer, loop) = (answerer, loop)
-            let emitter = Emitter(log: log) { Task(executorPreference: loop.tasks) { await self.sendEvents(number) } }
+            let emitter = Emitter(log: log) { Task(executorPreference: loop) { await self.sendEvents(number) } }
             let taker = connection.takesEvents ? emitter : nil
             connection.phase = .running(
                 Task.detached {

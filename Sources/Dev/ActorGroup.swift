@@ -41,7 +41,7 @@ actor ActorGroup {
     func start() async {
         await adjust()
         if let interval = autoscaler?.interval {
-            scaling = Task(executorPreference: loop.tasks) { [weak self, loop] in
+            scaling = Task(executorPreference: loop) { [weak self, loop] in
                 while !Task.isCancelled {
                     await self?.look()
                     await loop.sleep(for: interval)
@@ -115,7 +115,7 @@ actor ActorGroup {
     private func stopOne() {
         guard let number = replicas.keys.max(), let replica = replicas.removeValue(forKey: number) else { return }
         leaving[replica.id] = replica
-        Task(executorPreference: loop.tasks) {
+        Task(executorPreference: loop) {
             await replica.stop(grace: Self.drainTime)
             await self.hasLeft(replica)
         }

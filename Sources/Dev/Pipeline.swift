@@ -180,7 +180,7 @@ public final class Pipeline: Sendable {
         quiet.logLevel = .critical
         let group = ServiceGroup(
             configuration: .init(services: [gateway], gracefulShutdownSignals: [], logger: quiet))
-        let acting = Task(executorPreference: loop.tasks) {
+        let acting = Task(executorPreference: loop) {
             // Others may send to it before the first replica is there.
             for actor in project.actors { await transport.declare(.actor(actor.name)) }
             // Handlers are told the gateway's URL.
@@ -271,7 +271,7 @@ public final class Pipeline: Sendable {
             }
             let box = UncheckedWatch(watch: watch)
             continuation.onTermination = { [loop] _ in
-                Task(executorPreference: loop.tasks) { box.watch.close() }
+                Task(executorPreference: loop) { box.watch.close() }
             }
         }
     }

@@ -68,6 +68,6 @@ private struct RuntimeTroubles: Sendable {
     func finish() { trouble.finish() }
 
     func listen(on loop: EventLoop, _ body: @escaping @Sendable (Trouble) async -> Void) {
-        Task(executorPreference: loop.tasks) { [troubles] in for await trouble in troubles { await body(trouble) } }
+        Task(executorPreference: loop) { [troubles] in for await trouble in troubles { await body(trouble) } }
     }
 }

@@ -26,7 +26,7 @@ extension EmbeddedBroker {
         let batch = nextBatch()
         if batch.isEmpty { return resumeClosers() }
         isWriting = true
-        Task(executorPreference: loop.tasks) { await self.carryOut(batch) }
+        Task(executorPreference: loop) { await self.carryOut(batch) }
     }
 
     private func carryOut(_ batch: Batch) async {

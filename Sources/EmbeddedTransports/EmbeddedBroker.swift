@@ -103,7 +103,7 @@ public actor EmbeddedBroker {
             names[id] = name
         }
         nextDue = inventory.nextDue
-        Task(executorPreference: loop.tasks) { await self.armDueTimer() }
+        Task(executorPreference: loop) { await self.armDueTimer() }
     }
 
     /// Ends all streams of deliveries, and returns when what was published or acknowledged before is on the disk, or

@@ -1,5 +1,4 @@
-/// How many bytes at the beginning need no look: neither quote, backslash, control character nor beyond ASCII. In steps
-/// of 32 and 8, so it may stop early.
+/// How many bytes at the beginning need no look: neither quote, backslash, control character nor beyond ASCII.
 @inline(__always)
 func plainASCIIPrefix(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard let base = bytes.baseAddress else { return 0 }
@@ -17,6 +16,7 @@ func plainASCIIPrefix(_ bytes: UnsafeRawBufferPointer) -> Int {
         if special((base + offset).loadUnaligned(as: UInt64.self)) & highs != 0 { break }
         offset &+= 8
     }
+    while offset < count, special(UInt64(bytes[offset])) & 0x80 == 0 { offset &+= 1 }
     return offset
 }
 

@@ -6,13 +6,13 @@ internal import Synchronization
 /// One thread, one poll set, one job queue.
 ///
 /// An `actor` that names a loop as its executor may own a C handle that is not thread-safe: all of its code runs on the
-/// loop's thread. Actors that share a loop call each other without a switch. What belongs to no actor runs there, too, as
-/// `Task(executorPreference: loop.tasks)`.
+/// loop's thread. Actors that share a loop call each other without a thread switch. As a `TaskExecutor` the loop also
+/// keeps the tasks around them on its thread (`withTaskExecutorPreference(loop)`).
 ///
 /// Nothing on a loop may block; what must block goes to `BlockingThread`.
 // @unchecked: `inbox` is behind a mutex, `thread` is written before the loop is shared, and everything in `LoopState`
 // is touched on the loop's thread only (each entry point checks that).
-public final class EventLoop: SerialExecutor, @unchecked Sendable {
+public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     public let name: String
     private let epoll: Int32
     private let wake: Int32
@@ -21,7 +21,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private var thread = pthread_t()
 
     private struct Inbox {
-        var jobs: [LoopJob] = []
+        var jobs: [UnownedJob] = []
         var isWoken = false
         var isStopping = false
     }
@@ -70,9 +70,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     // MARK: Executor
 
-    public func enqueue(_ job: consuming ExecutorJob) { enqueue(LoopJob(job: UnownedJob(job))) }
-
-    fileprivate func enqueue(_ job: LoopJob) {
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
         if isCurrent {
             state.jobs.append(job)
             return
@@ -84,10 +83,6 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         }
         if needsWake { signal() }
     }
-
-    /// Runs tasks on the loop's thread. Not the loop itself: the runtime would take each step from one actor on it to the
-    /// next for a change of executors then, and queue it.
-    public var tasks: LoopTasks { LoopTasks(loop: self) }
 
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
@@ -213,7 +208,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         while index < state.jobs.count && index < 4096 {
             let job = state.jobs[index]
             index += 1
-            job.run(on: executor)
+            job.runSynchronously(isolatedTo: executor, taskExecutor: asUnownedTaskExecutor())
         }
         state.jobs.removeFirst(index)
     }
@@ -236,36 +231,11 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     }
 }
 
-/// Runs tasks whose code belongs to no actor on a loop's thread.
-public final class LoopTasks: TaskExecutor {
-    private let loop: EventLoop
-
-    fileprivate init(loop: EventLoop) { self.loop = loop }
-
-    public func enqueue(_ job: consuming ExecutorJob) {
-        loop.enqueue(LoopJob(job: UnownedJob(job), tasks: self))
-    }
-}
-
-private struct LoopJob {
-    var job: UnownedJob
-    /// What it was given to, unless that was the loop itself.
-    var tasks: LoopTasks?
-
-    func run(on executor: UnownedSerialExecutor) {
-        if let tasks {
-            job.runSynchronously(isolatedTo: executor, taskExecutor: tasks.asUnownedTaskExecutor())
-        } else {
-            job.runSynchronously(on: executor)
-        }
-    }
-}
-
 /// What only the loop's thread touches.
 private final class LoopState {
     static let wakeToken = UInt64.max
 
-    var jobs: [LoopJob] = []
+    var jobs: [UnownedJob] = []
     var endOfTurn: [() -> Void] = []
     /// Handlers by token, not by descriptor: an event still in hand for a closed descriptor must not reach its
     /// successor.

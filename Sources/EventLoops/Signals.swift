@@ -17,7 +17,7 @@ public enum Signals {
         let (stream, continuation) = AsyncStream<Int32>.makeStream()
         var set = mask(signals)
         let descriptor = signalfd(-1, &set, TROUPE_SFD_FLAGS)
-        Task(executorPreference: loop.tasks) {
+        Task(executorPreference: loop) {
             loop.watch(descriptor, for: .readable) { _ in
                 var info = signalfd_siginfo()
                 let size = MemoryLayout<signalfd_siginfo>.size

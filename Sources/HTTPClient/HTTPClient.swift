@@ -50,7 +50,7 @@ public actor HTTPClient {
     deinit {
         guard let multi else { return }
         nonisolated(unsafe) let last = multi
-        Task(executorPreference: loop.tasks) { last.close() }
+        Task(executorPreference: loop) { last.close() }
     }
 
     /// libcurl's own set-up happens once a process, before any handle is made.

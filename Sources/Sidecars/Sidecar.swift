@@ -38,10 +38,6 @@ public actor Sidecar {
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: CallUnderWay] = [:]
     private var lastCall: UInt64 = 0
-    /// Of each delivery that is not settled.
-    private var processing: [UInt64: Task<Void, Never>] = [:]
-    private var lastDelivery: UInt64 = 0
-    private var whenAllHaveEnded: CheckedContinuation<Void, Never>?
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
@@ -89,44 +85,14 @@ public actor Sidecar {
         defer { control.cancel() }
         let deliveries = await transport.deliveries(from: .actor(policy.actorName), prefetch: prefetch)
         hasBegun = true
-        await withTaskCancellationHandler {
+        await withDiscardingTaskGroup { group in
             var waitingSince = MonotonicTime.now
             for await delivery in deliveries {
                 metrics.receive.observe(MonotonicTime.now.seconds(since: waitingSince))
-                begin(delivery)
+                group.addImmediateTask { await self.process(delivery) }
                 waitingSince = .now
             }
-            await allHaveEnded()
-        } onCancel: {
-            Task { await self.cancelAll() }
         }
-    }
-
-    /// A task of its own, and no child of a group: those of a group would begin, and go on, on the shared threads.
-    private func begin(_ delivery: Delivery) {
-        lastDelivery += 1
-        let number = lastDelivery
-        processing[number] = Task {
-            await self.process(delivery)
-            self.hasEnded(number)
-        }
-    }
-
-    private func hasEnded(_ number: UInt64) {
-        processing[number] = nil
-        if processing.isEmpty {
-            whenAllHaveEnded?.resume()
-            whenAllHaveEnded = nil
-        }
-    }
-
-    private func allHaveEnded() async {
-        if processing.isEmpty { return }
-        await withCheckedContinuation { whenAllHaveEnded = $0 }
-    }
-
-    private func cancelAll() {
-        for task in processing.values { task.cancel() }
     }
 
     private func process(_ delivery: Delivery) async {

@@ -175,7 +175,7 @@ public actor ProbeServer {
             return answer(descriptor, Response(status: 404, body: "not found; there are: \(known)\n"), isHead: isHead)
         }
         let number = connections[descriptor]?.number
-        Task(executorPreference: loop.tasks) { [weak self] in
+        Task(executorPreference: loop) { [weak self] in
             let response = await route()
             await self?.answer(descriptor, number, response, isHead: isHead)
         }

@@ -1,14 +1,15 @@
 internal import DequeModule
 internal import Synchronization
 
-/// The deliveries from one source, in order, for one reader. Bounded by the transport's prefetch.
+/// The deliveries from one source, in order; each goes to one reader. Bounded by the transport's prefetch.
 ///
 /// Where `AsyncStream` leaves the reader's executor for each element, this one suspends only when nothing is there.
 public final class DeliveryStream: AsyncSequence, Sendable {
     private struct State {
         var waiting: Deque<Delivery> = []
         var isFinished = false
-        var reader: CheckedContinuation<Void, Never>?
+        /// One, as a rule.
+        var readers: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state = Mutex(State())
@@ -25,20 +26,21 @@ public final class DeliveryStream: AsyncSequence, Sendable {
     // MARK: Writing
 
     public func yield(_ delivery: Delivery) {
-        wakeReader { $0.waiting.append(delivery) }
+        wakeReaders { $0.waiting.append(delivery) }
     }
 
     /// Nothing comes after what is here.
     public func finish() {
-        wakeReader { $0.isFinished = true }
+        wakeReaders { $0.isFinished = true }
     }
 
-    private func wakeReader(after change: (inout State) -> Void) {
-        let reader = state.withLock { state in
+    private func wakeReaders(after change: (inout State) -> Void) {
+        let readers = state.withLock { state in
             change(&state)
-            return state.reader.take()
+            defer { state.readers = [] }
+            return state.readers
         }
-        reader?.resume()
+        for reader in readers { reader.resume() }
     }
 
     // MARK: Reading
@@ -77,13 +79,13 @@ public final class DeliveryStream: AsyncSequence, Sendable {
                 await withCheckedContinuation { reader in
                     let isReady = state.withLock { state in
                         if !state.waiting.isEmpty || state.isFinished || Task.isCancelled { return true }
-                        state.reader = reader
+                        state.readers.append(reader)
                         return false
                     }
                     if isReady { reader.resume() }
                 }
             } onCancel: {
-                wakeReader { _ in }
+                wakeReaders { _ in }
             }
         }
         return nil

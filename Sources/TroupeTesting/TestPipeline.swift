@@ -112,7 +112,7 @@ actor TestPipeline {
 
     private func listen(to source: Source) {
         listening.append(
-            Task(executorPreference: loop.tasks) { [transport, teller] in
+            Task(executorPreference: loop) { [transport, teller] in
                 for await delivery in await transport.deliveries(from: source, prefetch: 100) {
                     if let news = Self.news(in: delivery) { teller.yield(news) }
                     await transport.settle(delivery, .acknowledge)

@@ -26,7 +26,7 @@ struct BadDayTests {
     /// A loop that still turns answers soon; a blocked one not before the broker reads again.
     static func turns(_ loop: EventLoop, _ when: String) async throws {
         let probe = Probe()
-        Task(executorPreference: loop.tasks) { probe.answered() }
+        Task(executorPreference: loop) { probe.answered() }
         try await eventually("a turn of the loop \(when)", within: .seconds(10)) { probe.isAnswered }
     }
 
@@ -102,7 +102,7 @@ struct BadDayTests {
         #expect(error.code == .connectionLost)
         // Both sockets are closed and forgotten: their numbers can be watched again.
         let descriptors = (0..<8).map { _ in socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
-        await Task(executorPreference: loop.tasks) {
+        await Task(executorPreference: loop) {
             for descriptor in descriptors {
                 loop.watch(descriptor, for: .readable) { _ in }
                 loop.unwatch(descriptor)

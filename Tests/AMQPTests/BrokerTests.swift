@@ -33,7 +33,7 @@ struct BrokerTests {
             let (publisherEnds, publisherEnd) = AsyncStream<AMQPError>.makeStream()
             // On the loop, as a sidecar does it: between its steps a task of the shared threads may have to wait for
             // longer than a heartbeat takes.
-            (consumer, publisher) = try await Task(executorPreference: loop.tasks) {
+            (consumer, publisher) = try await Task(executorPreference: loop) {
                 let consumer = try await Consumer.open(endpoint, queue: queue, prefetch: prefetch, on: loop) {
                     (link) throws(AMQPError) in
                     try link.declareQueue(queue, arguments: ["x-expires": 120_000])
@@ -197,7 +197,7 @@ struct BrokerTests {
         let pair = try await Pair(Self.endpoint(heartbeat: 1))
         let busy = (0..<4).map { _ in
             let loop = pair.loop
-            return Task(executorPreference: loop.tasks) {
+            return Task(executorPreference: loop) {
                 while !Task.isCancelled { await Task.yield() }
             }
         }
@@ -228,7 +228,7 @@ struct BrokerTests {
             return received
         }
         let publishing = bodies.enumerated().map { index, body in
-            Task(executorPreference: pair.loop.tasks) { await pair.publish(body, id: "\(index)") }
+            Task(executorPreference: pair.loop) { await pair.publish(body, id: "\(index)") }
         }
         for task in publishing { #expect(await task.value == .confirmed) }
         let all = try await within(.seconds(120), "all deliveries") { await received.value }

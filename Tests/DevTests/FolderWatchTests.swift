@@ -55,7 +55,7 @@ struct FolderWatchTests {
         let loop = EventLoop(name: "test")
         let seen = Seen()
         let root = folder.path
-        let isWatching = await Task(executorPreference: loop.tasks) { @Sendable in
+        let isWatching = await Task(executorPreference: loop) { @Sendable in
             let watch = FolderWatch(on: loop) { paths in
                 seen.changes.withLock { $0.append(Set(paths.map { String($0.dropFirst(root.count + 1)) })) }
             }

@@ -98,7 +98,7 @@ private final class RunningActor: Sendable {
             metrics: SidecarMetrics(namespace: "test", queue: name), spans: nil, on: loop,
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() }
         ) {}
-        serving = Task(executorPreference: loop.tasks) { await sidecar.run() }
+        serving = Task(executorPreference: loop) { await sidecar.run() }
     }
 
     /// Without asking: what SIGTERM means is the handler's affair.

@@ -9,13 +9,13 @@ struct BlockingThreadTests {
         let loop = EventLoop(name: "responsive")
         let signal = DispatchSemaphore(value: 0)
         // Comes back only when the loop does something else meanwhile.
-        let blocked = Task(executorPreference: loop.tasks) {
+        let blocked = Task(executorPreference: loop) {
             await BlockingThread.run { () -> Bool in
                 signal.wait()
                 return !loop.isCurrent
             }
         }
-        let other = Task(executorPreference: loop.tasks) { _ = signal.signal() }
+        let other = Task(executorPreference: loop) { _ = signal.signal() }
         await other.value
         #expect(try await within(.seconds(60), "the thread's value") { await blocked.value })
     }

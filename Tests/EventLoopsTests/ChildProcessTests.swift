@@ -14,7 +14,7 @@ struct ChildProcessTests {
         let command = ChildProcess.Command(
             "/bin/sh", ["-c", script], environment: environment, folder: folder)
         return try await within {
-            await Task(executorPreference: loop.tasks) {
+            await Task(executorPreference: loop) {
                 await withCheckedContinuation { continuation in
                     let texts = Texts()
                     let process = ChildProcess.start(command, on: loop) { stream, bytes in
@@ -63,7 +63,7 @@ struct ChildProcessTests {
     @Test func aProgramThatIsNotThereHasExitCode127() async throws {
         let loop = EventLoop(name: "test")
         let ending = try await within {
-            await Task(executorPreference: loop.tasks) {
+            await Task(executorPreference: loop) {
                 await withCheckedContinuation { continuation in
                     _ = ChildProcess.start(.init("/nowhere/program", environment: [:]), on: loop) {
                         continuation.resume(returning: $0)

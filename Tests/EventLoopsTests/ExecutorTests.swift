@@ -12,7 +12,7 @@ struct ExecutorTests {
         let threads = await [one.run { _ in pthread_self() }, other.run { _ in pthread_self() }]
         #expect(threads[0] == threads[1])
         #expect(await one.run { $0.isCurrent })
-        #expect(await Task(executorPreference: loop.tasks) { loop.isCurrent }.value)
+        #expect(await Task(executorPreference: loop) { loop.isCurrent }.value)
         let elsewhere = LoopActor(EventLoop(name: "other"))
         #expect(await elsewhere.run { _ in pthread_self() } != threads[0])
         #expect(await elsewhere.run { _ in loop.isCurrent } == false)
@@ -24,7 +24,7 @@ struct ExecutorTests {
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<60 {
                 // Some from the shared threads, some from loop to loop.
-                group.addTask(executorPreference: task.isMultiple(of: 2) ? nil : loops[task % 3].tasks) {
+                group.addTask(executorPreference: task.isMultiple(of: 2) ? nil : loops[task % 3]) {
                     for round in 0..<200 { await actors[(task + round) % 3].increment() }
                 }
             }
@@ -38,7 +38,7 @@ struct ExecutorTests {
         let loop = EventLoop(name: "order")
         let log = Log()
         await LoopActor(loop).run { loop in
-            for number in 0..<100 { Task(executorPreference: loop.tasks) { log.add("\(number)") } }
+            for number in 0..<100 { Task(executorPreference: loop) { log.add("\(number)") } }
         }
         try await eventually("all have run") { log.all.count == 100 }
         #expect(log.all == (0..<100).map(String.init))
@@ -54,9 +54,9 @@ struct ExecutorTests {
             }
             loop.atEndOfTurn { log.add("end too") }
             for number in 0..<3 {
-                Task(executorPreference: loop.tasks) {
+                Task(executorPreference: loop) {
                     log.add("\(number)")
-                    Task(executorPreference: loop.tasks) { log.add("\(number) again") }
+                    Task(executorPreference: loop) { log.add("\(number) again") }
                 }
             }
             log.add("job")
@@ -70,7 +70,7 @@ struct ExecutorTests {
     @Test func aBusyQueueStarvesNobody() async throws {
         let loop = EventLoop(name: "busy")
         let busy = (0..<5).map { _ in
-            Task(executorPreference: loop.tasks) { while !Task.isCancelled { await Task.yield() } }
+            Task(executorPreference: loop) { while !Task.isCancelled { await Task.yield() } }
         }
         let log = Log()
         let pipe = try TestPipe()
@@ -95,7 +95,7 @@ struct ExecutorTests {
             gone = loop
             await LoopActor(loop).run { loop in
                 loop.stop()
-                for number in 0..<3 { Task(executorPreference: loop.tasks) { log.add("\(number)") } }
+                for number in 0..<3 { Task(executorPreference: loop) { log.add("\(number)") } }
             }
         }
         try await eventually("the jobs have run") { log.all == ["0", "1", "2"] }

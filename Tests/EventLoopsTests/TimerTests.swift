@@ -89,7 +89,7 @@ struct TimerTests {
         let again = Again(loop)
         let log = Log()
         await LoopActor(loop).run { _ in again.set() }
-        Task(executorPreference: loop.tasks) { log.add("job") }
+        Task(executorPreference: loop) { log.add("job") }
         try await eventually("a job has its turn") { log.all == ["job"] }
         again.isOver.store(true, ordering: .relaxed)
     }
@@ -115,7 +115,7 @@ struct TimerTests {
     @Test func aCancelledSleepEnds() async throws {
         let loop = EventLoop(name: "sleep")
         let sleepers = (0..<50).map { number in
-            Task(executorPreference: number.isMultiple(of: 2) ? loop.tasks : nil) {
+            Task(executorPreference: number.isMultiple(of: 2) ? loop : nil) {
                 await loop.sleep(for: .seconds(100_000))
             }
         }

@@ -44,7 +44,7 @@ struct EventRelayTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let intake = relay.intake
         let padding = String(repeating: "x", count: bytes)
-        await Task(executorPreference: loop.tasks) {
+        await Task(executorPreference: loop) {
             for number in 0..<count {
                 let data = #"{"type":"token","data":{"n":\#(number),"x":"\#(padding)"}}"#
                 if let event = try? RawJSON(Array(data.utf8)) { intake(event) }

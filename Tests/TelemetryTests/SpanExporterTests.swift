@@ -162,7 +162,7 @@ struct SpanExporterTests {
                 group.addTask {
                     for _ in 0..<200 { tracer.record(Span("s", .internal, .random(), below: nil, since: .now)) }
                 }
-                group.addTask(executorPreference: loop.tasks) {
+                group.addTask(executorPreference: loop) {
                     tracer.record(Span("l", .internal, .random(), below: nil, since: .now))
                 }
             }

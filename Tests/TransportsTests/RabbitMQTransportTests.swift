@@ -84,7 +84,7 @@ struct RabbitMQTransportTests {
         let deliveries = await second.deliveries(from: .actor("backlog"), prefetch: 1)
         let bodies = try await within(.seconds(30), "20 deliveries, one at a time") {
             // On the transport's loop: nothing comes between a delivery and its settlement.
-            await Task(executorPreference: loop.tasks) {
+            await Task(executorPreference: loop) {
                 var bodies: [[UInt8]] = []
                 for await delivery in deliveries {
                     await second.settle(delivery, .acknowledge)

@@ -87,7 +87,7 @@ public enum HandlerCheck {
         let loop = EventLoop(name: "check")
         defer { loop.stop() }
         let output = Mutex<[UInt8]>([])
-        await Task(executorPreference: loop.tasks) {
+        await Task(executorPreference: loop) {
             await withCheckedContinuation { continuation in
                 let process = ChildProcess.start(command, on: loop) { stream, bytes in
                     if stream == .output { output.withLock { $0 += bytes } }

@@ -82,7 +82,7 @@ public struct HandlerTrial: Sendable {
         let configuration = try configuration(folder)
         let command = try handlerCommand().command(for: actor, socketFolder: folder)
         let limit = limit ?? configuration.runtimeTimeout
-        let run = Task(executorPreference: loop.tasks) { [sink, actor] in
+        let run = Task(executorPreference: loop) { [sink, actor] in
             await Self.run(command, configuration, request, limit: limit, on: loop, name: actor.name, sink: sink)
         }
         return (await run.value, configuration)
@@ -120,7 +120,7 @@ public struct HandlerTrial: Sendable {
                     ? .answered(.failure(.timeout(limit)))
                     : .ended("it does not serve its socket after \(patience.inWords)"))
         }
-        let calling = Task(executorPreference: loop.tasks) {
+        let calling = Task(executorPreference: loop) {
             await runtime.waitUntilReachable()
             loop.cancel(impatience)
             guard let request else { return _ = reply.yield(.ready(after: start.duration(to: .now))) }

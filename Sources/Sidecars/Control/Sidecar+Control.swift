@@ -12,8 +12,8 @@ extension Sidecar {
         await transport.declare(.control(inbox: inbox))
         let (answers, answer) = AsyncStream<Never>.makeStream()
         let request = ControlRequest(actor: policy.actorName, inbox: inbox)
-        let asking = Task(executorPreference: loop.tasks) { await self.ask(request) { answer.finish() } }
-        let listening = Task(executorPreference: loop.tasks) {
+        let asking = Task(executorPreference: loop) { await self.ask(request) { answer.finish() } }
+        let listening = Task(executorPreference: loop) {
             defer { asking.cancel() }
             let deliveries = await self.transport.deliveries(from: .control(inbox: inbox), prefetch: 100)
             for await delivery in deliveries where await self.obey(delivery) {

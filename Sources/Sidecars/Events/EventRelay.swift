@@ -66,7 +66,7 @@ actor EventRelay {
             loop.schedule(after: delay) { self.assumeIsolated { $0.perform($0.gatherer.due(now: .now)) } }
         case .send(let events):
             // Before the reply can be read: the loop starts tasks in order.
-            Task(executorPreference: loop.tasks) { await self.send(events) }
+            Task(executorPreference: loop) { await self.send(events) }
         case .finish:
             waiter?.resume()
             waiter = nil

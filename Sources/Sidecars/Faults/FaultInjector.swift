@@ -194,14 +194,14 @@ actor FaultInjector {
         case .cpu(_, let load):
             let burner = CPUBurner()
             burners[fault.id] = burner
-            Task(executorPreference: loop.tasks) {
+            Task(executorPreference: loop) {
                 await burner.burn(fault.work, load: load)
                 await self.burned(fault.id, burner)
             }
         case .memory:
             // It is written to in a thread of its own: a page that nobody has touched is none.
             ballast[fault.id] = Ballast(size: fault.bytes)
-            Task(executorPreference: loop.tasks) {
+            Task(executorPreference: loop) {
                 let bytes = await BlockingThread.run { [UInt8](repeating: 0xA5, count: fault.bytes) }
                 await self.keep(bytes, for: fault.id)
             }

@@ -51,7 +51,7 @@ public actor ServingSidecar {
         if let gateway = configuration.gatewayURL {
             let reporter = HTTPReporter(
                 to: gateway, key: configuration.gatewayKey, with: HTTPClient(on: loop), on: loop, logger: logger)
-            Task(executorPreference: loop.tasks) { await reporter.run() }
+            Task(executorPreference: loop) { await reporter.run() }
             return reporter
         }
         return configuration.reports == .broker ? BrokerReporter(over: transport) : NoReporter()
@@ -65,7 +65,7 @@ public actor ServingSidecar {
 
     /// Serves until `stop`.
     public func start() {
-        serving = Task { [sidecar] in await sidecar.run() }
+        serving = Task(executorPreference: loop) { [sidecar] in await sidecar.run() }
     }
 
     /// Takes nothing new, hands back what has not begun, lets what runs finish for as long as `grace`, then leaves the
@@ -73,7 +73,7 @@ public actor ServingSidecar {
     public func stop(grace: Duration) async {
         await transport.stopConsuming()
         await runtime.drain()
-        let finished = Task(executorPreference: loop.tasks) { [serving] in await serving?.value }
+        let finished = Task(executorPreference: loop) { [serving] in await serving?.value }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await finished.value }
             group.addTask { [loop] in await loop.sleep(for: grace) }

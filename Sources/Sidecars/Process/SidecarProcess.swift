@@ -20,7 +20,7 @@ public enum SidecarProcess {
         // Everything runs on the loop's thread; this one only waits for the end.
         let loop = EventLoop(name: "sidecar")
         let exit = ExitCode()
-        Task(executorPreference: loop.tasks) { exit.set(await serve(configuration, on: loop)) }
+        Task(executorPreference: loop) { exit.set(await serve(configuration, on: loop)) }
         return exit.wait()
     }
 
@@ -32,12 +32,12 @@ public enum SidecarProcess {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
         }
         let crash = process.map { process in
-            { @Sendable () -> Void in Task(executorPreference: loop.tasks) { await process.replace() } }
+            { @Sendable () -> Void in Task(executorPreference: loop) { await process.replace() } }
         }
         let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger, crashRuntime: crash) {
             if let process {
                 logger.error("the runtime hangs: starting it anew")
-                Task(executorPreference: loop.tasks) { await process.replace() }
+                Task(executorPreference: loop) { await process.replace() }
             } else if configuration.exitsOnTimeout {
                 logger.error("the runtime hangs: ending, so that both are started anew")
                 ending.yield(EXIT_FAILURE)
@@ -55,9 +55,9 @@ public enum SidecarProcess {
 
         logger.info("starting", metadata: configuration.summary)
         await transport.connect()
-        if let process { Task(executorPreference: loop.tasks) { await process.run() } }
+        if let process { Task(executorPreference: loop) { await process.run() } }
         await sidecar.start()
-        Task(executorPreference: loop.tasks) {
+        Task(executorPreference: loop) {
             for await signal in Signals.arrivals(of: [SIGTERM, SIGINT], on: loop) {
                 logger.info("draining", metadata: ["signal": "\(signal)"])
                 ending.yield(EXIT_SUCCESS)

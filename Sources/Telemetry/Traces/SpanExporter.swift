@@ -52,7 +52,7 @@ public actor SpanExporter {
     /// From any thread; nobody waits.
     nonisolated func export(_ span: Span) {
         guard let action = step({ $0.add(span) }) else { return }
-        Task(executorPreference: loop.tasks) { await self.perform(action) }
+        Task(executorPreference: loop) { await self.perform(action) }
     }
 
     /// Sends what is left, for `limit` at most. What comes later is dropped.
@@ -98,7 +98,7 @@ public actor SpanExporter {
                 }
             }
         case .send(let spans):
-            Task(executorPreference: loop.tasks) { await self.deliver(spans) }
+            Task(executorPreference: loop) { await self.deliver(spans) }
         case .end: end()
         }
     }

@@ -81,7 +81,7 @@ public actor RabbitMQTransport: Transport {
         guard !isStopped, !isConsumingOver, subscriptions[source] == nil else { return .ended }
         let stream = DeliveryStream()
         subscriptions[source] = Subscription(deliveries: stream, trouble: "not connected yet")
-        subscriptions[source]?.task = Task {
+        subscriptions[source]?.task = Task(executorPreference: loop) {
             await self.keepConsuming(source, prefetch: prefetch)
         }
         return stream
@@ -284,7 +284,7 @@ public actor RabbitMQTransport: Transport {
     private func prepare(_ level: DelayLevel, until deadline: MonotonicTime?) async throws(TransportError) {
         if delayLevels.contains(level) { return }
         let declaration =
-            declarations[level] ?? Task(executorPreference: loop.tasks) { await self.declared(level, until: deadline) }
+            declarations[level] ?? Task(executorPreference: loop) { await self.declared(level, until: deadline) }
         declarations[level] = declaration
         try await declaration.value.get()
     }
@@ -304,7 +304,7 @@ public actor RabbitMQTransport: Transport {
         while true {
             if isStopped { throw TransportError(.stopped, "the transport has been shut down") }
             if let publisher { return publisher }
-            if publisherTask == nil { publisherTask = Task { await self.keepPublisher() } }
+            if publisherTask == nil { publisherTask = Task(executorPreference: loop) { await self.keepPublisher() } }
             if let deadline, deadline <= .now {
                 throw TransportError(.timeout, "no connection to the broker: \(publisherTrouble)")
             }
@@ -373,7 +373,7 @@ public actor RabbitMQTransport: Transport {
     /// Connects the publisher ahead of the first publish.
     public func connect() {
         if publisherTask == nil && !isStopped {
-            publisherTask = Task { await self.keepPublisher() }
+            publisherTask = Task(executorPreference: loop) { await self.keepPublisher() }
         }
     }
 

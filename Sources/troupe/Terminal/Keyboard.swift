@@ -25,7 +25,7 @@ struct Keyboard: Sendable {
     /// Ends when there are no more.
     var keys: AsyncStream<Character> {
         let (stream, continuation) = AsyncStream<Character>.makeStream()
-        Task(executorPreference: loop.tasks) { [loop] in
+        Task(executorPreference: loop) { [loop] in
             loop.watch(STDIN_FILENO, for: .readable) { _ in
                 var bytes = [UInt8](repeating: 0, count: 64)
                 let count = read(STDIN_FILENO, &bytes, bytes.count)
