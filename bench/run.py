@@ -32,7 +32,7 @@ SUITES = {
 }
 OUT = REPOSITORY / "bench" / "out"
 MINUTES, QUICK_MINUTES = 14.5, 1.8
-# Every one must build for release, whether or not a suite needs it.
+# Every one must build, whether or not a suite needs it.
 PRODUCTS = ["troupe-sidecar", "troupe", "bench-echo"]
 
 

@@ -39,7 +39,7 @@ def a_pipeline(world: World) -> Pipeline:
     folder = world.bench.folder / "p"
     folder.mkdir()
     handler = {"TROUPE_HANDLER": "answer.process", "PYTHONPATH": str(LOAD)}
-    programs = world.sidecar.parent
+    programs = world.troupe.parent
     results = {"TROUPE_RESULTS_DIR": str(folder / "results")}
     return Pipeline(
         [Actor(ACTOR, [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"], handler),

@@ -72,7 +72,7 @@ AFTER = [  # these start servers of their own
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
     Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "1.5"}),
     Stage("demo on servers", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "CHAOS": "0.4"}),
-    # Builds for release, too: the optimizer has opinions of its own.
+    # Builds the sidecar for release, too: the optimizer has opinions of its own.
     Stage("bench, quick", [PYTHON, "bench/run.py", "--quick"]),
     Stage("demo, HTTP reports", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "SERVERS": "1", "REPORTS": "http"}),
 ]
