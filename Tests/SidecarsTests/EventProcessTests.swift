@@ -208,7 +208,7 @@ struct EventProcessTests {
             try await harness.submit(1, payload: #"{"tokens":10}"#)
             _ = try await harness.collect("happy-end", 1)
             #expect(reports.list == [])
-            #expect(try await !harness.get("/metrics").body.contains("events_emitted_total"))
+            #expect(try await harness.get("/metrics").body.contains(/events_emitted_total\{[^}]*\} 0\n/))
         }
     }
 }

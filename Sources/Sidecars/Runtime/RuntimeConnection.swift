@@ -139,7 +139,7 @@ final class RuntimeConnection {
 
     private func read() {
         // So many in a row, then it is the others' turn: a handler may emit without end.
-        for _ in 0..<64 {
+        for _ in 0..<8 {
             let count = frames.receive(from: descriptor)
             if count < 0 && errno == EINTR { continue }
             if count < 0 && errno == EAGAIN { return }

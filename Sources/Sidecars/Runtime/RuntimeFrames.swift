@@ -10,7 +10,7 @@ struct RuntimeFrames {
     /// Of the frame that is coming in; `nil` until it is known.
     private(set) var length: Int?
     /// Came with that frame, and belongs to those behind it.
-    private var behind: [UInt8] = []
+    private var behind: ArraySlice<UInt8> = []
 
     /// Bytes of a frame that is not whole.
     var received: Int { headCount + filled }
@@ -28,23 +28,34 @@ struct RuntimeFrames {
         // The length and, mostly, all of a small body in one call.
         return withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { buffer in
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            if count > 0 { take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+            if count > 0, !takeWhole(buffer[..<count]) { take(Array(buffer[..<count])[...]) }
             return count
         }
     }
 
-    private mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    /// One small frame and nothing behind it, as replies mostly are: copied once.
+    private mutating func takeWhole(_ bytes: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
+        guard headCount == 0, bytes.count >= 4 else { return false }
+        let length = bytes.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+        guard bytes.count - 4 == Int(length) else { return false }
+        (head, headCount, self.length) = (length, 4, Int(length))
+        body = Array(bytes.dropFirst(4))
+        filled = body.count
+        return true
+    }
+
+    private mutating func take(_ bytes: ArraySlice<UInt8>) {
         let missing = min(4 - headCount, bytes.count)
-        for byte in bytes[..<missing] { head = head << 8 | UInt32(byte) }
+        for byte in bytes.prefix(missing) { head = head << 8 | UInt32(byte) }
         headCount += missing
         guard headCount == 4 else { return }
         let length = Int(head)
         self.length = length
         // A length is only a claim: memory is taken when the limit was checked, see `next`.
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[missing...])
+        let rest = bytes.dropFirst(missing)
         body = Array(rest.prefix(length))
         filled = body.count
-        behind = Array(rest.dropFirst(filled))
+        behind = rest.dropFirst(filled)
     }
 
     /// The next frame, once it is whole; makes room for what is still to come. The limit on `length` must have been
@@ -58,7 +69,7 @@ struct RuntimeFrames {
         let frame = body
         let rest = behind
         self = RuntimeFrames()
-        if !rest.isEmpty { rest.withUnsafeBytes { take($0) } }
+        if !rest.isEmpty { take(rest) }
         return frame
     }
 }
