@@ -236,7 +236,7 @@ class Endings(unittest.TestCase):
                 lines = response.read().decode().splitlines()
         except OSError:  # it has not started yet
             return -1
-        return next((float(line.split()[-1]) for line in lines if line.startswith(f"troupe_actor_{name} ")), -1)
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"troupe_actor_{name}{{")), -1)
 
     def test_poison_ends_in_the_dead_letters_and_comes_back_when_there_is_a_cure(self) -> None:
         cure = self.folder / "cure"
