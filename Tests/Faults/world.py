@@ -127,8 +127,9 @@ def actors(folder: Path, programs: Path) -> list[Actor]:
     runtime = [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"]
     route = [
         Actor(name, runtime, {"TROUPE_HANDLER": f"handlers.{name}", "PYTHONPATH": str(Path(__file__).parent)},
-              concurrency=CONCURRENCY)
-        for name in ("split", "flaky", "slow")
+              concurrency=CONCURRENCY, sidecar_settings=settings)
+        # The broker shall not take a frozen sidecar for dead while a slow machine deletes its queue.
+        for name, settings in (("split", {}), ("flaky", {}), ("slow", {"TROUPE_RABBITMQ_HEARTBEAT": "30"}))
     ]
     results = {"TROUPE_RESULTS_DIR": str(folder / "results")}
     crew = [

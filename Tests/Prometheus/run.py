@@ -33,6 +33,7 @@ ROUTES = {"work": 40, "flaky": 6, "split,work": 5, "broken": 4}
 # Longer than the wait in a queue may be: that a delay is no wait shows.
 RETRY_DELAY = 4
 HELD = 3
+FAULTY = "work"
 LIMIT = 60
 
 
@@ -62,7 +63,7 @@ def started(folder: Path, programs: Path, running: servers.Servers, collector: C
     settings = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
         "TROUPE_RETRY_ATTEMPTS": "2", "TROUPE_RETRY_INITIAL_DELAY": f"{RETRY_DELAY}s", "TROUPE_RETRY_JITTER": "false",
-        "TROUPE_RETRY_ON": "TimeoutError",
+        "TROUPE_RETRY_ON": "TimeoutError", "TROUPE_FAULTS_ENABLED": "true",
     }
     results = {"TROUPE_RESULTS_DIR": str(folder / "results")}
     actors = [handler(name) for name in ("work", "flaky", "split", "broken")] + [
@@ -130,6 +131,7 @@ def targets(file: Path, urls) -> None:
 
 def load(pipeline: Pipeline) -> dict:
     """Envelopes of all kinds, to their ends; what was to be seen while some of them were held."""
+    call(pipeline, "/faults", {"kind": "latency", "delay": "1ms", "actor": FAULTY, "duration": "1m"})
     ids = []
     for route, count in ROUTES.items():
         for number in range(count):
@@ -215,10 +217,11 @@ class Visible(unittest.TestCase):
         for process, text in self.texts.items():
             table = {**self.tables["Gateway" if process == "gateway" else "Sidecar and crew"], **both}
             seen = exposed(text)
-            # What a sidecar has sent and where is known when it has sent something: end actors do not.
+            # Known when it happens only: an end actor sends nothing, and one actor has a fault.
             sent = {name for name in table if "_sent_" in name or "queue_send" in name}
             missing = set(table) - set(seen) - (sent if process.endswith("-end") else set())
-            self.assertEqual((missing, set(seen) - set(table)), (set(), set()), process)
+            faults = {"troupe_actor_faults_injected_total"} if process not in ("gateway", FAULTY) else set()
+            self.assertEqual((missing, set(seen) - set(table)), (faults, set()), process)
             for name, metric in seen.items():
                 self.assertEqual(metric.type, table[name].type, name)
                 self.assertLessEqual(metric.labels, table[name].labels, name)
@@ -268,6 +271,8 @@ class Visible(unittest.TestCase):
         self.assertEqual(value(finished("failed")), ROUTES["broken"])
         retried = 'sum(troupe_actor_messages_retried_total{queue="troupe-flaky", error_type="processing_error"})'
         self.assertEqual(value(retried), ROUTES["flaky"])
+        injected = f'sum(troupe_actor_faults_injected_total{{queue="troupe-{FAULTY}", kind="latency"}})'
+        self.assertGreaterEqual(value(injected), ROUTES["work"])
         failed = 'sum(troupe_actor_messages_failed_total{queue="troupe-broken", reason="runtime_error"})'
         self.assertEqual(value(failed), ROUTES["broken"])
         self.assertEqual(value("sum(troupe_actor_active_messages)"), 0)

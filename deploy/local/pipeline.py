@@ -18,13 +18,14 @@ LONGEST_SOCKET_PATH = 107
 
 @dataclass(frozen=True)
 class Actor:
-    """What an actor's handler is started with."""
+    """What an actor's handler and its sidecar are started with."""
 
     name: str
     handler: Sequence[object]
     settings: Mapping[str, str] = field(default_factory=dict)
     is_end: bool = False
     concurrency: int = 1
+    sidecar_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -68,6 +69,7 @@ class Pipeline:
         address = f"127.0.0.1:{free_port()}"
         self.metrics_urls[actor.name] = f"http://{address}"
         return self.child(f"{actor.name}-sidecar", [program], {
+            **actor.sidecar_settings,
             "TROUPE_ACTOR_NAME": actor.name,
             "TROUPE_RABBITMQ_URL": self.servers.rabbitmq_url,
             "TROUPE_SOCKET_DIR": str(self.socket_folder(actor)),
