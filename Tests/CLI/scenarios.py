@@ -223,18 +223,26 @@ def interrupt(world: World) -> None:
     assert terminal.screen.cursor.x == 0 and not terminal.screen.cursor.hidden
     assert "^C" not in terminal.lines[0]
     waiting = world.terminal("submit", "--route", "work", "--payload", '{"steps": 60}', "--wait")
-    time.sleep(1)
+    waiting.wait_for("[0-9a-f]{8}-[0-9a-f]{4}-")
     waiting.interrupt()
     assert waiting.end(20) == 130 and "troupe watch" in waiting.text, waiting.text
     typing = world.terminal("submit", "--route", "work", "--payload", "-")
-    time.sleep(0.5)
+    wait_until_handled(signal.SIGINT, typing.child.pid)
     typing.interrupt()
     assert typing.end(20) == 130 and "nothing is known to be submitted" in typing.text, typing.text
     ended = subprocess.Popen([world.program, "watch", slow], env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1)
+    wait_until_handled(signal.SIGTERM, ended.pid)
     ended.send_signal(signal.SIGTERM)
     assert ended.wait(20) == 143
     assert world.run("watch", slow).returncode == 0
+
+
+def wait_until_handled(number: signal.Signals, pid: int) -> None:
+    """Until the signal does not simply end the process any more."""
+    def handled() -> bool:
+        masks = re.findall(r"^Sig(?:Ign|Cgt):\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+    wait_until(handled, f"a handler of {number.name}", 20)
 
 
 @scenario
