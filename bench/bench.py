@@ -62,7 +62,7 @@ class Bench:
         """Built for release, the Swift runtime within; what that takes is not the suite's time. A quick run takes the
         debug build, which is there in CI, for all but the sidecar: a release build of the gateway takes ten minutes."""
         with self.time_out():
-            return built_for_debug(product) if self.quick and product != "troupe-sidecar" else built(product)
+            return built(product, for_release=not self.quick or product == "troupe-sidecar")
 
     def compiled(self, name: str) -> Path:
         """A program of `bench/programs`, in C on rabbitmq-c."""
@@ -90,21 +90,13 @@ class Bench:
 
 
 @functools.cache
-def built(product: str) -> Path:
-    say(f"building {product} for release (many minutes the first time)")
+def built(product: str, for_release: bool) -> Path:
+    say(f"building {product}" + (" for release (many minutes the first time)" if for_release else ""))
+    kind = ["-c", "release", "--static-swift-stdlib", "--scratch-path", SCRATCH] if for_release else []
     run_once(
-        ["swift", "build", "-c", "release", "--static-swift-stdlib", "--scratch-path", SCRATCH, "--product", product],
-        f"the release build of {product}", os.environ, cwd=REPOSITORY, limit=BUILD_LIMIT)
-    return SCRATCH / "release" / product
-
-
-@functools.cache
-def built_for_debug(product: str) -> Path:
-    say(f"building {product}")
-    run_once(
-        ["swift", "build", "--product", product], f"the build of {product}", os.environ, cwd=REPOSITORY,
+        ["swift", "build", *kind, "--product", product], f"the build of {product}", os.environ, cwd=REPOSITORY,
         limit=BUILD_LIMIT)
-    return REPOSITORY / ".build" / "debug" / product
+    return SCRATCH / "release" / product if for_release else REPOSITORY / ".build" / "debug" / product
 
 
 def use(venv: Path) -> None:

@@ -1,5 +1,4 @@
 internal import Envelopes
-internal import EventLoops
 internal import Logging
 internal import Transports
 
@@ -8,36 +7,21 @@ internal import Transports
 struct PauseAnnouncer: Sendable {
     let store: any ActorStore
     let transport: any Transport
-    let logger: Logger
-    private let alarm = Alarm()
+    private let loop: AnnouncementLoop
 
     private static let chunk = 500
-    private static let interval = Duration.seconds(5)
 
     init(store: any ActorStore, transport: any Transport, logger: Logger) {
         self.store = store
         self.transport = transport
-        self.logger = logger
+        loop = AnnouncementLoop(logger: logger)
     }
 
     /// There is something to tell.
-    func wake() { Task { await alarm.ring() } }
+    func wake() { loop.wake() }
 
     /// Runs until the task is cancelled.
-    func run() async {
-        var backoff = Backoff()
-        while !Task.isCancelled {
-            do {
-                try await announce()
-                backoff.reset()
-                await alarm.sleep(for: Self.interval)
-            } catch {
-                if Task.isCancelled { return }
-                logger.warning("pauses wait to be told", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: backoff.next())
-            }
-        }
-    }
+    func run() async { await loop.run("pauses", announce: announce) }
 
     private func announce() async throws {
         while true {

@@ -10,41 +10,29 @@ struct CancellationAnnouncer: Sendable {
     private let store: any CancellationStore
     private let transport: any Transport
     private let metrics: GatewayMetrics
-    private let logger: Logger
-    private let alarm = Alarm()
+    private let loop: AnnouncementLoop
 
     /// Ids in one message.
     static let chunk = 500
-    /// Between looks for what a gateway that has died left untold.
-    private static let interval = Duration.seconds(5)
 
     init(store: any CancellationStore, transport: any Transport, metrics: GatewayMetrics, logger: Logger) {
         self.store = store
         self.transport = transport
         self.metrics = metrics
-        self.logger = logger
+        loop = AnnouncementLoop(logger: logger)
     }
 
     /// There is something to tell.
-    func wake() { Task { await alarm.ring() } }
+    func wake() { loop.wake() }
 
     /// Runs until the task is cancelled.
     func run() async {
-        var backoff = Backoff()
         var lastCleaning: MonotonicTime?
-        while !Task.isCancelled {
-            do {
-                try await announce()
-                if lastCleaning.map({ $0.duration(to: .now) >= .seconds(3600) }) ?? true {
-                    try await store.forgetOldCancellations()
-                    lastCleaning = .now
-                }
-                backoff.reset()
-                await alarm.sleep(for: Self.interval)
-            } catch {
-                if Task.isCancelled { return }
-                logger.warning("cancellations wait to be told", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: backoff.next())
+        await loop.run("cancellations") {
+            try await announce()
+            if lastCleaning.map({ $0.duration(to: .now) >= .seconds(3600) }) ?? true {
+                try await store.forgetOldCancellations()
+                lastCleaning = .now
             }
         }
     }

@@ -72,8 +72,8 @@ final class SidecarMetrics: Sendable {
     /// What a handler's side may call an error is up to it; as a label only what the protocol knows.
     private static let codes = [
         "cancelled", "connection_error", "deadline_exceeded", "injected_crash", "injected_error", "injected_hang",
-        "injected_timeout", "msg_parsing_error", "processing_error", "route_mismatch",
-        "runtime_error", "timeout", "other",
+        "injected_timeout", "msg_parsing_error", "other", "processing_error", "route_mismatch", "runtime_error",
+        "timeout",
     ]
     private static let sendFailures = ["error_queue_send_failed"]
 
