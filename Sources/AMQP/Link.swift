@@ -18,6 +18,7 @@ public final class Link: @unchecked Sendable {
     let address: String
     /// Kept here, because the library forgets it when it closes the socket: on a missing heartbeat for instance.
     private(set) var descriptor: Int32 = -1
+    private var isCorked = false
 
     private init(handle: amqp_connection_state_t, address: String) {
         self.handle = handle
@@ -265,6 +266,15 @@ public final class Link: @unchecked Sendable {
     /// Whether frames have been read that `nextFrame` has not given yet: the library reads ahead, also while it sends.
     /// The socket does not become readable for those.
     var holdsFrames: Bool { amqp_frames_enqueued(handle) != 0 || amqp_data_in_buffer(handle) != 0 }
+
+    /// Whether the kernel holds back what is sent, until it is told otherwise: frames by the dozen then go in few packets
+    /// (tcp(7), `TCP_CORK`).
+    func setCorked(_ corked: Bool) {
+        guard corked != isCorked else { return }
+        isCorked = corked
+        var value: Int32 = corked ? 1 : 0
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CORK, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
 
     /// How many bytes the kernel takes to send just now. Sending more would block the event loop until the broker
     /// reads: rabbitmq-c waits for that.

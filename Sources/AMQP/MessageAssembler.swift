@@ -25,6 +25,7 @@ struct MessageAssembler<Method> {
             takeHeader(frame)
         } else {
             let fragment = frame.payload.body_fragment
+            reserve(fragment.len)
             pending?.body.append(contentsOf: UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
         }
         guard let complete = pending, let size, UInt64(complete.body.count) >= size else { return nil }
@@ -32,11 +33,15 @@ struct MessageAssembler<Method> {
         return complete
     }
 
+    /// Room for the whole body, but at most twice of what has come: a size is only a claim.
+    private mutating func reserve(_ count: Int) {
+        guard let size, let body = pending?.body, body.count + count > body.capacity else { return }
+        pending?.body.reserveCapacity(Int(clamping: min(size, UInt64(max(1 << 20, 2 * (body.count + count))))))
+    }
+
     private mutating func takeHeader(_ frame: amqp_frame_t) {
         let size = frame.payload.properties.body_size
         self.size = size
-        // What comes is believed as far as it has come.
-        pending?.body.reserveCapacity(Int(min(size, 1 << 20)))
         guard
             let properties = frame.payload.properties.decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self)
                 .pointee

@@ -58,6 +58,7 @@ public actor Publisher {
     private var sentOfFirst: Int?
     private var assembler = MessageAssembler<(routingKey: String, reason: String)>()
     private var isWaitingForRoom = false
+    private var willSend = false
     private var heartbeat: EventLoop.Timer?
 
     /// - Parameters:
@@ -110,7 +111,7 @@ public actor Publisher {
                 }
             }
             queue.append((message, ticket))
-            send()
+            sendAtEndOfTurn()
         }
     }
 
@@ -146,8 +147,24 @@ public actor Publisher {
 
     // MARK: Sending
 
+    /// What a turn of the loop has gathered goes out in one go: the kernel is asked for room once, and the broker is woken
+    /// once.
+    private func sendAtEndOfTurn() {
+        guard !willSend else { return }
+        willSend = true
+        loop.atEndOfTurn { [weak self] in
+            self?.assumeIsolated {
+                $0.willSend = false
+                $0.send()
+            }
+        }
+    }
+
     private func send() {
         guard let link else { return }
+        if queue.count > 1 { link.setCorked(true) }
+        // What has ended has closed its descriptor, which may be somebody else's by now.
+        defer { if self.link != nil { link.setCorked(false) } }
         attempt { () throws(AMQPError) in
             var room = 0
             while let (message, ticket) = queue.first, blockedReason == nil {
