@@ -2,6 +2,7 @@
 #pragma once
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>

@@ -11,8 +11,9 @@ public struct Headers: Sendable, Hashable {
     public init(_ json: RawJSON) throws(EnvelopeError) {
         switch json.kind {
         case .object:
-            text = json
-            members = json.members
+            let own = json.detached
+            text = own
+            members = own.members
         case .null: break
         default: throw EnvelopeError(.invalidHeaders, "Field 'headers' must be a dict")
         }

@@ -28,7 +28,7 @@ extension Sidecar {
         guard let spans, let trace = machine.trace else { return }
         spans.processed(
             trace, below: machine.traceParent, at: policy.actorName, id: machine.envelope?.id ?? "",
-            bytes: delivery.body.count, since: arrival, error: machine.failure,
+            bytes: machine.size, since: arrival, error: machine.failure,
             [
                 "messaging.rabbitmq.message.delivery_tag": .integer(Int(clamping: delivery.token.tag)),
                 "troupe.actor": .text(policy.actorName), "troupe.attempt": .integer(machine.attempt),
@@ -38,14 +38,14 @@ extension Sidecar {
 
     /// - Parameter error: why it was not confirmed.
     func record(
-        _ message: Message, _ envelope: Envelope?, below place: DeliveryPlace?, since start: MonotonicTime,
+        _ outgoing: DeliveryMachine.Outgoing, below place: DeliveryPlace?, since start: MonotonicTime,
         _ error: TransportError? = nil
     ) {
-        guard let spans, let place, let envelope, let context = envelope.headers.traceparent,
+        guard let spans, let place, case .envelope(let message, let context?) = outgoing,
             case .actor(let name) = message.destination
         else { return }
         // Another envelope begins here; the message that it has come out of is linked.
-        let isChild = envelope.id != place.envelopeID
+        let isChild = message.id != place.envelopeID
         spans.published(
             context, below: place.span, to: name, id: message.id, bytes: message.body.count, since: start,
             error: error?.code.rawValue, links: isChild ? [place.message].compactMap(\.self) : [])

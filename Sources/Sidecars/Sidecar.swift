@@ -1,5 +1,6 @@
-public import EventLoops
+internal import DequeModule
 internal import Envelopes
+public import EventLoops
 internal import Logging
 internal import Telemetry
 internal import Transports
@@ -38,6 +39,8 @@ public actor Sidecar {
     /// The envelopes at the runtime, or on their way to it.
     private var underWay: [Runtime.CallID: CallUnderWay] = [:]
     private var lastCall: UInt64 = 0
+    /// Not begun yet. A task that was given one would keep it until its end.
+    private var arrived: Deque<Delivery> = []
     /// Whether it takes deliveries, as far as there are any.
     private(set) var hasBegun = false
 
@@ -89,13 +92,15 @@ public actor Sidecar {
             var waitingSince = MonotonicTime.now
             for await delivery in deliveries {
                 metrics.receive.observe(MonotonicTime.now.seconds(since: waitingSince))
-                group.addImmediateTask { await self.process(delivery) }
+                arrived.append(delivery)
+                group.addImmediateTask { await self.processNext() }
                 waitingSince = .now
             }
         }
     }
 
-    private func process(_ delivery: Delivery) async {
+    private func processNext() async {
+        guard var delivery = arrived.popFirst() else { return }
         let arrival = MonotonicTime.now
         metrics.arrived(delivery)
         let isOftenDelivered = isOftenDelivered(delivery)
@@ -105,6 +110,8 @@ public actor Sidecar {
             policy, body: delivery.body,
             uncountedDeliveries: delivery.isCounted ? nil : delivery.priorDeliveries, publishedAt: delivery.publishedAt,
             surroundings: surroundings)
+        // There is only the machine's, so that its memory is free as soon as the machine lets it go.
+        delivery.body = []
         var action = machine.begin(now: arrival) { cancellations.cover($0) }
         while true {
             // What a cancelled task leaves behind is the broker's; it sleeps no more, so it must not go on trying either.
@@ -123,6 +130,7 @@ public actor Sidecar {
                 let results = await send(outgoing, of: delivery, machine)
                 action = machine.sent(results, isLive: await transport.isLive(delivery))
             case .settle(let settlement):
+                delivery.body = machine.body
                 await transport.settle(delivery, settlement)
                 return finish(delivery, machine, since: arrival)
             case .abandon:
@@ -236,8 +244,8 @@ public actor Sidecar {
         if delay > .zero { await loop.sleep(for: delay) }
     }
 
-    /// Nobody waits for these, not even one for the other: the loop starts them in order, so they are sent in order,
-    /// and before anything that the call causes.
+    /// Nobody waits for these, not even one for the other: each is on its way, in order, before anything that the call
+    /// causes.
     private func post(_ reports: [StatusReport]) {
         for report in reports {
             Task.immediate { await self.reporter.post(report) }
@@ -273,7 +281,7 @@ public actor Sidecar {
         do throws(TransportError) {
             switch outgoing {
             case .report(let report): try await reporter.deliver(report)
-            case .message(let message, _): try await transport.publish(message, timeout: nil)
+            case .envelope(let message, _), .message(let message): try await transport.publish(message, timeout: nil)
             }
             note(outgoing, .success(()), below: trace, since: start)
             return .success(())
@@ -293,7 +301,7 @@ public actor Sidecar {
         let messages = outgoing.map { one in
             switch one {
             case .report(let report): reporter.message(of: report)
-            case .message(let message, _): message
+            case .envelope(let message, _), .message(let message): message
             }
         }
         var answers = await atomic.publish(messages.compactMap(\.self), acknowledging: delivery, timeout: nil)[...]
@@ -312,19 +320,17 @@ public actor Sidecar {
         since start: MonotonicTime
     ) {
         guard case .failure(let error) = result else {
-            guard case .message(let message, let envelope) = outgoing else { return }
-            record(message, envelope, below: trace, since: start)
+            guard let message = outgoing.message else { return }
+            record(outgoing, below: trace, since: start)
             if case .actor(let name) = message.destination {
-                metrics.sent(
-                    message, to: name, destinationQueue: queuePrefix + name, policy: policy,
-                    since: start)
+                metrics.sent(message, to: name, destinationQueue: queuePrefix + name, policy: policy, since: start)
             }
             return
         }
         var metadata: Logger.Metadata = [:]
-        if case .message(let message, let envelope) = outgoing {
-            record(message, envelope, below: trace, since: start, error)
-            metadata = .about(envelope, trace?.span)
+        if let message = outgoing.message {
+            record(outgoing, below: trace, since: start, error)
+            metadata = .about(outgoing.envelopeWithin(policy.limits), trace?.span)
             metrics.failed(
                 message.destination == .actor(policy.errorEnd) ? "error_queue_send_failed" : "transport_error")
         }

@@ -86,7 +86,8 @@ public struct Delivery: Sendable {
 
     public let token: Token
     public let source: Source
-    public let body: [UInt8]
+    /// Whoever has taken it over may empty it.
+    public var body: [UInt8]
     public let isRedelivered: Bool
     /// How often it has been delivered before, as far as anybody has counted.
     public let priorDeliveries: Int

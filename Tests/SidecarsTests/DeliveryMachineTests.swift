@@ -34,7 +34,7 @@ struct DeliveryMachineTests {
     struct Unexpected: Error {}
 
     func messages(_ outgoing: [DeliveryMachine.Outgoing]) -> [Message] {
-        outgoing.compactMap { if case .message(let message, _) = $0 { message } else { nil } }
+        outgoing.compactMap(\.message)
     }
 
     func reports(_ outgoing: [DeliveryMachine.Outgoing]) -> [StatusReport] {
@@ -717,6 +717,18 @@ struct DeliveryMachineTests {
         #expect(delay > .zero && messages(again).map(\.body) == messages(outgoing).map(\.body))
         guard case .settle(.acknowledge) = machine.sent([.success(())], isLive: true) else { throw Unexpected() }
         #expect(machine.outcome == .success)
+    }
+
+    @Test func aBodyIsLetGoWhenWhatComesOfItIsKnownAndNotBefore() throws {
+        var machine = machine(Self.body)
+        _ = machine.begin(now: now)
+        for failure in [Runtime.Failure.closed("gone"), .replaced, .invalid("no frame")] {
+            _ = machine.called(.failure(failure), now: now)
+            #expect(machine.body == Array(Self.body.utf8), "it may be called again, or be a dead letter")
+        }
+        _ = machine.called(.success(Array(#"[{"payload":7}]"#.utf8)), now: now)
+        #expect(machine.body.isEmpty && machine.size == Self.body.utf8.count)
+        #expect(machine.envelope?.id == "e" && machine.envelope?.payload == .emptyObject)
     }
 
     @Test func anUnroutableActorBecomesAnErrorWithItsName() throws {

@@ -21,10 +21,25 @@ public struct DeliveryMachine: Sendable {
 
     /// One thing that must be confirmed before the delivery is settled.
     public enum Outgoing: Sendable {
-        /// With the envelope that the message holds, for the error envelope that takes its place when no queue wants
-        /// it.
-        case message(Message, Envelope?)
+        /// A message that holds an envelope, with the context of its span where it is traced. An error envelope takes its
+        /// place when no queue wants it.
+        case envelope(Message, TraceParent?)
+        /// A message as it came.
+        case message(Message)
         case report(StatusReport)
+
+        var message: Message? {
+            switch self {
+            case .envelope(let message, _), .message(let message): message
+            case .report: nil
+            }
+        }
+
+        /// The envelope that is within, read again: only where something has gone wrong.
+        func envelopeWithin(_ limits: JSONLimits) -> Envelope? {
+            guard case .envelope(let message, _) = self else { return nil }
+            return try? Envelope(parsing: message.body, limits: limits.ofErrorEnvelopes)
+        }
     }
 
     /// For the metrics.
@@ -50,7 +65,10 @@ public struct DeliveryMachine: Sendable {
     }
 
     let policy: DeliveryPolicy
-    let body: [UInt8]
+    /// Empty when it is not needed any more: a large one is not to be kept until the broker has confirmed what came of it.
+    private(set) var body: [UInt8]
+    /// Bytes of the body that came.
+    let size: Int
     private let surroundings: DeliverySurroundings
     private let uncountedDeliveries: Int?
     private let publishedAt: Int?
@@ -93,6 +111,7 @@ public struct DeliveryMachine: Sendable {
     ) {
         self.policy = policy
         self.body = body
+        size = body.count
         self.uncountedDeliveries = uncountedDeliveries
         self.publishedAt = publishedAt
         self.surroundings = surroundings
@@ -123,7 +142,7 @@ public struct DeliveryMachine: Sendable {
                 ))
         }
         if !policy.isEndActor && isCancelled(envelope) { return failCancelled() }
-        if let timeLeft, timeLeft <= .zero { return failAtDeadline("it had passed when the envelope came here") }
+        if isLate { return failAtDeadline("it had passed when the envelope came here") }
         calledAt = now
         return .call(reports: startReports(of: envelope), after: .zero)
     }
@@ -140,9 +159,11 @@ public struct DeliveryMachine: Sendable {
         deadline.map { .microseconds($0 - surroundings.wallClock()) }
     }
 
+    private var isLate: Bool { timeLeft.map { $0 <= .zero } ?? false }
+
     /// The runtime has answered, or the call has failed.
     public mutating func called(_ result: Result<[UInt8], Runtime.Failure>, now: MonotonicTime) -> Action {
-        guard let envelope else { return .abandon }
+        guard envelope != nil else { return .abandon }
         callError = if case .failure(let failure) = result { failure.type } else { nil }
         switch result {
         case .failure(.draining), .failure(.paused):
@@ -157,7 +178,7 @@ public struct DeliveryMachine: Sendable {
         case .failure(.occupied):
             runtimeHangs = true
             return .settle(.requeue)
-        case .failure(.injected) where timeLeft.map { $0 <= .zero } == true:
+        case .failure(.injected) where isLate, .failure(.timeout) where isLate:
             return failAtDeadline("the handler was at work")
         case .failure(.injected(let failure)):
             if failure.fault.kind == .crash {
@@ -166,8 +187,6 @@ public struct DeliveryMachine: Sendable {
             }
             runtimeHangs = failure.fault.kind == .hang
             return retryOrFail(failure.error)
-        case .failure(.timeout) where timeLeft.map { $0 <= .zero } == true:
-            return failAtDeadline("the handler was at work")
         case .failure(.timeout(let limit)):
             runtimeHangs = true
             return retryOrFail(.init(code: "timeout", message: "Runtime timeout exceeded after \(limit.inWords)"))
@@ -182,7 +201,7 @@ public struct DeliveryMachine: Sendable {
             do throws(RuntimeReply.HandlerError) {
                 switch try RuntimeReply(parsing: bytes, limits: policy.limits) {
                 case .error(let error): throw error
-                case .results(let results): return try route(results, of: envelope, now: now)
+                case .results(let results): return try route(results, now: now)
                 }
             } catch {
                 callError = error.type
@@ -210,7 +229,7 @@ public struct DeliveryMachine: Sendable {
         var remaining: [Outgoing] = []
         var mustWait = false
         // A queue that was deleted under its consumer is back in a moment.
-        if zip(pending, results).contains(where: { $0.isMessage && $1.isUnroutable }) { unroutableAttempts += 1 }
+        if zip(pending, results).contains(where: { $0.message != nil && $1.isUnroutable }) { unroutableAttempts += 1 }
         let isUnroutableForGood = unroutableAttempts >= policy.unroutableAttempts
         for (outgoing, result) in zip(pending, results) {
             guard case .failure(let error) = result else { continue }
@@ -225,6 +244,7 @@ public struct DeliveryMachine: Sendable {
                 mustWait = true
             }
         }
+        pending = []
         if remaining.isEmpty && afterwards.isEmpty { return .settle(.acknowledge) }
         // The broker will deliver it again, to us or to another: whoever takes it then causes the same.
         guard isLive else { return .abandon }
@@ -239,23 +259,21 @@ public struct DeliveryMachine: Sendable {
     // MARK: Results
 
     private mutating func route(
-        _ results: [RuntimeReply.Result], of envelope: Envelope, now: MonotonicTime
+        _ results: [RuntimeReply.Result], now: MonotonicTime
     ) throws(RuntimeReply.HandlerError) -> Action {
         if policy.isEndActor {
             outcome = .endConsumed
-            return policy.reports ? send([.report(finalReport(of: envelope))]) : .settle(.acknowledge)
+            guard policy.reports, let envelope else { return .settle(.acknowledge) }
+            return send([.report(finalReport(of: envelope))])
         }
-        if results.isEmpty {
+        if results.isEmpty, var envelope {
             outcome = .emptyResponse
-            var ended = envelope
-            ended.headers["troupe-attempts"] = nil
-            return send([message(ended, to: policy.happyEnd)])
+            envelope.headers["troupe-attempts"] = nil
+            return send([message(envelope, to: policy.happyEnd)])
         }
-        var children: [Envelope] = []
-        for (index, result) in results.enumerated() {
-            children.append(try envelope.next(result, index: index, of: results.count))
-        }
+        let children = try children(results)
         outcome = .success
+        letGoOfBody()
         let progress = policy.reports ? [Outgoing.report(completedReport(of: children[0], now: now))] : []
         let first = messageOnward(children[0])
         if children.count == 1 { return send(progress + [first]) }
@@ -268,6 +286,23 @@ public struct DeliveryMachine: Sendable {
         if policy.sendsTogether { return send(reports + others.map(messageOnward) + [first]) }
         afterwards = reports + [first]
         return send(others.map(messageOnward))
+    }
+
+    private func children(_ results: [RuntimeReply.Result]) throws(RuntimeReply.HandlerError) -> [Envelope] {
+        var children: [Envelope] = []
+        for (index, result) in results.enumerated() {
+            if let child = try envelope?.next(result, index: index, of: results.count) { children.append(child) }
+        }
+        return children
+    }
+
+    /// What comes now has its own.
+    private mutating func letGoOfBody() {
+        body = []
+        // The payload lies in there, and what else Troupe does not know.
+        envelope?.payload = .emptyObject
+        envelope?.unknown = []
+        envelope?.route.unknown = []
     }
 
     /// A handler may ask for a pause before the next step, in a header that holds for this one step.
@@ -291,7 +326,9 @@ public struct DeliveryMachine: Sendable {
                 } ?? surroundings.timestamp(.zero)
         }
         if let trace { envelope.headers.traceparent = surroundings.span?(trace) ?? trace }
-        return .message(Message(to: .actor(actor), id: envelope.id, body: envelope.encoded(), delay: delay), envelope)
+        return .envelope(
+            Message(to: .actor(actor), id: envelope.id, body: envelope.encoded(), delay: delay),
+            trace == nil ? nil : envelope.headers.traceparent)
     }
 
     private mutating func send(_ outgoing: [Outgoing]) -> Action {
@@ -307,12 +344,12 @@ public struct DeliveryMachine: Sendable {
         guard deliveries <= policy.deliveryLimit else {
             outcome = .failed(.deliveryLimit)
             let reason = "delivery_limit: delivered \(deliveries) times, and never settled"
-            return send([.message(deadLetter(reason: reason), nil)])
+            return send([.message(deadLetter(reason: reason))])
         }
         outcome = .counted
         let message = Message(
             to: .actor(policy.actorName), id: envelope?.id ?? "", body: body, priorDeliveries: deliveries)
-        return send([.message(message, nil)])
+        return send([.message(message)])
     }
 
     private mutating func failCancelled() -> Action {
@@ -332,7 +369,7 @@ public struct DeliveryMachine: Sendable {
         outcome = .failed(json == nil ? .parseError : .validationError)
         guard let json, !policy.isEndActor else {
             // Not ours to understand: whole and unchanged to where a person will look.
-            return send([.message(deadLetter(reason: error.message), nil)])
+            return send([.message(deadLetter(reason: error.message))])
         }
         let envelope = Envelope(
             id: json["id"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.makeID(),
@@ -377,11 +414,11 @@ public struct DeliveryMachine: Sendable {
         if outcome == nil { outcome = .failed(.runtimeError) }
         guard policy.isEndActor else { return send([errorEnvelope(for: envelope, error)]) }
         let reason = "\(policy.actorName) could not close the envelope: \(error.inWords)"
-        guard policy.reports else { return send([.message(deadLetter(reason: reason), nil)]) }
+        guard policy.reports else { return send([.message(deadLetter(reason: reason))]) }
         var report = finalReport(of: envelope)
         report.status = "failed"
         report.error = reason
-        return send([.message(deadLetter(reason: reason), nil), .report(report)])
+        return send([.message(deadLetter(reason: reason)), .report(report)])
     }
 
     private func deadLetter(reason: String) -> Message {
@@ -403,10 +440,10 @@ public struct DeliveryMachine: Sendable {
         return message(failed, to: policy.errorEnd)
     }
 
-    /// `nil` for what has no envelope, and for error envelopes: they wait until somebody takes them.
+    /// `nil` for what holds no envelope, and for error envelopes: they wait until somebody takes them.
     private func errorEnvelope(insteadOf outgoing: Outgoing, _ error: TransportError) -> Outgoing? {
-        guard case .message(let message, let envelope?) = outgoing, case .actor(let name) = message.destination,
-            name != policy.errorEnd
+        guard case .envelope(let message, _) = outgoing, case .actor(let name) = message.destination,
+            name != policy.errorEnd, let envelope = outgoing.envelopeWithin(policy.limits)
         else { return nil }
         return errorEnvelope(
             for: envelope, .init(code: "unroutable", message: "no queue for actor '\(name)': \(error.message)"))
@@ -419,10 +456,6 @@ extension RuntimeReply.HandlerError {
 
     /// The handler's own, or else the code.
     var type: String { details?["type"]?.string ?? code }
-}
-
-extension DeliveryMachine.Outgoing {
-    fileprivate var isMessage: Bool { if case .message = self { true } else { false } }
 }
 
 extension Result<Void, TransportError> {

@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import EventLoops
 internal import Glibc
 internal import Logging
@@ -12,6 +13,7 @@ public enum SidecarProcess {
     /// must be replaced, 78 for wrong settings, 69 when the probes' address is taken.
     public static func run(_ settings: Settings) -> Int32 {
         Signals.block([SIGTERM, SIGINT])
+        keepLargeBuffersApart()
         let configuration: SidecarConfiguration
         do throws(SettingsError) { configuration = try SidecarConfiguration(settings) } catch {
             print(error: "troupe-sidecar: \(error)")
@@ -31,13 +33,15 @@ public enum SidecarProcess {
         let process = configuration.runtimeCommand.map {
             RuntimeProcess(command: $0, environment: configuration.environment, on: loop, logger: logger)
         }
-        let crash = process.map { process in
+        let replaceRuntime = process.map { process in
             { @Sendable () -> Void in Task(executorPreference: loop) { await process.replace() } }
         }
-        let sidecar = ServingSidecar(configuration, over: transport, on: loop, logger: logger, crashRuntime: crash) {
-            if let process {
+        let sidecar = ServingSidecar(
+            configuration, over: transport, on: loop, logger: logger, crashRuntime: replaceRuntime
+        ) {
+            if let replaceRuntime {
                 logger.error("the runtime hangs: starting it anew")
-                Task(executorPreference: loop) { await process.replace() }
+                replaceRuntime()
             } else if configuration.exitsOnTimeout {
                 logger.error("the runtime hangs: ending, so that both are started anew")
                 ending.yield(EXIT_FAILURE)
@@ -106,6 +110,13 @@ public enum SidecarProcess {
         var logger = Logger(label: "troupe-sidecar") { JSONLogHandler(label: $0, level: configuration.logLevel) }
         logger[metadataKey: "actor"] = "\(configuration.policy.actorName)"
         return logger
+    }
+
+    /// Buffers of large payloads are the kernel's again as soon as they are free. The C library would raise its limit for
+    /// that with each of them, and keep several (mallopt(3)).
+    private static func keepLargeBuffersApart() {
+        mallopt(M_MMAP_THRESHOLD, 4 << 20)
+        mallopt(M_TRIM_THRESHOLD, 1 << 20)
     }
 
     private static func print(error: String) {

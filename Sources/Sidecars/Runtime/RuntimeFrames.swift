@@ -58,12 +58,20 @@ struct RuntimeFrames {
         behind = rest.dropFirst(filled)
     }
 
+    /// For the whole body, without a copy of it, or zeros that would only be written over.
+    private mutating func makeRoom(_ length: Int) {
+        body = Array(unsafeUninitializedCapacity: length) { [body] room, count in
+            _ = UnsafeMutableRawBufferPointer(room).initializeMemory(as: UInt8.self, from: body)
+            count = length
+        }
+    }
+
     /// The next frame, once it is whole; makes room for what is still to come. The limit on `length` must have been
     /// checked.
     mutating func next() -> [UInt8]? {
         guard let length else { return nil }
         guard filled == length else {
-            if body.count < length { body += [UInt8](repeating: 0, count: length - body.count) }
+            if body.count < length { makeRoom(length) }
             return nil
         }
         let frame = body

@@ -148,7 +148,7 @@ final class DeliveryUnderWay {
     ) {
         let world = world
         switch outgoing {
-        case .message(let message, _):
+        case .envelope(let message, _), .message(let message):
             sidecar.publish("\(message.id) to \(message.destination)", { world.broker.accept(message) }, then: done)
         case .report(let report):
             let arrival = {

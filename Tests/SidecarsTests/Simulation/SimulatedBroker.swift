@@ -111,7 +111,7 @@ final class SimulatedBroker {
         _ outgoing: [DeliveryMachine.Outgoing], acknowledging given: Given?
     ) -> [Result<Void, TransportError>] {
         let missing = outgoing.map { one in
-            guard case .message(let message, _) = one, case .actor(let name) = message.destination else { return false }
+            guard let message = one.message, case .actor(let name) = message.destination else { return false }
             return message.delay == .zero && !isThere(name)
         }
         if missing.contains(true) {
@@ -119,7 +119,7 @@ final class SimulatedBroker {
         }
         for one in outgoing {
             switch one {
-            case .message(let message, _): _ = accept(message)
+            case .envelope(let message, _), .message(let message): _ = accept(message)
             case .report(let report): world.report(report)
             }
         }
