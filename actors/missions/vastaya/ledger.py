@@ -15,6 +15,8 @@ class Ledger:
         if not isinstance(payload, dict):
             raise ValueError("expected a ship with an 'outcome', or an 'audit'")
         if "audit" in payload:
+            if self.store.mission(str(payload["audit"])) is None:
+                raise ValueError(f"there is no mission {payload['audit']!r} to look after")
             self.store.prune(time.time() - KEPT)
             return {"audit": payload["audit"], "lost": self.audit.look(payload["audit"])}
         outcome, dock, mission = (payload.get(name) for name in ("outcome", "dock", "mission"))

@@ -173,11 +173,12 @@ class Store:
     # ---- The ledger
 
     def settle(self, dock: str, mission: str, outcome: str, text: str, now: float) -> bool:
-        """Counts how a dock ended. False when that was counted before."""
+        """Counts how a dock ended. False when that was counted before, or its mission was ended by force meanwhile: the
+        figures of such a mission are final, and who was under way counts as stopped."""
         with self.transaction() as database:
             new = database.execute(
-                "INSERT OR IGNORE INTO docks VALUES (?, ?, ?, ?, ?)", (dock, mission, outcome, text[:500], now)
-            ).rowcount == 1
+                "INSERT OR IGNORE INTO docks SELECT ?, id, ?, ?, ? FROM missions WHERE id = ?"
+                " AND status NOT IN ('terminated', 'failed')", (dock, outcome, text[:500], now, mission)).rowcount == 1
             if new:
                 self._count(database, mission, outcome, 1)
             return new
