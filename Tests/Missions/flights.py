@@ -25,10 +25,8 @@ def home_of(folder: Path, name: str) -> Path:
 
 
 def call(dev: Dev, tool: str, **arguments: object) -> dict:
-    envelope = dev.result(dev.request("POST", "/envelopes", {"tool": tool, "arguments": arguments})["id"], 60)
-    if envelope["status"] != "succeeded":
-        raise Problem(f"{tool}: {envelope['error']}")
-    return envelope["result"]
+    id = dev.request("POST", "/envelopes", {"tool": tool, "arguments": arguments})["id"]
+    return dev.request("GET", f"/envelopes/{id}/result?wait=15s")
 
 
 def refused(dev: Dev, tool: str, **arguments: object) -> str:
@@ -39,6 +37,7 @@ def refused(dev: Dev, tool: str, **arguments: object) -> str:
 
 
 def show(dev: Dev, mission: str) -> dict:
+    time.sleep(0.3)  # who waits for something asks again and again
     return call(dev, "get_mission", mission_id=mission)
 
 
@@ -96,13 +95,21 @@ def quick_start(folder: Path) -> str:
         ]:
             answer = mission(*words)
             check(answer.returncode == code and text in answer.stderr, (words, answer))
+        tool = lambda *words: troupe("call", *words, cwd=home, env=gateway)  # noqa: E731
+        edited = tool("update_universe_config", "--arg", 'updates={"shieldsEnabled": true}', "--wait")
+        check(edited.returncode == 0 and json.loads(edited.stdout)["version"] == 2, edited)
+        planned = tool("plan_universe", "--wait")
+        settings = json.loads(planned.stdout)["plan"]["settings"]
+        check(settings == {"shieldsEnabled": {"from": False, "to": True}}, planned)
+        applied = tool("apply_universe_config", "--watch")
+        check(applied.returncode == 0 and "verified_at" in applied.stdout, applied)
         curl = subprocess.run(
             ["curl", "-sS", f"http://127.0.0.1:{dev.port}/tools/call", "--json", json.dumps({
                 "name": "create_mission", "arguments": {
                     "source_id": "planet-a", "destination_id": "planet-b", "rps": 5, "seconds": 1}})],
             text=True, capture_output=True, timeout=20, env=environment())
         check("envelope_id" in curl.stdout, curl)
-        dev.stop()
+        dev.kill()
     nowhere = troupe("mission", "list", cwd=home, env=gateway)
     check(nowhere.returncode == 69, nowhere)
     return ""
@@ -112,10 +119,10 @@ def planets_have_their_traits(folder: Path) -> str:
     home = home_of(folder, "traits")
     with Dev(home) as dev:
         to = {
-            planet: call(dev, "create_mission", source_id="planet-a", destination_id=planet, rps=8, seconds=9,
+            planet: call(dev, "create_mission", source_id="planet-a", destination_id=planet, rps=8, seconds=7,
                          escort_enabled=False)["id"]
             for planet in PLANETS[:3]}
-        escorted = call(dev, "create_mission", source_id="planet-a", destination_id="planet-c", rps=8, seconds=9)["id"]
+        escorted = call(dev, "create_mission", source_id="planet-a", destination_id="planet-c", rps=8, seconds=7)["id"]
         ids = [*to.values(), escorted]
         wait_until(lambda: all(over(dev, id) for id in ids), "the ends of missions", 60, dev.texts)
         ended = {id: show(dev, id) for id in ids}
@@ -125,13 +132,14 @@ def planets_have_their_traits(folder: Path) -> str:
         a, b, c = (ended[to[planet]] for planet in PLANETS[:3])
         check(a["failed"]["chaos"] == b["failed"]["chaos"] == 0, (a, b))
         share = c["failed"]["chaos"] / c["offered"]
-        check(0.04 < share < 0.4, c)  # 18 % of some 70; outside of this once in a million
+        check(0.02 < share < 0.45, c)  # 18 % of some 56; outside of this 2 in 10,000
         check(ended[escorted]["failed"]["chaos"] < c["failed"]["chaos"], ended[escorted])
         # B's nebula: the same docking takes longer there.
         waits = {planet: run_ms(dev, to[planet], planet) for planet in PLANETS[:2]}
-        check(waits["planet-b"] >= 300 + waits["planet-a"], waits)
-    return (f"chaos at C {share:.0%}, with escort {ended[escorted]['failed']['chaos'] / ended[escorted]['offered']:.0%}; "
-            f"B is slower by {waits['planet-b'] - waits['planet-a']} ms")
+        slower = waits["planet-b"] - waits["planet-a"]
+        check(slower >= 250, waits)
+        spared = ended[escorted]["failed"]["chaos"] / ended[escorted]["offered"]
+    return f"chaos at C {share:.0%}, with escort {spared:.0%}; B is slower by {slower:.0f} ms"
 
 
 def over(dev: Dev, mission: str) -> bool:
@@ -173,7 +181,7 @@ def everything_is_killed(folder: Path, *options: str) -> str:
         # Its time is over now, rather than ended by force: so that every single ship must come to an end.
         with sqlite3.connect(home / ".troupe" / "missions.db", timeout=30) as database:
             database.execute("UPDATE missions SET seconds = 0.1 WHERE id = ?", (id,))
-        wait_until(lambda: over(dev, id), "the end of every ship", 90, lambda: [*dev.texts(), json.dumps(show(dev, id))])
+        wait_until(lambda: over(dev, id), "the end of every ship", 90, lambda: [json.dumps(show(dev, id))])
         mission = show(dev, id)
         adds_up(home, mission)
         check(mission["failed"]["unreachable"] == 0, mission)
@@ -182,9 +190,17 @@ def everything_is_killed(folder: Path, *options: str) -> str:
 
 
 def kill_handler(dev: Dev, actor: str) -> None:
-    for process, environ in handlers_of(dev.process.pid):
-        if f"TROUPE_ACTOR_NAME={actor}\0" in environ:
-            os.kill(process, signal.SIGKILL)
+    for process in processes(dev, actor):
+        os.kill(process, signal.SIGKILL)
+
+
+def processes(dev: Dev, actor: str) -> list[int]:
+    """Of exactly this actor: the name of one may begin with that of another."""
+    return [process for process, environ in handlers_of(dev.process.pid) if f"TROUPE_ACTOR_NAME={actor}\0" in environ]
+
+
+def replicas(dev: Dev, actor: str) -> int:
+    return len(processes(dev, actor))
 
 
 def terminated_at_once(folder: Path) -> str:
@@ -234,10 +250,12 @@ def the_universe_is_applied(folder: Path) -> str:
         applied = call(dev, "apply_universe_config")
         seconds = time.monotonic() - begin
         check(applied["target"] == "dev" and applied["verified_at"], applied)
-        check(dev.replicas("planet-e") == 1 and dev.replicas("planet-d") == 0, "planets came and went")
+        check(replicas(dev, "planet-e") == 1, "a planet came")
+        wait_until(lambda: replicas(dev, "planet-d") == 0, "the end of what docked where a planet goes", 20, dev.texts)
         # Ships to a planet that has gone say so; those to the new one dock, through both ends of the wormhole.
         wait_until(lambda: show(dev, mission)["failed"]["unreachable"] > 0, "unreachable ships", 20, dev.texts)
-        check("planet 'planet-d' is in this universe no more" in str(show(dev, mission)["failures"]), show(dev, mission))
+        failures = show(dev, mission)["failures"]
+        check("planet 'planet-d' is in this universe no more" in str(failures), failures)
         call(dev, "terminate_mission", mission_id=mission)
         new = call(dev, "create_mission", source_id="planet-a", destination_id="planet-e", rps=10)["id"]
         wait_until(lambda: show(dev, new)["docked"] >= 10, "docks at the new planet", 30, dev.texts)
@@ -257,10 +275,10 @@ def the_universe_is_applied(folder: Path) -> str:
         back = dev.result(apply, 60)
         check(back["status"] == "succeeded", back)
         check((home / "troupe.yaml").read_text() == yaml, "as it was")
-        wait_until(lambda: dev.replicas("planet-d") == 1, "planet-d", 20, dev.texts)
+        wait_until(lambda: replicas(dev, "planet-d") == 1, "planet-d", 20, dev.texts)
         call(dev, "destroy_all_planets", reason="spring cleaning")
         call(dev, "apply_universe_config")
-        check(not any(dev.replicas(planet) for planet in PLANETS), "none is left")
+        wait_until(lambda: not any(replicas(dev, planet) for planet in PLANETS), "the end of all", 20, dev.texts)
     with Dev(home) as dev:
         check(call(dev, "get_universe_state")["config"]["planets"] == [], "an empty universe stays empty")
         check("there is no planet" in refused(

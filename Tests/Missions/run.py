@@ -6,6 +6,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ def main(folder: Path, arguments: list[str]) -> int:
     word = next((argument for argument in arguments if not argument.startswith("-")), "")
     for scenario in flights.SCENARIOS:
         if word in scenario.__name__:
-            play(scenario.__name__, lambda scenario=scenario: scenario(folder))
+            play(scenario.__name__, partial(scenario, folder))
     if "--servers" in arguments:
         with servers.started(folder) as running:
             play("on rabbitmq and postgresql", lambda: flights.everything_is_killed(

@@ -1,4 +1,4 @@
-"""What is counted once, however often it is told; and the registry's and generator's work on a store, without servers."""
+"""What is counted once, however often it is told; and what handlers do with a store of their own, without servers."""
 
 import os
 import sys
@@ -111,7 +111,8 @@ class Ticks(World):
         self.assertIn(len(ships), (9, 10, 11))
         for ship in ships:
             self.assertEqual(
-                ship["route"], {"actors": ["mission-generator", "planet-a", "planet-c", "mission-ledger"], "current": 1})
+                ship["route"],
+                {"actors": ["mission-generator", "planet-a", "planet-c", "mission-ledger"], "current": 1})
             self.assertEqual(ship["payload"]["profile"], {"nebula_ms": 0, "chaos_rate": 0.18, "shields": False})
             self.assertEqual(ship["headers"]["mission_id"], mission["id"])
         self.assertEqual(self.store.counts(mission["id"]), {"offered": len(ships)})
@@ -298,9 +299,10 @@ class Planets(World):
 
     def test_what_is_no_ship(self):
         here, ship = self.arrival()
-        for change in ({"leg": "x"}, {"deadline": "soon"}, {"profile": {"nebula_ms": -1}}, {"cargo": [{}]}, {"dock": 1}):
-            with self.subTest(change=change), self.assertRaisesRegex(ValueError, "this is no ship: /" + next(iter(change))):
-                self.dock(here, {**ship, "payload": {**ship["payload"], **change}})
+        for name, value in {
+                "leg": "x", "deadline": "soon", "profile": {"nebula_ms": -1}, "cargo": [{}], "dock": 1}.items():
+            with self.subTest(name=name), self.assertRaisesRegex(ValueError, "this is no ship: /" + name):
+                self.dock(here, {**ship, "payload": {**ship["payload"], name: value}})
 
 
 class Drafts(World):

@@ -1,4 +1,4 @@
-"""Looks for ships that never came to the ledger: their planet crashed over them each time, or somebody cancelled them."""
+"""Looks for ships that never came to the ledger: their planet died over them each time, or somebody cancelled them."""
 
 import time
 

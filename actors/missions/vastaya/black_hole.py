@@ -33,7 +33,8 @@ def process(envelope):
 
 def swallow(planet: str, id: str) -> None:
     """Of one id there is one fault, however often we are called. Where no faults may be, the hole is only dark."""
-    fault = {"id": id, "kind": "crash", "actor": planet, "times": 1, "duration": f"{FAULT_SECONDS}s", "owner": "black-hole"}
+    fault = {
+        "id": id, "kind": "crash", "actor": planet, "times": 1, "duration": f"{FAULT_SECONDS}s", "owner": "black-hole"}
     try:
         gateway.call("POST", "/faults", fault)
     except gateway.Refused as error:

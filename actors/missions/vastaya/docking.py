@@ -27,4 +27,5 @@ def missed(deadline: float, now: float, done: int, planned: list[Step]) -> Optio
     """Why no further step is begun, if so. Nobody waits for a ship that is late: it costs the planet nothing more."""
     if now < deadline:
         return None
-    return f"the deadline passed {now - deadline:.1f} s before '{planned[done].action}', {done} of {len(planned)} steps done"
+    late = now - deadline
+    return f"the deadline passed {late:.1f} s before '{planned[done].action}', {done} of {len(planned)} steps done"

@@ -59,11 +59,14 @@ class Draft:
 
 
 def shown(state: dict) -> dict:
+    pending = None
+    if state["version"] != state["applied_version"]:
+        pending = universe.plan(state["applied"], state["draft"])
     return {
         "config": state["draft"],
         "version": state["version"],
         "lastUpdatedAt": report.moment(state["saved_at"]),
         "appliedVersion": state["applied_version"],
         "lastAppliedAt": report.moment(state["applied_at"]),
-        "pending": universe.plan(state["applied"], state["draft"]) if state["version"] != state["applied_version"] else None,
+        "pending": pending,
     }

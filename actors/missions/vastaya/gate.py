@@ -1,4 +1,4 @@
-"""galaxy-gate: what lies between two galaxies. In `gateway` mode all ships pass it, in `mirrored` a copy of each ends here.
+"""galaxy-gate: between two galaxies. In `gateway` mode all ships pass it, in `mirrored` a copy of each ends here.
 
 A copy is seen in the gateway's history; the ledger counts the ship itself.
 """

@@ -1,4 +1,4 @@
-"""The planets' part of a `troupe.yaml`: what stands between two marks is written by universe-reconcile, the rest is yours.
+"""The planets' part of a `troupe.yaml`: universe-reconcile writes what stands between two marks, the rest is yours.
 
 `troupe dev` reads the file again when it changes: planets come, change and go while missions fly.
 """

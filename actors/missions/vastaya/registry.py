@@ -59,7 +59,8 @@ class Registry:
 
     def show(self, payload: dict, _context) -> dict:
         mission = self.current(self.known(payload))
-        if mission["status"] == "completed" and report.figures(mission, self.store.counts(mission["id"]), 0)["in_flight"]:
+        left = report.figures(mission, self.store.counts(mission["id"]), 0)["in_flight"]
+        if mission["status"] == "completed" and left:
             self.audit.look(mission["id"])  # no tick does it any more
         return report.full(self.store, mission)
 

@@ -1,9 +1,9 @@
-"""Whether a tick goes on. A mission is one envelope that comes back to itself; this keeps a copy of it from doubling it.
+"""Whether a tick goes on. A mission is one envelope that comes back to itself; a copy must not double it.
 
-A crash between a broker's confirm and the acknowledgement leaves two copies of a tick, and a redelivery looks just like a
-copy. So the store notes which tick was claimed last. Who brings the next one claims it and goes. Who brings one that was
-claimed already stands by: it waits until that tick must have led on, and goes only if it has not. What both bring has
-the same docks with the same ids, so even a wrong guess counts nothing twice.
+A crash between a broker's confirm and the acknowledgement leaves two copies of a tick, and a redelivery looks just like
+a copy. So the store notes which tick was claimed last. Who brings the next one claims it and goes. Who brings one that
+was claimed already stands by: it waits until that tick must have led on, and goes only if it has not. What both bring
+has the same docks with the same ids, so even a wrong guess counts nothing twice.
 """
 
 from typing import NamedTuple, Union

@@ -1,6 +1,6 @@
 """The traffic of a mission: how large a burst is, how long the pause after it, and what a ship carries.
 
-All of it comes from the mission's seed and the number of the tick, so a tick that is worked on twice makes the same docks.
+All of it comes from the mission's seed and the number of the tick: one that is worked on twice makes the same docks.
 """
 
 import random

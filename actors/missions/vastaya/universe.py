@@ -1,4 +1,4 @@
-"""The universe: one document that says which planets there are, and what befalls ships. Defaults, rules, differences."""
+"""The universe: one document that says which planets there are, and what befalls ships."""
 
 import re
 from typing import Iterator
