@@ -26,7 +26,13 @@ def home_of(folder: Path, name: str) -> Path:
 
 def call(dev: Dev, tool: str, **arguments: object) -> dict:
     id = dev.request("POST", "/envelopes", {"tool": tool, "arguments": arguments})["id"]
-    return dev.request("GET", f"/envelopes/{id}/result?wait=15s")
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return dev.request("GET", f"/envelopes/{id}/result?wait=10s")
+        except Problem as problem:  # a machine that others keep busy
+            if "not_ended" not in str(problem) or time.monotonic() > end:
+                raise
 
 
 def refused(dev: Dev, tool: str, **arguments: object) -> str:
