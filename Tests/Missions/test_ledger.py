@@ -320,6 +320,13 @@ class Drafts(World):
         handler.process({"action": "update", "updates": {"shieldsEnabled": True}, "version": 1})
         self.assertEqual(self.store.universe()["version"], 2)
 
+    def test_a_planet_is_destroyed_once_and_a_second_delivery_is_no_mistake(self):
+        handler, asked = draft.Draft(), {"action": "destroy", "planet_id": "planet-b", "reason": "too slow"}
+        self.assertEqual(handler.process(asked), handler.process(asked))
+        self.assertEqual(len(self.store.universe()["draft"]["planets"]), 3)
+        with self.assertRaisesRegex(ValueError, "no planet 'planet-x'"):
+            handler.process({**asked, "planet_id": "planet-x"})
+
     def test_a_store_that_has_a_universe_gets_no_other(self):
         draft.Draft().process({"action": "destroy"})
         self.apply()

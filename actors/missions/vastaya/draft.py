@@ -30,13 +30,16 @@ class Draft:
 
     def destroy(self, payload: dict) -> dict:
         """One planet, or all of them where none is named."""
-        state, id = self.store.universe(), payload.get("planet_id")
-        planets = [] if id is None else [planet for planet in state["draft"]["planets"] if planet["id"] != id]
-        if id is not None and len(planets) == len(state["draft"]["planets"]):
-            raise ValueError(f"planet_id: there is no planet {id!r} in the draft")
+        state, id, reason = self.store.universe(), payload.get("planet_id"), payload.get("reason", "")
+        if not isinstance(reason, str):
+            raise ValueError("reason: expected a text")
         gone = "all planets" if id is None else f"planet {id}"
-        message = f"{gone} destroyed" + (f": {payload['reason']}" if payload.get("reason") else "")
-        return self.save({**state["draft"], "planets": planets, "statusMessage": message[:500]}, state["version"])
+        message = f"{gone} destroyed{': ' if reason else ''}{reason}"[:500]
+        planets = [] if id is None else [planet for planet in state["draft"]["planets"] if planet["id"] != id]
+        # The note tells that an earlier delivery of this request has done it.
+        if id is not None and planets == state["draft"]["planets"] and state["draft"]["statusMessage"] != message:
+            raise ValueError(f"planet_id: there is no planet {id!r} in the draft")
+        return self.save({**state["draft"], "planets": planets, "statusMessage": message}, state["version"])
 
     def save(self, document: dict, version: object) -> dict:
         wrong = universe.problems(document)

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS docks (
 CREATE INDEX IF NOT EXISTS docks_recent ON docks (mission, settled_at);
 """
 DOCKED = "docked"
-CAUSES = ("chaos", "deadline", "unreachable", "shield", "shed", "stopped", "error")
+CAUSES = ("chaos", "deadline", "unreachable", "shield", "shed", "stopped")
 KEPT = 24 * 3600  # seconds that settled docks are remembered: longer than a delivery may come again
 ACTIVE = ("scheduled", "running")
 
