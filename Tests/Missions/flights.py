@@ -143,7 +143,7 @@ def planets_have_their_traits(folder: Path) -> str:
         # B's nebula: the same docking takes longer there.
         waits = {planet: run_ms(dev, to[planet], planet) for planet in PLANETS[:2]}
         slower = waits["planet-b"] - waits["planet-a"]
-        check(slower >= 250, waits)
+        check(slower >= 150, waits)  # 300 on a quiet machine
         spared = ended[escorted]["failed"]["chaos"] / ended[escorted]["offered"]
     return f"chaos at C {share:.0%}, with escort {spared:.0%}; B is slower by {slower:.0f} ms"
 
