@@ -25,6 +25,7 @@ struct Troupe: AsyncParsableCommand {
                 subcommands: [
                     TopCommand.self, ActorCommand.self, DeadLetterCommand.self, FaultCommand.self, KeyCommand.self,
                 ]),
+            CommandGroup(name: "Worlds", subcommands: [MissionCommand.self]),
             CommandGroup(name: "Servers", subcommands: [GatewayCommand.self, CrewCommand.self]),
         ]
     )
