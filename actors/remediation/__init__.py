@@ -7,6 +7,7 @@
     chat        one call of an OpenAI-compatible chat API
     ledger      what was opened, done and approved, in an SQLite file
     gateway     the REST calls that a handler needs
+    routes      on, back and again along a route
 
 Standard library only. Projects import it with `PYTHONPATH: ..` in their actors' `environment`.
 """
