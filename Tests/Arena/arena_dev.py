@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Callable, Mapping, Optional
+from typing import Optional
 
 from guard import Problem
 from pipeline_dev import FINAL, Dev, check, handlers_of, wait_until
@@ -85,17 +85,18 @@ class Arena:
         return [update["data"]["message"] for update in updates if update.get("type") == "log"]
 
     def calm(self, limit: float = 40) -> None:
-        """Nothing is wrong, and nothing open, at two looks of Felix."""
+        """Felix has looked once more, all is well, and nothing is open."""
+        ticks = self.rows("arena.db", "SELECT count(DISTINCT id) AS n FROM samples")[0]["n"]
+
         def is_calm() -> bool:
-            with closing(sqlite3.connect(self.home / ".troupe" / "arena.db", timeout=20)) as database:
-                rows = database.execute("SELECT count(*) FROM incidents WHERE state IN ('open', 'escalated')").fetchone()
-            return rows[0] == 0 and self.dev.envelope("felix")["payload"] is not None
+            now = self.rows("arena.db", "SELECT count(DISTINCT id) AS n FROM samples")[0]["n"]
+            unsettled = self.rows("arena.db", "SELECT id FROM incidents WHERE state IN ('open', 'escalated')")
+            return now >= ticks + 2 and not unsettled
 
         wait_until(is_calm, "calm", limit, self.dev.texts)
 
-    def operations(self) -> list[dict]:
-        return self.call("operations", limit=1000)["operations"] if False else self.rows(
-            "arena.db", "SELECT * FROM operations ORDER BY number")
+    def operations(self, owner: str) -> list[dict]:
+        return [row for row in self.rows("arena.db", "SELECT * FROM operations ORDER BY number") if row["owner"] == owner]
 
     def rows(self, file: str, statement: str) -> list[dict]:
         with closing(sqlite3.connect(self.home / ".troupe" / file, timeout=20)) as database:

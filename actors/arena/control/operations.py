@@ -11,6 +11,7 @@ from registry import Registry
 from remediation.gateway import FINAL, Gateway
 
 HARM_SECONDS = 600
+KILL_HEADER = "arena-kill"
 CPU_SECONDS = 30
 MOST_SECONDS = 3600
 FAULTS = ("inject_failure", "latency")
@@ -24,7 +25,7 @@ class WrongOperation(ValueError):
 
 
 class Control:
-    def __init__(self, gateway: Gateway, registry: Registry, wait: float = 5, clock: Callable[[], float] = time.time):
+    def __init__(self, gateway: Gateway, registry: Registry, wait: float = 10, clock: Callable[[], float] = time.time):
         self.gateway, self.registry, self.wait, self.clock = gateway, registry, wait, clock
 
     def perform(self, id: str, op: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
@@ -67,14 +68,15 @@ class Control:
         return {"ok": hop is not None, "pid": hop and hop.get("pid")}
 
     def sigkill(self, id: str, service: str, owner: str, and_wait: bool) -> Optional[dict]:
-        """Its process dies by a fault that strikes one call. None: it did not."""
+        """Its process dies by a fault that strikes one call, which is sent for it. None: it did not."""
         fault = f"{id}:kill"
         self.gateway.post("/faults", {
-            "id": fault, "kind": "crash", "actor": service, "times": 1, "duration": "30s", "owner": owner})
+            "id": fault, "kind": "crash", "actor": service, "match": {KILL_HEADER: id}, "times": 1, "duration": "30s",
+            "owner": owner})
         end = time.monotonic() + self.wait
         for number in range(20):
             nudge = f"{id}:nudge-{number}"
-            self.submit(nudge, service, {"op": "health"})
+            self.submit(nudge, service, {"op": "health"}, headers={KILL_HEADER: id})
             while time.monotonic() < end:
                 envelope = self.gateway.envelope(nudge) or {}
                 step = (envelope.get("steps") or [{}])[0]
@@ -142,8 +144,8 @@ class Control:
         self.submit(id, service, {"op": "health"})
         return hop_of(self.ended(id) or {})
 
-    def submit(self, id: str, service: str, payload: Mapping[str, Any]) -> None:
-        self.gateway.submit(id, route={"actors": [service]}, payload=payload, timeout="30s")
+    def submit(self, id: str, service: str, payload: Mapping[str, Any], **more: Any) -> None:
+        self.gateway.submit(id, route={"actors": [service]}, payload=payload, timeout="30s", **more)
 
     def ended(self, id: str) -> Optional[dict]:
         end = time.monotonic() + self.wait
