@@ -16,8 +16,8 @@ from pipeline_dev import FINAL, Dev, check, handlers_of, wait_until
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Quick, and with room for a machine that others use as well.
 QUICK = {
-    "FELIX_INTERVAL": "0.5", "FELIX_SETTLE_SECONDS": "0.3", "FELIX_COOLDOWN_SECONDS": "2", "FELIX_SLOW_MS": "450",
-    "FELIX_CPU_PERCENT": "30", "FELIX_MEMORY_MB": "150",
+    "FELIX_INTERVAL": "0.5", "FELIX_SETTLE_SECONDS": "0.3", "FELIX_COOLDOWN_SECONDS": "2", "FELIX_SLOW_MS": "1000",
+    "FELIX_PROBE_SECONDS": "8", "FELIX_CPU_PERCENT": "25", "FELIX_MEMORY_MB": "150",
 }
 
 

@@ -152,7 +152,8 @@ class DetectionTests(unittest.TestCase):
 
     def test_a_database_that_is_down_is_one_incident_and_not_four(self):
         history = well()
-        history["database_service"] = [sample("database_service", running=False, probe="skipped")]
+        history["database_service"] = [
+            sample("database_service", running=False, paused=True, probe="skipped")]
         for name in ("api_gateway", "user_service", "payment_service"):
             history[name] = [sample(name, probe="skipped")]
         self.assertEqual(
@@ -195,6 +196,10 @@ class DetectionTests(unittest.TestCase):
             ([slow, slow, quick], False),
         ]:
             self.assertEqual(bool(found({**well(), "echo_service": looks})), is_found)
+        starting = sample("echo_service", running=False, probe="skipped")
+        self.assertEqual(found({**well(), "echo_service": [quick, starting]}), [])
+        self.assertEqual(
+            found({**well(), "echo_service": [starting, quick, starting]}), [("echo_service", "service_down", ())])
         silent = sample("echo_service", probe="silent", culprit="echo_service")
         self.assertEqual(found({**well(), "echo_service": [quick, silent]}), [])
         self.assertEqual(

@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable, Mapping, Optional
 
 from registry import Registry
-from remediation.gateway import FINAL, Gateway
+from remediation.gateway import FINAL, Gateway, GatewayAway, Refused
 
 HARM_SECONDS = 600
 KILL_HEADER = "arena-kill"
@@ -45,27 +45,35 @@ class Control:
     # ---- Up and down
 
     def start(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
-        self.gateway.post(f"/actors/{service}/resume", {})
+        self.set(service, "resume", {})
         self.registry.mend(service, DOWN, self.clock())
         hop = self.nudge(f"{id}:up", service)
         return {"ok": hop is not None, "pid": hop and hop["pid"]}
 
     def stop(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
-        self.gateway.post(f"/actors/{service}/pause", {"reason": f"{owner}: {id}"})
+        self.set(service, "pause", {"reason": f"{owner}: {id}"})
         return {"ok": True}
 
     def kill(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
         struck = not self.is_running(service) or self.sigkill(id, service, owner, and_wait=False) is not None
-        self.gateway.post(f"/actors/{service}/pause", {"reason": f"{owner}: {id}"})
+        self.set(service, "pause", {"reason": f"{owner}: {id}"})
         return {"ok": struck}
 
     def restart(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
         self.gateway.delete("/faults", actor=service)
-        self.gateway.post(f"/actors/{service}/resume", {})
+        self.set(service, "resume", {})
         hop = self.sigkill(id, service, owner, and_wait=True)
         # All that a process had is gone with it.
         self.registry.mend(service, ALL, self.clock())
         return {"ok": hop is not None, "pid": hop and hop.get("pid")}
+
+    def set(self, service: str, state: str, body: Mapping[str, Any]) -> None:
+        try:
+            self.gateway.post(f"/actors/{service}/{state}", body)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            raise GatewayAway(f"{service} has never started") from None
 
     def sigkill(self, id: str, service: str, owner: str, and_wait: bool) -> Optional[dict]:
         """Its process dies by a fault that strikes one call, which is sent for it. None: it did not."""

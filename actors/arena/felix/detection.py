@@ -1,7 +1,7 @@
 """What is wrong with which service, and which of it is the cause. Pure: samples in, findings out.
 
 A sample is what one look at one service has found: {"service", "running", "probe", "culprit", "error", "own_ms",
-"cpu_percent", "memory_mb"}. `probe` is ok, failed, silent (no answer in time) or skipped (it is known to be useless); its
+"cpu_percent", "memory_mb"}, and `paused` where somebody has stopped it. `probe` is ok, failed, silent (no answer in time) or skipped (it is known to be useless); its
 `culprit` is the service where the call was when it failed, or was waited for.
 """
 
@@ -65,7 +65,8 @@ def probed(service: str, envelope: Optional[Mapping[str, Any]]) -> dict:
 def own_symptom(samples: Sequence[Sample], limits: Limits, looks: int = BELIEVED) -> Optional[Symptom]:
     """What is wrong with the service itself, by its samples, the newest last. looks: how often what may be chance must be seen."""
     now, recent = samples[-1], samples[-LOOKS:]
-    if not now["running"]:
+    # Who has just been started has no consumer yet.
+    if not now["running"] and (now.get("paused") or often(recent, looks, lambda one: not one["running"])):
         return Symptom(SERVICE_DOWN, "it is not running")
     own = now.get("culprit") == now["service"]
     if now["probe"] == "failed" and own:

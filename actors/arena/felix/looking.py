@@ -18,7 +18,8 @@ def look(
     """A sample of each service named, of all unless some are. id: of these probes; who asks again by it sends no others."""
     names = list(services if names is None else names)
     needed = set(names).union(*(below(name, dependencies(services)) for name in names))
-    running = {name: is_running(gateway.actor(name)) for name in sorted(needed)}
+    actors = {name: gateway.actor(name) for name in sorted(needed)}
+    running = {name: is_running(actor) for name, actor in actors.items()}
     probes = {}
     for name in names:
         if all(running[one] for one in set(services[name].probe)):
@@ -28,7 +29,8 @@ def look(
     envelopes = wait(gateway, probes, seconds)
     found = {}
     for name in names:
-        sample = {"service": name, "at": clock(), "running": running[name], "culprit": None, "error": None, "own_ms": None}
+        sample = {"service": name, "at": clock(), "running": running[name], "culprit": None, "error": None, "own_ms": None,
+                  "paused": (actors[name] or {}).get("state") == "paused"}
         if name not in probes:
             down = [one for one in services[name].probe if not running[one]]
             found[name] = {**sample, "probe": "skipped", "error": f"{', '.join(sorted(set(down)))} not running"}
