@@ -115,8 +115,7 @@ def the_villain_keeps_to_its_seed_and_its_bounds(folder: Path) -> str:
 
 def a_language_model_plans_within_the_policy(folder: Path) -> str:
     with LanguageModel() as model, Arena(
-        home(folder, "model"), USE_LLM="true", LLM_URL=model.url, LLM_TIMEOUT="0.5", LLM_API_KEY="sk-secret",
-        FELIX_ATTEMPTS="2", FELIX_ASK_FOR="restart_service", FELIX_COOLDOWN_SECONDS="0.2",
+        home(folder, "model"), USE_LLM="true", LLM_URL=model.url, LLM_TIMEOUT="0.5", FELIX_COOLDOWN_SECONDS="0.2",
     ) as arena:
         arena.tool("felix", id="felix")
         recover = plan("recover_service", "echo_service")
@@ -135,7 +134,15 @@ def a_language_model_plans_within_the_policy(folder: Path) -> str:
             decided = incident["result"]["plan"]
             check(decided["source"] == source and (fallback or "None") in str(decided["fallback"]), decided)
             arena.calm()
+        return f"{model.asked} questions to the model"
 
+
+def a_person_is_asked_and_gets_what_cannot_be_mended(folder: Path) -> str:
+    with LanguageModel() as model, Arena(
+        home(folder, "person"), USE_LLM="true", LLM_URL=model.url, LLM_API_KEY="sk-secret", FELIX_ATTEMPTS="2",
+        FELIX_ASK_FOR="restart_service", FELIX_COOLDOWN_SECONDS="0.2",
+    ) as arena:
+        arena.tool("felix", id="felix")
         # What the model wants does not help: it goes to a person, once, and is not opened anew while nobody has come.
         model.answers, known = [plan("optimize_config", "echo_service")], len(arena.incidents())
         check(arena.call("stop", service="echo_service")["ok"], "stop")
@@ -193,4 +200,5 @@ SCENARIOS = [
     the_guide_tells_the_truth,
     felix_mends_each_kind_of_fault, killed_at_the_worst_moment_nothing_is_done_twice,
     the_villain_keeps_to_its_seed_and_its_bounds, a_language_model_plans_within_the_policy,
+    a_person_is_asked_and_gets_what_cannot_be_mended,
 ]
