@@ -67,6 +67,7 @@ AFTER = [  # these start servers of their own
     Stage("rest clients", [PYTHON, "Tests/REST/run.py"]),
     Stage("dev", [PYTHON, "Tests/Dev/run.py"]),
     Stage("missions", [PYTHON, "Tests/Missions/run.py"]),
+    Stage("arena", [PYTHON, "Tests/Arena/run.py"]),
     Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("metrics", [PYTHON, "Tests/Prometheus/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
