@@ -7,13 +7,11 @@ import unittest
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY / "deploy" / "local"), str(REPOSITORY / "actors"), str(Path(__file__).parent)]
+sys.path[:0] = [str(REPOSITORY / "actors"), str(Path(__file__).parent)]
 
-import venvs  # noqa: E402
-from world_shop import requirements  # noqa: E402
+from world_shop import use_scikit_learn  # noqa: E402
 
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-sys.path.insert(0, str(venvs.install("venv-shop", requirements()) / "lib" / PYTHON / "site-packages"))
+use_scikit_learn()
 
 from shop.detection.detector import Parameters, Vector, Watch, p95  # noqa: E402
 

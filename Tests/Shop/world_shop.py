@@ -23,6 +23,12 @@ def requirements() -> list[str]:
     return (REPOSITORY / "actors" / "shop" / "requirements.txt").read_text().split()
 
 
+def use_scikit_learn() -> None:
+    """For tests that import the detector themselves."""
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    sys.path.insert(0, str(venvs.install("venv-shop", requirements()) / "lib" / python / "site-packages"))
+
+
 def project(folder: Path) -> Path:
     actors = folder / "actors"
     ignored = shutil.ignore_patterns("__pycache__", ".troupe", ".venv")
