@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The shop as somebody runs it on `troupe dev`: customers buy, load runs measure, failures are found and mended, processes are
-killed at bad moments; nothing is lost, doubled, or sold twice.
+"""The shop as somebody runs it on `troupe dev`: customers buy, load runs measure, failures are found and mended, and
+processes are killed at bad moments; nothing is lost, doubled, or sold twice.
 
     run.py [WORD]: only the scenarios whose names have the word
 """

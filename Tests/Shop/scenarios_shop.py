@@ -100,7 +100,8 @@ def killed_while_people_buy(folder: Path) -> str:
     with closing(sqlite3.connect(home / ".troupe/shop/shop.db")) as database:
         kept = {id for (id,) in database.execute("SELECT id FROM orders WHERE state = 'paid'")}
         check(kept == set(orders) and orders, (len(kept), len(orders)))
-    return f"{len(ids)} requests, {len(kept)} orders, {sum(paid.values())} sold, through 2 kills of all and 4 of handlers"
+    return (f"{len(ids)} requests, {len(kept)} orders, {sum(paid.values())} sold, "
+            "through 2 kills of all and 4 of handlers")
 
 
 def sold(home: Path) -> tuple[dict[str, int], dict[str, int]]:
@@ -148,7 +149,8 @@ def failures_are_found_and_mended(folder: Path) -> str:
             check([action["tool"] for action in result["actions"]] == ["reset_failure"], result)
             check(result["verification"]["healthy"], result)
             check(dev.request("GET", "/faults")["faults"] == [], "no fault is left")
-            found.append(f"\n      {kind} at {service}: incident after {opened:.1f} s, well after {time.monotonic() - begin:.1f} s")
+            well = time.monotonic() - begin
+            found.append(f"\n      {kind} at {service}: incident after {opened:.1f} s, well after {well:.1f} s")
             wait_until(lambda: not open_incidents(dev), "it is closed", 40, lambda: state_of(dev))
         check(len(incidents(dev)) == len(FAILURES), incidents(dev))
         dev.request("POST", f"/envelopes/{watch}/cancel")
@@ -239,8 +241,8 @@ def a_load_run_has_a_verdict(folder: Path) -> str:
         # Signing up is not measured.
         check(len(asked) == result["requests"] + 10, (len(asked), result["requests"]))
         check(dev.request("GET", f"/envelopes/{cancelled}")["status"] == "cancelled", "the other one was cancelled")
-    return (f"{result['verdict']}, {result['requests']} requests, p50 {result['p50_ms']:.0f}, p95 {result['p95_ms']:.0f}, "
-            f"p99 {result['p99_ms']:.0f} ms")
+    return (f"{result['verdict']}, {result['requests']} requests, p50 {result['p50_ms']:.0f}, "
+            f"p95 {result['p95_ms']:.0f}, p99 {result['p99_ms']:.0f} ms")
 
 
 SCENARIOS = [somebody_buys, killed_while_people_buy, failures_are_found_and_mended, a_load_run_has_a_verdict]

@@ -36,7 +36,8 @@ class Parameters:
     trees: int = 50
     seed: int = 42
     z_limit: float = 2.0
-    # Above this nobody else is asked: a forest is blind to a feature that never varied, as failures of a healthy service.
+    # Above this nobody else is asked: a forest is blind to a feature that never varied, as failures of a healthy
+    # service.
     z_certain: float = 6.0
     cooldown_seconds: float = 20
     # Above the mean by less than this is no deviation.
