@@ -70,6 +70,7 @@ AFTER = [  # these start servers of their own
     Stage("arena", [PYTHON, "Tests/Arena/run.py"]),
     Stage("traces", [PYTHON, "Tests/Traces/run.py"]),
     Stage("metrics", [PYTHON, "Tests/Prometheus/run.py"]),
+    Stage("shop", [PYTHON, "Tests/Shop/run.py"]),
     Stage("faults", [PYTHON, "Tests/Faults/faults.py"]),
     Stage("readme", [PYTHON, "Tests/Local/readme.py"]),
     Stage("demo under chaos", [PYTHON, "deploy/demo/demo.py"], {"ONCE": "1", "CHAOS": "1.5"}),
