@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing
@@ -11,9 +12,14 @@ from pathlib import Path
 from typing import Optional
 
 from guard import Problem
-from pipeline_dev import FINAL, Dev, check, handlers_of, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "actors" / "arena")]
+
+from pipeline_dev import FINAL, Dev, check, handlers_of, wait_until  # noqa: E402
+
+import world  # noqa: E402
+
 # Quick, and with room for a machine that others use as well.
 QUICK = {
     "FELIX_INTERVAL": "0.5", "FELIX_SETTLE_SECONDS": "0.3", "FELIX_COOLDOWN_SECONDS": "2", "FELIX_SLOW_MS": "1000",
@@ -35,6 +41,12 @@ class Arena:
         self.home = home
         self.settings = {**QUICK, **settings}
         self.dev = Dev(home, env=self.settings)
+        # Felix would take a service for dead that is slower to start than he looks twice.
+        wait_until(self.is_up, "all services", 40, self.dev.texts)
+
+    def is_up(self) -> bool:
+        actors = self.dev.request("GET", "/actors")["actors"]
+        return set(world.read()) <= {one["name"] for one in actors if one["consumers"]}
 
     def __enter__(self) -> "Arena":
         return self
@@ -101,7 +113,12 @@ class Arena:
     def rows(self, file: str, statement: str) -> list[dict]:
         with closing(sqlite3.connect(self.home / ".troupe" / file, timeout=20)) as database:
             database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(statement)]
+            try:
+                return [dict(row) for row in database.execute(statement)]
+            except sqlite3.OperationalError as error:
+                if "no such table" not in str(error):
+                    raise
+                return []  # whose handler has not started yet
 
 
 class Customers:
