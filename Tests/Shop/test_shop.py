@@ -276,10 +276,10 @@ class Load(InAFolder):
 
 
 class Deciding(unittest.TestCase):
-    def decided(self, service, culprit, errors=(), faults=()):
+    def decided(self, service, culprit, errors=(), faults=(), stopped=None):
         incident = Incident("i", service, "anomaly", 0, {
             "culprit": culprit, "vector": {culprit: 0.9}, "usual": {culprit: 0.1}, "errors": list(errors)})
-        return decide.payload(decide.template(decide.Situation(incident, faults), SERVICES))
+        return decide.payload(decide.template(decide.Situation(incident, faults, 1, stopped or {}), SERVICES))
 
     def test_an_injected_failure_is_reset(self):
         found = self.decided("db-service", "p95", faults=[{"id": "f", "actor": "db-service", "kind": "latency"}])
@@ -309,8 +309,19 @@ class Deciding(unittest.TestCase):
 
     def test_what_loads_the_whole_machine_is_sought_everywhere(self):
         found = self.decided("host", "cpu", faults=[{"id": "f", "actor": "db-service", "kind": "cpu"}])
+        self.assertEqual((found["action_type"], found["target"]), ("reset_failure", "db-service"))
+        two = [{"id": str(n), "actor": actor, "kind": "crash"} for n, actor in enumerate(SERVICES[:2])]
+        found = self.decided("host", "cpu", faults=two)
         self.assertEqual((found["action_type"], found["target"]), ("reset_failure", "all"))
         self.assertEqual(found["command"], "troupe fault reset")
+
+    def test_who_was_stopped_is_released(self):
+        stopped = {"db-service": "villain: v:1:0"}
+        found = self.decided("db-service", "queue_age", stopped=stopped)
+        self.assertEqual((found["action_type"], found["target"]), ("release", "db-service"))
+        self.assertIn("it was stopped: villain: v:1:0", found["evidence"])
+        self.assertEqual(found["command"], "troupe actors resume db-service")
+        self.assertEqual(self.decided("auth-service", "queue_age", stopped=stopped)["action_type"], "scale")
 
 
 if __name__ == "__main__":

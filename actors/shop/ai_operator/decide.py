@@ -5,7 +5,7 @@ command is for people
 to read: what is done is the typed action, and only if there is one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Collection, Mapping, Optional, Sequence
 
 from remediation.model import Action, Decision, Incident
@@ -20,8 +20,8 @@ COMMANDS = {
     "restart": "kubectl rollout restart deployment/{target} -n archaics",
     "scale": "kubectl scale deployment/{target} --replicas=3 -n archaics",
     "rollback": "kubectl rollout undo deployment/{target} -n archaics",
-    "quarantine": "troupe pause {target}",
-    "release": "troupe resume {target}",
+    "quarantine": "troupe actors pause {target}",
+    "release": "troupe actors resume {target}",
     "reset_failure": "troupe fault reset --actor {target}",
     "none": "",
 }
@@ -33,6 +33,8 @@ class Situation:
     # Those that are active: [{"id", "actor", "kind"}]
     faults: Sequence[Mapping] = ()
     attempt: int = 1
+    # Services that do not work because somebody has stopped them, and what they have said.
+    stopped: Mapping[str, str] = field(default_factory=dict)
 
 
 def template(situation: Situation, services: Collection[str]) -> Decision:
@@ -44,14 +46,19 @@ def template(situation: Situation, services: Collection[str]) -> Decision:
     if any(CORRUPTED in error for error in errors):
         target = "db-service"
         evidence.append("its caller says that what it got was corrupted")
+    loads = [fault for fault in situation.faults if fault.get("kind") in ("cpu", "memory")]
     struck = [fault for fault in situation.faults if fault.get("actor") in (target, "*")]
     if target not in services:  # the whole machine
-        struck, target = list(situation.faults), EVERYTHING
+        struck = loads or list(situation.faults)
+        at = {str(fault.get("actor")) for fault in struck}
+        target = at.pop() if len(at) == 1 and at <= set(services) else EVERYTHING
+    if target in situation.stopped:
+        evidence.append(f"it was stopped: {situation.stopped[target] or 'nobody has said why'}")
+        return decided(f"{target} was stopped", 0.9, "release", target, evidence)
     if struck:
         kinds = ", ".join(sorted({str(fault.get("kind")) for fault in struck}))
         evidence.append(f"faults that were injected are active: {kinds}")
         return decided(f"injected faults at {target}: {kinds}", 0.95, "reset_failure", target, evidence)
-    loads = [fault for fault in situation.faults if fault.get("kind") in ("cpu", "memory")]
     if culprit in ("p95", "queue_age") and loads:
         # A machine that is busy makes all of its services slow.
         busy = str(loads[0].get("actor"))

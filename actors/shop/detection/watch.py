@@ -11,7 +11,7 @@ from remediation.gateway import Gateway
 from remediation.model import Incident
 from remediation.routes import again, onward
 
-from .. import state
+from .. import settings, state
 from ..failures import SERVICES
 from . import memory
 from .detector import Parameters, Watch
@@ -19,7 +19,12 @@ from .gateway_source import HOST, GatewaySource
 from .prometheus_source import PrometheusSource
 
 INCIDENT_ROUTE = ["ai-operator", "remedy", "verify"]
-PARAMETERS = Parameters()
+SETTINGS = settings.read()
+USUAL = Parameters()
+PARAMETERS = Parameters(
+    cooldown_seconds=SETTINGS.cooldown_seconds, deviations=USUAL.deviations._replace(
+        p95=SETTINGS.slow_seconds, queue_age=max(USUAL.deviations.queue_age, SETTINGS.slow_seconds),
+        cpu=SETTINGS.busy_cores))
 URL = os.environ.get("PROMETHEUS_URL")
 SOURCE = PrometheusSource(SERVICES, URL) if URL else GatewaySource(SERVICES)
 # Forests are grown once, not at each poll; what must survive is in memory's file.
