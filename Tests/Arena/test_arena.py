@@ -13,11 +13,12 @@ sys.path[:0] = [str(ACTORS), str(ACTORS / "arena")]
 
 import settings  # noqa: E402
 import world  # noqa: E402
-from control.operations import WrongOperation, checked  # noqa: E402
+from control.operations import Control, WrongOperation, checked  # noqa: E402
 from felix import detection, diagnosis, templates  # noqa: E402
 from registry import Registry  # noqa: E402
 from remediation.topology import below  # noqa: E402
 from services.stress import MOST_MB, Stress  # noqa: E402
+from shop.failures import SERVICES  # noqa: E402
 from villain import curriculum, guard  # noqa: E402
 
 WORLD = world.read()
@@ -56,6 +57,11 @@ class CurriculumTests(unittest.TestCase):
         self.assertEqual(seen, {
             "type": {"database_error", "timeout", "auth_failure", "rate_limit"}, "ms": {100, 250, 500, 1000, 2000},
             "percent": {30, 50, 70, 90}, "mb": {50, 100, 200, 300}})
+
+    def test_abroad_no_memory_leaks(self):
+        stages = [curriculum.attack("seed", number, WEIGHTS, curriculum.STAGES_ABROAD).stage for number in range(100)]
+        self.assertEqual(set(stages[:15]), set(curriculum.STAGES) - {"memory_leak"})
+        self.assertEqual(set(stages[15:]), {"kill", "inject_logical_failure", "latency", "cpu_stress"})
 
     def test_a_service_of_weight_zero_is_spared(self):
         services = {curriculum.attack(1, number, {"a": 1, "b": 0}).strikes[0].service for number in range(50)}
@@ -101,6 +107,39 @@ class ControlTests(unittest.TestCase):
             self.assertEqual(Registry(f"{folder}/arena.db").harm(131), [])
             numbers = [row["number"] for row in registry.history()]
             self.assertEqual((len(numbers), numbers), (2, sorted(numbers)))
+
+    def test_what_others_have_mended_is_in_force_no_more(self):
+        class Gateway:
+            def faults(self):
+                return [{"id": "latency"}, {"id": "abroad"}]
+
+            def actor(self, name):
+                return {"state": "paused" if name == "down" else "running"}
+
+        with tempfile.TemporaryDirectory() as folder:
+            registry = Registry(f"{folder}/arena.db")
+            for id, service, op in [
+                ("latency", "a", "latency"), ("reset", "a", "inject_failure"), ("killed", "down", "kill"),
+                ("resumed", "a", "stop"), ("burns", "a", "cpu"), ("abroad", "b", "cpu"), ("reset-abroad", "b", "cpu"),
+            ]:
+                registry.begin(id, service, op, {}, "villain", 100, 700)
+            control = Control(Gateway(), registry, clock=lambda: 200, foreign={"b"})
+            self.assertEqual([row["id"] for row in control.in_force()], ["latency", "killed", "burns", "abroad"])
+
+    def test_abroad_processor_time_is_wasted_by_a_fault(self):
+        made = []
+
+        class Gateway:
+            def post(self, path, body):
+                made.append((path, body))
+                return {"id": body["id"], "until": None}
+
+        with tempfile.TemporaryDirectory() as folder:
+            control = Control(Gateway(), Registry(f"{folder}/arena.db"), foreign={"b"})
+            self.assertTrue(control.perform("v:1:0", "cpu", "b", {"percent": 70}, "villain")["ok"])
+        fault = {"id": "v:1:0", "actor": "b", "owner": "villain", "duration": "30000ms", "kind": "cpu", "load": 0.7,
+                 "cpu": "30000ms"}
+        self.assertEqual(made, [("/faults", fault)])
 
     def test_samples_are_bounded(self):
         with tempfile.TemporaryDirectory() as folder, unittest.mock.patch("registry.KEPT_SAMPLES", 10):
@@ -291,6 +330,15 @@ class WorldTests(unittest.TestCase):
         ]:
             with self.assertRaisesRegex(world.WorldError, where):
                 world.world(json.loads(json.dumps(document)))
+
+    def test_neighbours_have_services_that_are_none_of_ours(self):
+        self.assertEqual(set(world.neighbours()["shop"]), set(SERVICES))
+        for wrong, where in [
+            ([], "'neighbours'"), ({"arena": {"x": 1}}, "'neighbours'"), ({"y": {}}, r"neighbours\.y"),
+            ({"y": {"a": 1}}, r"neighbours\.y"), ({"y": {"x": True}}, r"neighbours\.y\.x"),
+        ]:
+            with self.assertRaisesRegex(world.WorldError, where):
+                world.neighbours_in({"services": {"a": {}}, "neighbours": wrong})
 
 
 if __name__ == "__main__":

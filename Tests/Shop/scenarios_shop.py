@@ -135,7 +135,7 @@ def failures_are_found_and_mended(folder: Path) -> str:
         for number, (kind, service, culprits) in enumerate(FAILURES):
             known = set(incidents(dev))
             begin = time.monotonic()
-            dev.result(tool(dev, "inject_failure", type=kind, service=service, duration=120))
+            dev.result(tool(dev, "inject_shop_failure", type=kind, service=service, duration=120))
             wait_until(lambda: set(incidents(dev)) - known, f"an incident of {kind}", 40, lambda: state_of(dev))
             opened = time.monotonic() - begin
             if number == 1:  # whoever is at work on it dies

@@ -1,9 +1,10 @@
-"""arena.json: which services there are, what each depends on, and how a call goes through it."""
+"""arena.json: which services there are, what each depends on, and how a call goes through it; and whom the villain may
+visit beside them."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 
 class WorldError(ValueError):
@@ -21,9 +22,18 @@ class Service:
 
 
 def read(path: Optional[Path] = None) -> dict[str, Service]:
+    return read_by(world, path)
+
+
+def neighbours(path: Optional[Path] = None) -> dict[str, dict[str, int]]:
+    """Worlds that have watchdogs of their own: services, and how much the villain likes each."""
+    return read_by(neighbours_in, path)
+
+
+def read_by(reader: Callable[[Any], dict], path: Optional[Path]) -> dict:
     path = path or Path(__file__).with_name("arena.json")
     try:
-        return world(json.loads(path.read_text()))
+        return reader(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise WorldError(f"{path.name}: {error}") from None
 
@@ -45,9 +55,25 @@ def service(name: str, one: Any, services: Mapping[str, Any]) -> Service:
                 raise WorldError(f"services.{name}.{member}: {other!r} is no service")
     if probe[:1] != [name]:
         raise WorldError(f"services.{name}.probe: expected a route that begins with '{name}'")
-    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 1000:
-        raise WorldError(f"services.{name}.weight: expected a whole number, 0 to 1000")
+    check_weight(weight, f"services.{name}.weight")
     return Service(name, tuple(dependencies), tuple(probe), weight)
+
+
+def neighbours_in(document: Any) -> dict[str, dict[str, int]]:
+    own, found = world(document), document.get("neighbours", {})
+    if not isinstance(found, dict) or "arena" in found:
+        raise WorldError("'neighbours' must be an object of worlds, none of them 'arena'")
+    for name, services in found.items():
+        if not isinstance(services, dict) or not services or set(services) & set(own):
+            raise WorldError(f"neighbours.{name}: expected services that are none of the arena's, at least one")
+        for service, weight in services.items():
+            check_weight(weight, f"neighbours.{name}.{service}")
+    return found
+
+
+def check_weight(weight: Any, where: str) -> None:
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 1000:
+        raise WorldError(f"{where}: expected a whole number, 0 to 1000")
 
 
 def dependencies(services: Mapping[str, Service]) -> dict[str, tuple[str, ...]]:

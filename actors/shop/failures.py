@@ -1,6 +1,6 @@
 """failure-injector: things that go wrong on purpose, by the shop's own names and parameters.
 
-    inject_failure {service, type, intensity, probability, duration}   reset_failures {service}
+    inject_shop_failure {service, type, intensity, probability, duration}   reset_failures {service}
 
 They are Troupe's faults (docs/faults.md): several at once, each with an end of its own, marked wherever they strike.
 """

@@ -13,13 +13,14 @@ from remediation.gateway import Gateway
 from remediation.routes import again, back, onward
 
 WORLD = world.read()
+FOREIGN = frozenset().union(*world.neighbours().values())
 REGISTRY = Registry(settings.read().state)
 BETWEEN_STRIKES = 1
 
 
 def process(envelope, context):
     payload = envelope["payload"]
-    control = Control(Gateway(), REGISTRY)
+    control = Control(Gateway(), REGISTRY, foreign=FOREIGN)
     if isinstance(payload, dict) and "number" in payload:
         return villainy(envelope, payload, control, context)
     if not isinstance(payload, dict):
@@ -45,7 +46,7 @@ def villainy(envelope, payload, control, context):
     if position < len(strikes):
         strike = strikes[position]
         result = control.perform(
-            f"{envelope['id']}:{attack['number']}:{position}", strike["op"], known(strike["service"]),
+            f"{envelope['id']}:{attack['number']}:{position}", strike["op"], strike["service"],
             strike["arguments"], "villain")
         context.log(f"{strike['op']} {strike['service']}: {'ok' if result['ok'] else 'failed'}")
         payload = {**payload, "struck": payload["struck"] + 1, "attack": {**attack, "position": position + 1}}

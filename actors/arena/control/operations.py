@@ -5,7 +5,7 @@ process by SIGKILL, through a fault. Failures and latency are faults; CPU and me
 """
 
 import time
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Collection, Mapping, Optional
 
 from registry import Registry
 from remediation.gateway import FINAL, Gateway, GatewayAway, Refused
@@ -25,8 +25,13 @@ class WrongOperation(ValueError):
 
 
 class Control:
-    def __init__(self, gateway: Gateway, registry: Registry, wait: float = 10, clock: Callable[[], float] = time.time):
+    def __init__(
+        self, gateway: Gateway, registry: Registry, wait: float = 10, clock: Callable[[], float] = time.time,
+        foreign: Collection[str] = (),
+    ):
+        """foreign: services of neighbours, whose processes take no orders from here."""
         self.gateway, self.registry, self.wait, self.clock = gateway, registry, wait, clock
+        self.foreign = foreign
 
     def perform(self, id: str, op: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
         """id: of letters, digits and `:._-`. Raises WrongOperation before anything is done."""
@@ -136,10 +141,26 @@ class Control:
         return {"ok": True, "fault": made["id"], "until": made["until"]}
 
     def cpu(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
+        if service in self.foreign:  # beside its process, then
+            load = {"load": arguments["percent"] / 100, "cpu": f"{int(min(60, arguments['seconds']) * 1000)}ms"}
+            return self.fault(id, service, owner, arguments, kind="cpu", **load)
         return {"ok": self.stress(id, service, {"cpu": arguments["percent"], "seconds": arguments["seconds"]})}
 
     def memory(self, id: str, service: str, arguments: Mapping[str, Any], owner: str) -> dict:
         return {"ok": self.stress(id, service, {"memory": arguments["mb"], "seconds": arguments["seconds"]})}
+
+    def in_force(self) -> list[dict]:
+        """What does harm, of everybody. What others have mended, who do not write it down here, is over too."""
+        harm = self.registry.harm(self.clock())
+        active = {fault["id"] for fault in self.gateway.faults()} if harm else set()
+        paused = {row["service"] for row in harm if row["op"] in DOWN and self.is_paused(row["service"])}
+
+        def lasts(row: Mapping[str, Any]) -> bool:
+            if row["op"] in DOWN:
+                return row["service"] in paused
+            return row["id"] in active or row["op"] in STRESS and row["service"] not in self.foreign
+
+        return [row for row in harm if lasts(row)]
 
     # ---- Calls of a service
 
@@ -166,6 +187,9 @@ class Control:
 
     def is_running(self, service: str) -> bool:
         return (self.gateway.actor(service) or {}).get("state") == "running"
+
+    def is_paused(self, service: str) -> bool:
+        return (self.gateway.actor(service) or {}).get("state") == "paused"
 
 
 def hop_of(envelope: Mapping[str, Any]) -> Optional[dict]:

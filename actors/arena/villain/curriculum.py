@@ -5,9 +5,11 @@ An attack depends on seed and number only, so that a run is the same again by it
 
 import random
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 STAGES = ("kill", "inject_logical_failure", "latency", "cpu_stress", "memory_leak", "multi")
+# Of a neighbour: what its own process wastes nobody can see from outside.
+STAGES_ABROAD = tuple(stage for stage in STAGES if stage != "memory_leak")
 ATTACKS_PER_STAGE = 3
 FAILURE_TYPES = ("database_error", "timeout", "auth_failure", "rate_limit")
 LATENCIES_MS = (100, 250, 500, 1000, 2000)
@@ -31,11 +33,11 @@ class Attack:
     strikes: tuple[Strike, ...]
 
 
-def attack(seed: Any, number: int, weights: Mapping[str, int]) -> Attack:
-    """number: from 0. weights: how often each service is chosen, in proportion; 0: never."""
+def attack(seed: Any, number: int, weights: Mapping[str, int], stages: Sequence[str] = STAGES) -> Attack:
+    """number: from 0. weights: how often each service is chosen, in proportion; 0: never. The last stage comes once."""
     chance = random.Random(f"{seed}:{number}")
     stage = number // ATTACKS_PER_STAGE
-    name = STAGES[stage] if stage < len(STAGES) else chance.choice(STAGES[:-1])
+    name = stages[stage] if stage < len(stages) else chance.choice(stages[:-1])
     targets = sorted(service for service, weight in weights.items() if weight > 0)
     if name == "multi":
         chosen = chance.sample(targets, min(TARGETS_OF_MULTI, len(targets)))

@@ -1,6 +1,6 @@
 """villain: one envelope that goes round for ever. It draws an attack, and the guard and arena-control do the rest.
 
-    {"seed": 7}  ->  {"seed": 7, "number": 0, "attack": {"stage": "kill", "strikes": [...]}}  ->  ...
+    {"seed": 7, "prey": "arena"}  ->  {"seed": 7, "number": 0, "attack": {"stage": "kill", "strikes": [...]}}  ->  ...
 """
 
 from dataclasses import asdict
@@ -10,12 +10,13 @@ import world
 from remediation.routes import onward
 from villain import curriculum
 
-WORLD = world.read()
+PREYS = {
+    "arena": {name: service.weight for name, service in world.read().items()}, **world.neighbours()}
 SETTINGS = settings.read()
 
 
 def process(envelope, context):
-    payload = {"number": 0, "struck": 0, "skipped": 0, **envelope["payload"]}
+    payload = {"number": 0, "struck": 0, "skipped": 0, "prey": "arena", **envelope["payload"]}
     payload.setdefault("seed", envelope["id"])
     payload.setdefault("interval", SETTINGS.villain_interval)
     check(payload)
@@ -24,8 +25,8 @@ def process(envelope, context):
         payload.pop("attack", None)
         end = {**envelope["route"], "current": len(envelope["route"]["actors"]) - 1}
         return onward({**envelope, "payload": payload, "route": end})
-    attack = curriculum.attack(
-        payload["seed"], payload["number"], {name: service.weight for name, service in WORLD.items()})
+    stages = curriculum.STAGES if payload["prey"] == "arena" else curriculum.STAGES_ABROAD
+    attack = curriculum.attack(payload["seed"], payload["number"], PREYS[payload["prey"]], stages)
     payload["attack"] = asdict(attack)
     words = "; ".join(f"{one.op} {one.service} {dict(one.arguments) or ''}".strip() for one in attack.strikes)
     context.log(f"attack {attack.number} ({attack.stage}): {words}")
@@ -33,6 +34,8 @@ def process(envelope, context):
 
 
 def check(payload):
+    if payload["prey"] not in PREYS:
+        raise ValueError(f"prey is {payload['prey']!r}: expected one of {', '.join(PREYS)}")
     bounds = {"interval": (0.05, 86400), "attacks": (0, 1_000_000), "max_faults": (1, 20), "number": (0, float("inf"))}
     for name, (least, most) in bounds.items():
         value = payload.get(name, least)
