@@ -45,6 +45,7 @@ class Arena:
         wait_until(self.is_up, "all services", 40, self.dev.texts)
 
     def is_up(self) -> bool:
+        time.sleep(0.2)
         actors = self.dev.request("GET", "/actors")["actors"]
         return set(world.read()) <= {one["name"] for one in actors if one["consumers"]}
 
@@ -86,6 +87,7 @@ class Arena:
         last: list[dict] = []
 
         def ended() -> bool:
+            time.sleep(0.2)
             last[:] = [one for one in self.incidents()[known:] if one["payload"]["incident"]["service"] == service]
             return bool(last) and last[0]["status"] in FINAL
 
@@ -101,6 +103,7 @@ class Arena:
         ticks = self.rows("arena.db", "SELECT count(DISTINCT id) AS n FROM samples")[0]["n"]
 
         def is_calm() -> bool:
+            time.sleep(0.2)
             now = self.rows("arena.db", "SELECT count(DISTINCT id) AS n FROM samples")[0]["n"]
             unsettled = self.rows("arena.db", "SELECT id FROM incidents WHERE state IN ('open', 'escalated')")
             return now >= ticks + 2 and not unsettled

@@ -5,7 +5,6 @@
 """
 
 import sys
-import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -15,17 +14,13 @@ import guard  # noqa: E402
 from pipeline import check_programs  # noqa: E402
 from pipeline_dev import TROUPE  # noqa: E402
 
+import lanes  # noqa: E402
 import scenarios_arena  # noqa: E402
 
 
 def main(folder: Path, word: str) -> int:
     check_programs(TROUPE)
-    for scenario in scenarios_arena.SCENARIOS:
-        if word in scenario.__name__:
-            begin = time.monotonic()
-            print(f"--- {scenario.__name__.replace('_', ' ')}", flush=True)
-            found = scenario(folder)
-            print(f"    {time.monotonic() - begin:.1f} s" + (f": {found}" if found else ""), flush=True)
+    lanes.play(scenarios_arena.LANES, folder, word)
     return 0
 
 

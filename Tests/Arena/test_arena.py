@@ -235,10 +235,12 @@ class DetectionTests(unittest.TestCase):
             ([slow, slow, quick], False),
         ]:
             self.assertEqual(bool(found({**well(), "echo_service": looks})), is_found)
-        starting = sample("echo_service", running=False, probe="skipped")
-        self.assertEqual(found({**well(), "echo_service": [quick, starting]}), [])
+        gone = sample("echo_service", running=False, probe="skipped")
+        self.assertEqual(found({**well(), "echo_service": [quick, gone]}), [])
         self.assertEqual(
-            found({**well(), "echo_service": [starting, quick, starting]}), [("echo_service", "service_down", ())])
+            found({**well(), "echo_service": [gone, quick, gone]}), [("echo_service", "service_down", ())])
+        starting = {**gone, "starting": True}
+        self.assertEqual(found({**well(), "echo_service": [starting, starting, gone]}), [])
         silent = sample("echo_service", probe="silent", culprit="echo_service")
         self.assertEqual(found({**well(), "echo_service": [quick, silent]}), [])
         self.assertEqual(

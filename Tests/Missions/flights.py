@@ -338,7 +338,9 @@ def a_black_hole_swallows_workers(folder: Path) -> str:
     return "its ships docked all the same"
 
 
-SCENARIOS = [
-    quick_start, planets_have_their_traits, everything_is_killed, terminated_at_once, the_universe_is_applied,
-    manifests_are_written, a_black_hole_swallows_workers,
+# Side by side.
+LANES = [
+    [planets_have_their_traits, a_black_hole_swallows_workers],
+    [quick_start, terminated_at_once, the_universe_is_applied],
+    [everything_is_killed, manifests_are_written],
 ]

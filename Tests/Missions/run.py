@@ -5,8 +5,6 @@
 """
 
 import sys
-import time
-from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -18,26 +16,21 @@ from pipeline import check_programs  # noqa: E402
 from pipeline_dev import TROUPE  # noqa: E402
 
 import flights  # noqa: E402
+import lanes  # noqa: E402
 
 
 def main(folder: Path, arguments: list[str]) -> int:
     check_programs(TROUPE)
     word = next((argument for argument in arguments if not argument.startswith("-")), "")
-    for scenario in flights.SCENARIOS:
-        if word in scenario.__name__:
-            play(scenario.__name__, partial(scenario, folder))
+    lanes.play(flights.LANES, folder, word)
     if "--servers" in arguments:
         with servers.started(folder) as running:
-            play("on rabbitmq and postgresql", lambda: flights.everything_is_killed(
-                folder, "--broker", running.rabbitmq_url, "--database", running.database_url))
+            def on_rabbitmq_and_postgresql(place: Path) -> str:
+                return flights.everything_is_killed(
+                    place, "--broker", running.rabbitmq_url, "--database", running.database_url)
+
+            lanes.play([[on_rabbitmq_and_postgresql]], folder)
     return 0
-
-
-def play(name: str, scenario) -> None:
-    begin = time.monotonic()
-    print(f"--- {name.replace('_', ' ')}", flush=True)
-    found = scenario()
-    print(f"    ok after {time.monotonic() - begin:.1f} s{': ' + found if found else ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ processes are killed at bad moments; nothing is lost, doubled, or sold twice.
 """
 
 import sys
-import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -16,17 +15,14 @@ import guard  # noqa: E402
 from pipeline import check_programs  # noqa: E402
 from pipeline_dev import TROUPE  # noqa: E402
 
+import lanes  # noqa: E402
 import scenarios_shop  # noqa: E402
 
 
 def main(folder: Path, word: str) -> int:
     check_programs(TROUPE)
-    for scenario in scenarios_shop.SCENARIOS:
-        if word in scenario.__name__:
-            begin = time.monotonic()
-            print(f"--- {scenario.__name__.replace('_', ' ')}", flush=True)
-            found = scenario(folder / scenario.__name__)
-            print(f"    ok after {time.monotonic() - begin:.1f} s{': ' + found if found else ''}", flush=True)
+    for side_by_side in (scenarios_shop.LANES, scenarios_shop.ALONE):
+        lanes.play(side_by_side, folder, word)
     return 0
 
 

@@ -14,11 +14,11 @@ from world_shop import Customer, project, tool
 
 # Quick, and with room for a machine that others use as well.
 QUICK = {
-    "SHOP_SLOW_MS": "500", "SHOP_BUSY_CORES": "0.8", "SHOP_COOLDOWN_SECONDS": "2", "SHOP_SETTLE_SECONDS": "0.5"}
+    "SHOP_SLOW_MS": "1000", "SHOP_BUSY_CORES": "2", "SHOP_COOLDOWN_SECONDS": "2", "SHOP_SETTLE_SECONDS": "0.5"}
 STOCK = {"p1": 50, "p2": 30, "p3": 100, "p4": 25, "p5": 15}
-# What is injected, what the detector must see first, and which service it is that is to be mended.
+# What is injected, which service it is that is to be mended, and what the detector must see first. What the villain does
+# in Tests/Worlds is not done here.
 FAILURES = [
-    ("error", "db-service", ("failure_ratio",)), ("timeout", "auth-service", ("p95", "queue_age")),
     ("bad_data", "db-service", ("failure_ratio",)), ("crash", "product-service", ("p95", "queue_age", "failure_ratio"))]
 
 
@@ -164,9 +164,13 @@ def failures_are_found_and_mended(folder: Path) -> str:
 
 
 class Traffic:
-    """Somebody looks at the catalogue and pays, ten times a second, whatever comes of it."""
+    """Somebody looks at the catalogue and pays, ten times a second unless said otherwise, whatever comes of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = 0.1) -> None:
+        self.rest = pause
+        # Of what was submitted, and of that what pays.
+        self.ids: list[str] = []
+        self.checkouts: list[str] = []
         self.stopped = threading.Event()
         self.thread = threading.Thread()
 
@@ -178,14 +182,15 @@ class Traffic:
 
     def run(self, customer: Customer, stopped: threading.Event) -> None:
         number = 0
-        while not stopped.wait(0.1):
+        while not stopped.wait(self.rest):
             number += 1
             if number % 3 == 0:
-                customer.submit("cart_add", product_id="p3")
+                self.ids.append(customer.submit("cart_add", product_id="p3"))
             elif number % 3 == 1:
-                customer.submit("checkout")
+                self.ids.append(customer.submit("checkout"))
+                self.checkouts.append(self.ids[-1])
             else:
-                customer.submit("products")
+                self.ids.append(customer.submit("products"))
 
     def pause(self) -> None:
         self.stopped.set()
@@ -194,7 +199,7 @@ class Traffic:
 
 
 def services_of(dev: Dev) -> dict:
-    return dev.result(tool(dev, "watch_status"))["result"]["services"]
+    return dev.result(tool(dev, "watch_status"), 60)["result"]["services"]
 
 
 def is_ready(dev: Dev) -> bool:
@@ -232,7 +237,7 @@ def a_load_run_has_a_verdict(folder: Path) -> str:
         ended = dev.result(run, limit=90)
         check(ended["status"] == "succeeded", ended)
         result = ended["result"]
-        check(result["requests"] > 150 and result["failed_share"] == 0, result)
+        check(result["requests"] > 100 and result["failed_share"] == 0, result)
         check([one["metric"] for one in result["thresholds"]] == ["p95", "p99", "failed"], result)
         check((result["verdict"] == "passed") == all(one["ok"] for one in result["thresholds"]), result)
         pages, cursor = [], ""
@@ -248,4 +253,6 @@ def a_load_run_has_a_verdict(folder: Path) -> str:
             f"p95 {result['p95_ms']:.0f}, p99 {result['p99_ms']:.0f} ms")
 
 
-SCENARIOS = [somebody_buys, killed_while_people_buy, failures_are_found_and_mended, a_load_run_has_a_verdict]
+# Side by side; then what would take the others' noise for its own.
+LANES = [[somebody_buys, killed_while_people_buy], [a_load_run_has_a_verdict]]
+ALONE = [[failures_are_found_and_mended]]

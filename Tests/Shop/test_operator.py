@@ -90,6 +90,22 @@ class Model(unittest.TestCase):
 
 
 @unittest.skipUnless(shutil.which("prometheus"), "deploy/local/install.sh servers")
+class Remedy(unittest.TestCase):
+    def test_what_was_begun_is_done_once_and_told_alike_however_often_it_comes(self):
+        incident = Incident("i-1", "db-service", "anomaly_p95", 0, {"culprit": "p95"})
+        situation = decide.Situation(incident, [{"id": "f", "actor": "db-service", "kind": "latency"}])
+        envelope = {
+            "id": "i-1", "headers": {}, "route": {"actors": ["remedy", "verify"], "current": 0}, "payload": {
+                "incident": incident.payload(), "attempt": 1,
+                "decision": decide.payload(decide.template(situation, SERVICES))}}
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"SHOP_STATE": folder}), \
+                mock.patch.object(handlers, "act") as act:
+            first, second = (handlers.remedy(envelope)["payload"] for _ in range(2))
+        act.assert_called_once()
+        self.assertEqual(first["actions"], second["actions"])
+        self.assertTrue(first["policy"]["allowed"] and second["policy"]["allowed"])
+
+
 class Prometheus(unittest.TestCase):
     def test_a_real_one_scrapes_and_the_detector_reads(self):
         begin = time.monotonic()

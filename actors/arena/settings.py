@@ -15,6 +15,8 @@ class Settings:
     state: str
     villain_interval: float
     felix_interval: float
+    # How long services may need to start when Felix has started himself.
+    start_seconds: float
     # How long a probe is waited for, and what an own step may take until it is slow.
     probe_seconds: float
     slow_ms: float
@@ -52,6 +54,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         state=environment.get("ARENA_STATE") or ".troupe/arena.db",
         villain_interval=number("VILLAIN_INTERVAL", 15, 0.05, 86400),
         felix_interval=number("FELIX_INTERVAL", 5, 0.05, 3600),
+        start_seconds=number("FELIX_START_SECONDS", 10, 0, 600),
         probe_seconds=number("FELIX_PROBE_SECONDS", 3, 0.1, 60),
         slow_ms=number("FELIX_SLOW_MS", 100, 1, 60000),
         cpu_percent=number("FELIX_CPU_PERCENT", 80, 1, 10000),

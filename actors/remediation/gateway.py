@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from typing import Any, Optional
@@ -73,6 +74,20 @@ class Gateway:
             if refused.status != 404:
                 raise
             return None
+
+    def ended(self, id: str, seconds: float) -> Optional[dict]:
+        """The envelope when it has ended, or as it is when the seconds are over; None: there is none."""
+        end = time.monotonic() + seconds
+        while True:
+            left = max(0.001, min(end - time.monotonic(), self.timeout / 2))
+            try:
+                # The gateway waits; nobody need ask again and again.
+                self.get(f"/envelopes/{quote(id, safe='')}/result", wait=f"{round(left * 1000) or 1}ms")
+            except Refused:
+                pass  # not ended, or not well: the envelope says which
+            envelope = self.envelope(id)
+            if envelope is None or envelope["status"] in FINAL or time.monotonic() >= end:
+                return envelope
 
     def history(self, id: str) -> list[dict]:
         return self.get(f"/envelopes/{quote(id, safe='')}/history", limit=1000)["updates"]

@@ -62,6 +62,10 @@ class Ledger:
                 (id, incident, json.dumps(action.payload()), now))
             return connection.execute("SELECT ok FROM actions WHERE id = ?", (id,)).fetchone()[0] is None
 
+    def has_begun(self, id: str) -> bool:
+        with closing(self.connection()) as connection:
+            return connection.execute("SELECT 1 FROM actions WHERE id = ?", (id,)).fetchone() is not None
+
     def finish(self, id: str, ok: bool, elapsed: float) -> None:
         with closing(self.connection()) as connection, connection:
             connection.execute("UPDATE actions SET ok = ?, elapsed = ? WHERE id = ? AND ok IS NULL", (ok, elapsed, id))

@@ -177,13 +177,8 @@ class Control:
         self.gateway.submit(id, route={"actors": [service]}, payload=payload, timeout="30s", **more)
 
     def ended(self, id: str) -> Optional[dict]:
-        end = time.monotonic() + self.wait
-        while time.monotonic() < end:
-            envelope = self.gateway.envelope(id)
-            if envelope and envelope["status"] in FINAL:
-                return envelope
-            time.sleep(0.05)
-        return None
+        envelope = self.gateway.ended(id, self.wait)
+        return envelope if envelope and envelope["status"] in FINAL else None
 
     def is_running(self, service: str) -> bool:
         return (self.gateway.actor(service) or {}).get("state") == "running"

@@ -17,13 +17,17 @@ SETTINGS = settings.read()
 REGISTRY = Registry(SETTINGS.state)
 LEDGER = Ledger(SETTINGS.state)
 LIMITS = detection.Limits(SETTINGS.slow_ms, SETTINGS.cpu_percent, SETTINGS.memory_mb)
+STARTED = time.monotonic()
 ENDED = {"succeeded": "verified", "failed": "escalated", "cancelled": "cancelled"}
 
 
 def process(envelope, context):
     payload = {"tick": 0, "opened": 0, **envelope["payload"]}
     gateway, id = Gateway(), f"{envelope['id']}:{payload['tick']}"
+    # Perhaps all has been started with us: then others may need a moment more.
+    starting = time.monotonic() - STARTED < SETTINGS.start_seconds
     for name, sample in look(gateway, WORLD, id, SETTINGS.probe_seconds).items():
+        sample["starting"] = starting and not sample["running"]
         REGISTRY.keep(id, name, sample["at"], sample)
     history = {name: REGISTRY.samples(name, detection.LOOKS) for name in WORLD}
     found = {one.key: one for one in detection.findings(history, world.dependencies(WORLD), LIMITS)}

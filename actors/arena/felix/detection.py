@@ -1,8 +1,9 @@
 """What is wrong with which service, and which of it is the cause. Pure: samples in, findings out.
 
 A sample is what one look at one service has found: {"service", "running", "probe", "culprit", "error", "own_ms",
-"cpu_percent", "memory_mb"}, and `paused` where somebody has stopped it. `probe` is ok, failed, silent (no answer in time) or skipped (it is known to be useless); its
-`culprit` is the service where the call was when it failed, or was waited for.
+"cpu_percent", "memory_mb"}, `paused` where somebody has stopped it, `starting` where it may only not have started yet.
+`probe` is ok, failed, silent (no answer in time) or skipped (it is known to be useless); its `culprit` is the service where
+the call was when it failed, or was waited for.
 """
 
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ def probed(service: str, envelope: Optional[Mapping[str, Any]]) -> dict:
 def own_symptom(samples: Sequence[Sample], limits: Limits, looks: int = BELIEVED) -> Optional[Symptom]:
     """What is wrong with the service itself, by its samples, the newest last. looks: how often what may be chance must be seen."""
     now, recent = samples[-1], samples[-LOOKS:]
-    # Who has just been started has no consumer yet.
-    if not now["running"] and (now.get("paused") or often(recent, looks, lambda one: not one["running"])):
+    # Who has just been started, with Felix himself or by him, has no consumer yet.
+    if not now["running"] and (now.get("paused") or often(recent, looks, is_gone)):
         return Symptom(SERVICE_DOWN, "it is not running")
     own = now.get("culprit") == now["service"]
     if now["probe"] == "failed" and own:
@@ -79,6 +80,10 @@ def own_symptom(samples: Sequence[Sample], limits: Limits, looks: int = BELIEVED
     if often(recent, looks, lambda one: (one.get("own_ms") or 0) > limits.slow_ms) and is_slow(now, limits):
         return Symptom(PERFORMANCE_ISSUE, f"{now['own_ms']:.0f} ms for its own part, more than {limits.slow_ms:g}")
     return None
+
+
+def is_gone(sample: Sample) -> bool:
+    return not sample["running"] and not sample.get("starting")
 
 
 def is_slow(sample: Sample, limits: Limits) -> bool:

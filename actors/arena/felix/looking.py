@@ -8,8 +8,6 @@ from remediation.gateway import FINAL, Gateway
 from remediation.topology import below
 from world import Service, dependencies
 
-PAUSE = 0.05
-
 
 def look(
     gateway: Gateway, services: Mapping[str, Service], id: str, seconds: float,
@@ -46,18 +44,12 @@ def is_running(actor: Optional[Mapping]) -> bool:
 
 
 def wait(gateway: Gateway, probes: Mapping[str, str], seconds: float) -> dict:
-    end, found = time.monotonic() + seconds, {}
-    while True:
-        for name, id in probes.items():
-            if found.get(name) is None or found[name]["status"] not in FINAL:
-                found[name] = gateway.envelope(id)
-        open = [name for name, one in found.items() if one is not None and one["status"] not in FINAL]
-        if not open or time.monotonic() > end:
-            # Nobody waits for them any more.
-            for name in open:
-                gateway.cancel(probes[name])
-            return found
-        time.sleep(PAUSE)
+    end = time.monotonic() + seconds
+    found = {name: gateway.ended(id, max(0, end - time.monotonic())) for name, id in probes.items()}
+    for name, one in found.items():
+        if one is not None and one["status"] not in FINAL:
+            gateway.cancel(probes[name])  # nobody waits for it any more
+    return found
 
 
 def figures(gateway: Gateway, name: str, id: str, envelope: Optional[Mapping]) -> dict:

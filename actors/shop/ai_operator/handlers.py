@@ -13,7 +13,7 @@ import time
 from remediation.chat import Chat, ChatBusy, ChatRefused
 from remediation.gateway import Gateway
 from remediation.model import Incident, Malformed
-from remediation.policy import ALLOW, REHEARSE, WAIT, Policy, judge
+from remediation.policy import ALLOW, REHEARSE, WAIT, Policy, Verdict, judge
 from remediation.replies import SCHEMA, read
 from remediation.routes import again, back, onward
 
@@ -97,22 +97,23 @@ def remedy(envelope):
     if action is None:
         raise escalated(payload, "there is nothing that could be done")
     key = f"{incident.id}:{attempt}"
-    if ledger.outcome(key) is None:
+    # Whoever did it may have died before saying so.
+    verdict = Verdict(ALLOW, "begun already")
+    if not ledger.has_begun(key):
         verdict = judge(POLICY, incident, decision, action, ledger.history(now - POLICY.window_seconds), now)
-        begun = any(done.incident == incident.id and done.action == action for done in ledger.history())
-        if verdict.outcome == WAIT and not begun:
+        if verdict.outcome == WAIT:
             return again(envelope, verdict.seconds)
         if verdict.outcome == REHEARSE:
             ledger.settle(incident.id, "cleared")
             return {**onward({**envelope, "payload": {**payload, "policy": verdict.payload()}}),
                     "route": {**envelope["route"], "current": len(envelope["route"]["actors"])}}
-        if verdict.outcome not in (ALLOW, WAIT):
+        if verdict.outcome != ALLOW:
             raise escalated(payload, f"{verdict.reason}; a person may run: {decide.command(action) or 'nothing'}")
-        payload = {**payload, "policy": verdict.payload()}
-        if ledger.begin(key, incident.id, action, now):
-            begin = time.monotonic()
-            act(action)
-            ledger.finish(key, True, time.monotonic() - begin)
+    payload = {**payload, "policy": verdict.payload()}
+    if ledger.begin(key, incident.id, action, now):
+        begin = time.monotonic()
+        act(action)
+        ledger.finish(key, True, time.monotonic() - begin)
     done = ledger.outcome(key) or (True, 0.0)
     entry = {"tool": action.tool, "target": action.target, "ok": done[0], "elapsed": round(done[1], 3)}
     payload = {**payload, "actions": [*payload.get("actions", []), entry], "acted_at": time.time()}

@@ -54,7 +54,7 @@ def ask(run: str, user: int, number: int, step: Step, token: Optional[str]) -> O
     try:
         is_new = gateway.submit(
             id, route={"actors": ROUTES[step.operation]}, payload=request, headers={"trace_id": id})
-        ended = end(gateway, id, begin + PATIENCE)
+        ended = gateway.ended(id, begin + PATIENCE - time.monotonic()) or {"status": "unknown"}
         milliseconds = (time.monotonic() - begin) * 1000 if is_new else between(ended)
         result = gateway.get(f"/envelopes/{quote(id, safe='')}/result") if ended["status"] == "succeeded" else None
         outcome = outcome_of(ended, result)
@@ -63,20 +63,6 @@ def ask(run: str, user: int, number: int, step: Step, token: Optional[str]) -> O
     if step.operation != "signup" or outcome != "ok":
         records.note(id, run, Sample(step.operation, milliseconds, outcome == "ok", outcome))
     return result if outcome == "ok" else None
-
-
-def end(gateway: Gateway, id: str, limit: float) -> dict:
-    """The envelope when it has ended, or as it is when patience has."""
-    while True:
-        left = limit - time.monotonic()
-        try:
-            gateway.get(f"/envelopes/{quote(id, safe='')}/result", wait=f"{max(1, round(left * 1000))}ms")
-        except Refused as refused:
-            if refused.status != 409:
-                raise
-        envelope = gateway.envelope(id) or {"status": "unknown"}
-        if envelope["status"] in FINAL or time.monotonic() >= limit:
-            return envelope
 
 
 def outcome_of(envelope: dict, result: object) -> str:
