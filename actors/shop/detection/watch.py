@@ -18,7 +18,6 @@ from .detector import Parameters, Watch
 from .gateway_source import HOST, GatewaySource
 from .prometheus_source import PrometheusSource
 
-INCIDENT_ROUTE = ["ai-operator", "remedy", "verify"]
 SETTINGS = settings.read()
 USUAL = Parameters()
 PARAMETERS = Parameters(
@@ -78,7 +77,7 @@ def look(watch_id: str, poll: int, after: str) -> str:
     # Before it is kept that they are open. What was submitted under an id before is left as it is.
     for incident in opened:
         Gateway().submit(
-            incident.id, route={"actors": INCIDENT_ROUTE}, payload={"incident": incident.payload(), "attempt": 1},
+            incident.id, tool="shop_incident", arguments={"incident": incident.payload(), "attempt": 1},
             headers={"incident_id": incident.id, "trace_id": incident.id})
     memory.keep(poll, now, found)
     return after
