@@ -268,6 +268,8 @@ public final class Pipeline: Sendable {
             where !watch.add(folder, isDeep: isDeep) {
                 say(.warning, "not all of \(folder) can be watched: too many folders, or fs.inotify.max_user_watches")
             }
+            // What was saved after it was read, and before it was watched.
+            continuation.yield(Set(project.homes.map(\.path)))
             let box = UncheckedWatch(watch: watch)
             continuation.onTermination = { [loop] _ in
                 Task(executorPreference: loop) { box.watch.close() }

@@ -56,7 +56,8 @@ struct IncludedTests {
         #expect(project.tools.names == ["everything", "fly", "sail", "pay"])
         #expect(project.tools.routes["everything"] == ["one", "ship", "dock", "till"])
         let ships = Home(
-            file: "\(folder.path)/top/ships/troupe.yaml", folder: "\(folder.path)/top/ships", python: ".venv/bin/python")
+            file: "\(folder.path)/top/ships/troupe.yaml", folder: "\(folder.path)/top/ships", python: ".venv/bin/python"
+        )
         #expect(project.homes.map(\.folder) == ["", "/ships", "/shop"].map { "\(folder.path)/top\($0)" })
         #expect(project.home(of: project.actors[1]) == ships)
         #expect(project.home(of: project.actors[0]).python == nil)
