@@ -89,8 +89,7 @@ public final class Pipeline: Sendable {
         let lock = try takeLock()
         defer { lock.release() }
         let project = project.withLock(\.self)
-        let python =
-            project.needsPython ? try PythonInstallation.find(for: project, Settings(environment: environment)) : nil
+        let pythons = try PythonInstallation.all(for: project, Settings(environment: environment))
         let sockets = try SocketFolder(state: state)
         defer { sockets.remove() }
         let logger = SinkLogHandler.logger("dev", options.logLevel, to: sink)
@@ -98,7 +97,7 @@ public final class Pipeline: Sendable {
         let workshop = Workshop(
             loop: loop, backend: backend,
             handlers: HandlerCommand(
-                folder: project.folder, python: python,
+                home: project.home, pythons: pythons,
                 environment: HandlerCommand.environment(from: environment),
                 gatewayURL: { [self] in self.url.withLock(\.self) }),
             sockets: sockets, processGuard: processGuard, settings: Workshop.settings(from: environment),
@@ -241,10 +240,9 @@ public final class Pipeline: Sendable {
         var project = project
         while !Task.isCancelled {
             let plan = WatchPlan(project)
-            let file =
-                project.folder + "/" + (project.file.split(separator: "/").last.map(String.init) ?? Project.fileName)
+            let files = Set(project.homes.map(\.path))
             for await paths in changes(plan, of: project) {
-                if paths.contains(file), let next = reread(project) {
+                if !files.isDisjoint(with: paths), let next = reread(project) {
                     // Others may send to it before the first replica is there.
                     for actor in next.actors { await transport.declare(.actor(actor.name)) }
                     await stage.set(next.actors)
@@ -265,10 +263,13 @@ public final class Pipeline: Sendable {
                 say(.warning, "changes of files cannot be watched: no inotify left. Restart after each change.")
                 return
             }
-            for (folder, isDeep) in plan.folders.merging([project.folder: false], uniquingKeysWith: { $0 || $1 })
+            let own = Dictionary(project.homes.map { ($0.folder, false) }) { first, _ in first }
+            for (folder, isDeep) in plan.folders.merging(own, uniquingKeysWith: { $0 || $1 })
             where !watch.add(folder, isDeep: isDeep) {
                 say(.warning, "not all of \(folder) can be watched: too many folders, or fs.inotify.max_user_watches")
             }
+            // What was saved after it was read, and before it was watched.
+            continuation.yield(Set(project.homes.map(\.path)))
             let box = UncheckedWatch(watch: watch)
             continuation.onTermination = { [loop] _ in
                 Task(executorPreference: loop) { box.watch.close() }
@@ -284,6 +285,10 @@ public final class Pipeline: Sendable {
         do throws(FileErrors) {
             let new = try Project.read(old.file)
             guard new != old else { return nil }
+            if new.included != old.included {
+                say(.warning, "'include' of \(new.file) has changed: restart `troupe dev` to apply that")
+                return nil
+            }
             project.withLock { $0 = new }
             if new.python != old.python || new.port != old.port || new.hasFaults != old.hasFaults {
                 say(
@@ -302,8 +307,9 @@ public final class Pipeline: Sendable {
     private func say(_ level: Logger.Level, _ text: String) { sink(LogLine("dev", .log, level: level, text)) }
 }
 
-extension Project {
-    fileprivate var needsPython: Bool {
-        actors.contains { if case .python = $0.handler { true } else { false } }
+extension Home {
+    /// Of the file.
+    fileprivate var path: String {
+        folder + "/" + (file.split(separator: "/").last.map(String.init) ?? Project.fileName)
     }
 }

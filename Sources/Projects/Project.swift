@@ -7,7 +7,7 @@ public struct Project: Sendable, Hashable {
     public var file: String
     /// Where the file is: handlers are looked up there, and run there.
     public var folder: String
-    /// In the order of the file.
+    /// In the order of the file; behind them those of included projects.
     public var actors: [ProjectActor]
     /// By name, with all that they include.
     public var routes: [String: [String]]
@@ -18,10 +18,12 @@ public struct Project: Sendable, Hashable {
     public var python: String?
     /// Whether things may go wrong on purpose.
     public var hasFaults: Bool
+    /// Projects that run as one with this one.
+    public var included: [Home]
 
     public init(
         file: String, folder: String, actors: [ProjectActor], routes: [String: [String]], tools: ToolCatalogue,
-        port: Int? = nil, python: String? = nil, hasFaults: Bool = false
+        port: Int? = nil, python: String? = nil, hasFaults: Bool = false, included: [Home] = []
     ) {
         self.file = file
         self.folder = folder
@@ -31,6 +33,7 @@ public struct Project: Sendable, Hashable {
         self.port = port
         self.python = python
         self.hasFaults = hasFaults
+        self.included = included
     }
 
     public static let fileName = "troupe.yaml"
@@ -55,10 +58,12 @@ public struct Project: Sendable, Hashable {
     }
 
     /// Reads a text; `folder` is where the file would be.
-    static func parse(_ text: String, file: String = fileName, folder: String) throws(FileErrors) -> Project {
-        var reader = ProjectReader(file: file, folder: folder)
+    static func parse(
+        _ text: String, file: String = fileName, folder: String, isIncluded: Bool = false
+    ) throws(FileErrors) -> Project {
+        var reader = ProjectReader(file: file, folder: folder, isIncluded: isIncluded)
         let project = reader.read(text)
-        guard let project, reader.problems.isEmpty else { throw FileErrors(reader.problems.inOrder) }
+        guard let project, reader.problems.isEmpty else { throw FileErrors(reader.problems.inOrder(after: file)) }
         return project
     }
 
@@ -67,8 +72,11 @@ public struct Project: Sendable, Hashable {
 }
 
 extension [FileProblem] {
-    /// Of the file.
-    fileprivate var inOrder: [FileProblem] {
-        sorted { ($0.line ?? 0, $0.column ?? 0) < ($1.line ?? 0, $1.column ?? 0) }
+    /// Of the file, and behind it of those that it includes.
+    fileprivate func inOrder(after file: String) -> [FileProblem] {
+        func place(_ problem: FileProblem) -> (String, Int, Int) {
+            (problem.file == file ? "" : problem.file, problem.line ?? 0, problem.column ?? 0)
+        }
+        return sorted { place($0) < place($1) }
     }
 }

@@ -9,10 +9,12 @@ public struct ProjectActor: Sendable, Hashable {
     public var environment: [String: String]
     /// Files and folders besides the handler's own that restart it when they change, relative to the project.
     public var watched: [String]
+    /// Where its handler runs, if that is another project's folder.
+    public var home: Home?
 
     public init(
         name: String, handler: Handler, replicas: Replicas = .fixed(1), settings: [String: String] = [:],
-        environment: [String: String] = [:], watched: [String] = []
+        environment: [String: String] = [:], watched: [String] = [], home: Home? = nil
     ) {
         self.name = name
         self.handler = handler
@@ -20,6 +22,7 @@ public struct ProjectActor: Sendable, Hashable {
         self.settings = settings
         self.environment = environment
         self.watched = watched
+        self.home = home
     }
 
     public enum Handler: Sendable, Hashable {

@@ -6,18 +6,23 @@ extension ProjectReader {
     /// Steps.
     static let longestRoute = 1000
 
+    /// - Parameter included: routes of other projects, which may be named here.
     /// - Returns: all of them, with the steps of those that they include.
-    mutating func readRoutes(_ node: Node?, actors: [String]) -> [String: [String]] {
-        guard let node, !node.isNull else { return [:] }
+    mutating func readRoutes(
+        _ node: Node?, actors: [String], included: [String: [String]] = [:]
+    ) -> [String: [String]] {
+        guard let node, !node.isNull else { return included }
         guard let mapping = node.mapping else {
             report(node, "'routes' must be a mapping of names to lists of actors")
-            return [:]
+            return included
         }
         var routes = Routes(actors: actors)
         for (key, value) in mapping {
             guard let name = key.scalar?.string else { continue }
             if actors.contains(name) {
                 report(key, "route '\(name)' has the name of an actor: a route could mean either")
+            } else if included[name] != nil {
+                report(key, "route '\(name)' has the name of one of an included project: it could mean either")
             } else {
                 routes.names.append(name)
             }
@@ -26,8 +31,10 @@ extension ProjectReader {
                 report(value, "route '\(name)' must be a list of actors, at least one")
             }
         }
-        var expanded: [String: [String]] = [:]
-        for name in routes.names { _ = expand(name, in: &routes, into: &expanded, below: []) }
+        var expanded = included
+        let own = routes.names
+        routes.names += included.keys.sorted()
+        for name in own { _ = expand(name, in: &routes, into: &expanded, below: []) }
         return expanded
     }
 

@@ -6,6 +6,7 @@ internal import Yams
 ///     actors: {name: handler, or {handler, mode, replicas, ...}}
 ///     routes: {name: [actor or route, ...]}
 ///     tools, prompts, resources, defaults: as in a gateway's file; a tool's route is a list, or the name of a route or an actor
+///     include: [folder of another project, ...]
 ///     gateway: {port}
 ///     faults: whether things may go wrong on purpose
 ///     python: interpreter
@@ -14,14 +15,16 @@ internal import Yams
 struct ProjectReader: YAMLReading {
     let file: String
     let folder: String
+    let isIncluded: Bool
     var problems: [FileProblem] = []
 
-    static let keys = ["actors", "faults", "gateway", "python"] + ToolCatalogue.keys
+    static let keys = ["actors", "faults", "gateway", "include", "python"] + ToolCatalogue.keys
     static let gatewayKeys = ["port"]
 
-    init(file: String, folder: String) {
+    init(file: String, folder: String, isIncluded: Bool = false) {
         self.file = file
         self.folder = folder
+        self.isIncluded = isIncluded
     }
 
     /// - Returns: `nil` where there is no document.
@@ -35,14 +38,23 @@ struct ProjectReader: YAMLReading {
             return nil
         }
         checkKeys(document, of: "the file", known: Self.keys)
-        if document["actors"] == nil { report(root, "'actors' is missing: a project has at least one") }
+        if document["actors"] == nil && document["include"] == nil {
+            report(root, "'actors' is missing: a project has at least one")
+        }
         let actors = readActors(document["actors"])
-        let routes = readRoutes(document["routes"], actors: actors.names)
-        let tools = readTools(document, routes: routes, actors: actors.names)
+        let projects = readIncluded(document["include"])
+        let included = merged(projects, own: actors.names)
+        let names = actors.names + included.actors.map(\.name)
+        let routes = readRoutes(document["routes"], actors: names, included: included.routes)
+        let tools = readTools(document, routes: routes, actors: names)
+        for (node, project) in projects {
+            for name in tools.names(sharedWith: project.tools) { reportTwice(name, file, project, node) }
+        }
         return Project(
-            file: file, folder: folder, actors: actors.actors, routes: routes, tools: tools,
-            port: readPort(document["gateway"]), python: string(document["python"], "'python'"),
-            hasFaults: boolean(document["faults"], "'faults'") ?? false)
+            file: file, folder: folder, actors: actors.actors + included.actors, routes: routes,
+            tools: tools.with(included.tools), port: readPort(document["gateway"]),
+            python: string(document["python"], "'python'"),
+            hasFaults: boolean(document["faults"], "'faults'") ?? included.hasFaults, included: included.homes)
     }
 
     private mutating func readPort(_ node: Node?) -> Int? {

@@ -23,8 +23,10 @@ struct Troupe: AsyncParsableCommand {
             CommandGroup(
                 name: "Operation",
                 subcommands: [
-                    TopCommand.self, ActorCommand.self, DeadLetterCommand.self, FaultCommand.self, KeyCommand.self,
+                    TopCommand.self, ActorCommand.self, DeadLetterCommand.self, FaultCommand.self,
+                    IncidentsCommand.self, KeyCommand.self,
                 ]),
+            CommandGroup(name: "Worlds", subcommands: [MissionCommand.self]),
             CommandGroup(name: "Servers", subcommands: [GatewayCommand.self, CrewCommand.self]),
         ]
     )

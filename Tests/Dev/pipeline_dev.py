@@ -109,6 +109,10 @@ class Dev:
         last: dict = {}
 
         def ended() -> bool:
+            try:
+                self.request("GET", f"/envelopes/{id}/result?wait=1s")
+            except Problem:
+                pass  # not ended, or not well
             last.update(self.envelope(id))
             return last["status"] in FINAL
 

@@ -51,6 +51,14 @@ struct FolderWatchTests {
         #expect(plan().actors(concernedBy: ["\(folder.path)/\(file)"]) == Set(actors))
     }
 
+    @Test func ofAnIncludedProjectTheFilesLieInItsOwnFolder() {
+        var c = python("c", "deep/c.py")
+        c.home = Home(file: "handlers/troupe.yaml", folder: "\(folder.path)/handlers")
+        let plan = WatchPlan(project([python("a", "handlers/a.py"), c]))
+        #expect(plan.actors(concernedBy: ["\(folder.path)/handlers/deep/c.py"]) == ["c"])
+        #expect(plan.actors(concernedBy: ["\(folder.path)/deep/c.py"]) == [])
+    }
+
     @Test func whatEditorsDoIsSeenOnceAndHiddenFilesAreNot() async throws {
         let loop = EventLoop(name: "test")
         let seen = Seen()

@@ -101,7 +101,7 @@ struct ProjectTests {
             ("actors: {a: b, a: c}", "troupe.yaml:1:10: the same key twice: 'a'"),
             (
                 "@tols: []",
-                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); known are: actors, faults, gateway, python, defaults, routes, tools, prompts, resources"
+                "troupe.yaml:2:1: the file has the unknown key 'tols' (did you mean 'tools'?); known are: actors, faults, gateway, include, python, defaults, routes, tools, prompts, resources"
             ),
             (
                 "@gateway: {port: 80000}",

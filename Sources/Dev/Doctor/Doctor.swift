@@ -52,13 +52,11 @@ public struct Doctor: Sendable {
 
     private func handlers(of project: Project) async -> [Finding] {
         var findings: [Finding] = []
-        if project.actors.contains(where: { if case .python = $0.handler { true } else { false } }) {
-            do throws(DevError) {
-                let python = try PythonInstallation.find(for: project, settings)
-                findings.append(Finding("python", .ok, python.interpreter))
-            } catch {
-                return [Finding("python", .problem, error.message)]
-            }
+        do throws(DevError) {
+            let pythons = Set(try PythonInstallation.all(for: project, settings).values.map(\.interpreter))
+            findings += pythons.sorted().map { Finding("python", .ok, $0) }
+        } catch {
+            return [Finding("python", .problem, error.message)]
         }
         do throws(FileErrors) { try await HandlerCheck.check(project, settings) } catch {
             return findings + error.problems.map { Finding("handler", .problem, "\($0)", advice: "mend the file") }

@@ -9,30 +9,44 @@ internal import Synchronization
 public enum HandlerCheck {
     /// - Throws: every mistake at once; also where there is no Python.
     public static func check(_ project: Project, _ settings: Settings) async throws(FileErrors) {
-        let handlers = project.actors.compactMap { actor -> PythonHandler? in
-            if case .python(let handler) = actor.handler, handler.file != nil { handler } else { nil }
+        var problems: [FileProblem] = []
+        for home in project.homes {
+            let handlers = project.actors.compactMap { actor -> PythonHandler? in
+                guard project.home(of: actor) == home, case .python(let handler) = actor.handler else { return nil }
+                return handler.file == nil ? nil : handler
+            }
+            problems += try await mistakes(in: handlers, at: home, settings).map { problem in
+                var problem = problem
+                if home != project.home { problem.file = "\(home.folder)/\(problem.file)" }
+                return problem
+            }
         }
-        if handlers.isEmpty { return }
+        if !problems.isEmpty { throw FileErrors(problems) }
+    }
+
+    private static func mistakes(
+        in handlers: [PythonHandler], at home: Home, _ settings: Settings
+    ) async throws(FileErrors) -> [FileProblem] {
+        if handlers.isEmpty { return [] }
         let python: PythonInstallation
-        do throws(DevError) { python = try PythonInstallation.find(for: project, settings) } catch {
-            throw FileErrors([FileProblem(file: project.file, message: error.message)])
+        do throws(DevError) { python = try PythonInstallation.find(for: home, settings) } catch {
+            throw FileErrors([FileProblem(file: home.file, message: error.message)])
         }
         let arguments = handlers.flatMap { [$0.file ?? "", $0.function] }
         let output = await output(
             of: ChildProcess.Command(
                 python.interpreter, ["-I", "-c", script] + arguments, environment: settings.environment,
-                folder: project.folder))
+                folder: home.folder))
         guard let report = try? RawJSON(output), report.kind == .array else {
-            throw FileErrors(project.file, "'\(python.interpreter)' cannot look at the handlers: is it Python 3?")
+            throw FileErrors(home.file, "'\(python.interpreter)' cannot look at the handlers: is it Python 3?")
         }
-        let problems = report.elements.map { problem in
+        return report.elements.map { problem in
             let message = problem["message"]?.string ?? ""
             let names = problem["names"]?.elements.compactMap(\.string) ?? []
             return FileProblem(
                 file: problem["file"]?.string ?? "", line: problem["line"]?.integer, column: problem["column"]?.integer,
                 message: message + (problem["name"]?.string).map { Suggestion.words(for: $0, among: names) }.orEmpty)
         }
-        if !problems.isEmpty { throw FileErrors(problems) }
     }
 
     /// Gets files and functions in turn; writes a list of what is wrong.

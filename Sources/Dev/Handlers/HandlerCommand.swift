@@ -4,9 +4,9 @@ internal import Projects
 
 /// How an actor's handler is started.
 struct HandlerCommand {
-    /// Of the project.
-    let folder: String
-    let python: PythonInstallation?
+    /// Of the actors that have no other.
+    let home: Home
+    let pythons: [Home: PythonInstallation]
     /// What the handler's process gets, besides what is said for it.
     let environment: [String: String]
     /// Asked when a handler starts; `nil` where there is none.
@@ -19,9 +19,12 @@ struct HandlerCommand {
         environment["TROUPE_ACTOR_NAME"] = actor.name
         if environment["TROUPE_GATEWAY_URL"] == nil { environment["TROUPE_GATEWAY_URL"] = gatewayURL() }
         environment["TROUPE_SOCKET_DIR"] = socketFolder
+        let home = actor.home ?? home
+        let folder = home.folder
         switch actor.handler {
         case .python(let handler):
             environment["TROUPE_HANDLER"] = handler.path
+            let python = pythons[home]
             return ChildProcess.Command(
                 python?.interpreter ?? "python3", [python?.runtime ?? ""], environment: environment, folder: folder)
         case .command(let words):

@@ -167,10 +167,11 @@ public struct HandlerTrial: Sendable {
     }
 
     private func handlerCommand() throws(DevError) -> HandlerCommand {
-        var python: PythonInstallation?
-        if case .python = actor.handler { python = try PythonInstallation.find(for: project, settings) }
+        var pythons: [Home: PythonInstallation] = [:]
+        let home = project.home(of: actor)
+        if case .python = actor.handler { pythons[home] = try PythonInstallation.find(for: home, settings) }
         return HandlerCommand(
-            folder: project.folder, python: python,
+            home: home, pythons: pythons,
             environment: HandlerCommand.environment(from: settings.environment))
     }
 

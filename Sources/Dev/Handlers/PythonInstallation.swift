@@ -10,23 +10,33 @@ struct PythonInstallation: Sendable, Hashable {
     var runtime: String
 
     /// - Throws: `.noPython`, with what to do.
-    static func find(for project: Project, _ settings: Settings) throws(DevError) -> PythonInstallation {
-        PythonInstallation(interpreter: try interpreter(project, settings), runtime: try runtime(settings))
+    static func find(for home: Home, _ settings: Settings) throws(DevError) -> PythonInstallation {
+        PythonInstallation(interpreter: try interpreter(home, settings), runtime: try runtime(settings))
+    }
+
+    /// Those of a project's handlers, and of the projects that it includes.
+    static func all(for project: Project, _ settings: Settings) throws(DevError) -> [Home: PythonInstallation] {
+        var found: [Home: PythonInstallation] = [:]
+        for actor in project.actors {
+            let home = project.home(of: actor)
+            if case .python = actor.handler, found[home] == nil { found[home] = try find(for: home, settings) }
+        }
+        return found
     }
 
     /// What the project says, its own virtual environment, or what there is.
-    private static func interpreter(_ project: Project, _ settings: Settings) throws(DevError) -> String {
+    private static func interpreter(_ home: Home, _ settings: Settings) throws(DevError) -> String {
         let path = settings.foreign("PATH")
-        if let name = project.python {
-            if let program = ProgramPath.find(name, in: project.folder, path) { return program }
-            throw DevError(.noPython, "\(project.file): python: there is no program '\(name)'")
+        if let name = home.python {
+            if let program = ProgramPath.find(name, in: home.folder, path) { return program }
+            throw DevError(.noPython, "\(home.file): python: there is no program '\(name)'")
         }
         for name in [".venv/bin/python", "python3"] {
-            if let program = ProgramPath.find(name, in: project.folder, path) { return program }
+            if let program = ProgramPath.find(name, in: home.folder, path) { return program }
         }
         throw DevError(
             .noPython,
-            "there is no python3, which handlers in Python need: install it, or name one with 'python:' in \(project.file)"
+            "there is no python3, which handlers in Python need: install it, or name one with 'python:' in \(home.file)"
         )
     }
 

@@ -8,9 +8,12 @@ struct WatchPlan {
     private var rules: [(actor: String, concerns: (String) -> Bool)] = []
 
     init(_ project: Project) {
-        let root = project.folder
-        let handlerFiles = Set(project.actors.compactMap { actor in actor.pythonFile.map { "\(root)/\($0)" } })
+        let handlerFiles = Set(
+            project.actors.compactMap { actor in
+                actor.pythonFile.map { "\(project.home(of: actor).folder)/\($0)" }
+            })
         for actor in project.actors {
+            let root = project.home(of: actor).folder
             switch actor.handler {
             case .python(let handler):
                 let file = handler.file.map { "\(root)/\($0)" }

@@ -20,6 +20,19 @@ public struct ToolCatalogue: Sendable, Hashable {
 
     subscript(name: String) -> Tool? { byName[name] }
 
+    /// These, and behind them others.
+    public func with(_ others: ToolCatalogue) -> ToolCatalogue {
+        ToolCatalogue(
+            tools + others.tools, prompts: prompts + others.prompts, resources: resources + others.resources)
+    }
+
+    /// Of tools and prompts, and URIs, that are in both.
+    public func names(sharedWith others: ToolCatalogue) -> [String] {
+        func shared(_ mine: [String], _ theirs: [String]) -> [String] { mine.filter(theirs.contains) }
+        return shared(names, others.names) + shared(prompts.map(\.name), others.prompts.map(\.name))
+            + shared(resources.map(\.uri.source), others.resources.map(\.uri.source))
+    }
+
     /// The names of the tools, in order.
     public var names: [String] { tools.map(\.name) }
 
