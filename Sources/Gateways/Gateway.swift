@@ -144,8 +144,8 @@ public struct Gateway: Service {
             catalogue: catalogue, metrics: metrics, tracer: spans?.tracer,
             reading: RequestReading(bodyLimit: configuration.maxBody, nestingLimit: configuration.maxNesting),
             outboxGrace: configuration.outboxGrace, outboxHorizon: configuration.outboxHorizon,
-            keepAliveInterval: configuration.keepAlive, mcp: configuration.mcp, access: auth.access,
-            logger: logger)
+            keepAliveInterval: configuration.keepAlive, answerPatience: configuration.idleTimeout,
+            mcp: configuration.mcp, access: auth.access, logger: logger)
 
         let liveIdentity = identity.map { identity in
             LiveFile("certificates", identity, logger: logger, read: configuration.server.tls?.reader)
@@ -190,6 +190,8 @@ public struct Gateway: Service {
             result = .failure(error)
         }
         hub.finish()
+        // Streams are nobody's tasks, so the server doesn't wait for their last words.
+        await hub.emptied()
         listening.cancel()
         reloading.cancel()
         duties.cancel()

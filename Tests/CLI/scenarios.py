@@ -171,6 +171,10 @@ def watching(world: World) -> None:
     assert "info: sæy 日本語  [2J🎭" in terminal.text, terminal.text
     assert b"\x1b[2J" not in terminal.raw
     assert "\x1b[?25l" not in terminal.raw.decode(errors="replace"), "the cursor was hidden"
+    # Programs see who came out of what.
+    told = [json.loads(line) for line in world.run("watch", tree, "--output", "json").stdout.splitlines()]
+    assert {update["id"]: update.get("parent_id") for update in told} == {
+        tree: None, f"{tree}-1": tree, f"{tree}-2": tree}, told
     # One that has ended is shown as it is.
     again = world.terminal("watch", tree)
     assert again.end() == 0 and again.text.count("succeeded") == 3, again.text

@@ -132,10 +132,34 @@ struct ManyStreamTests {
             var rest: [TestEventStream.Event] = []
             for await event in stream.events where event.comment == nil { rest.append(event) }
             #expect(texts(rest) == ["p-1-1 pending", "p-1 succeeded", "p succeeded", "p-1-1 succeeded"])
+            #expect(rest.map { $0["parent_id"]?.string } == ["p-1", "p", nil, "p-1"])
             // It has ended: all of it comes, and the stream closes.
             let again = await (try client.events("/envelopes/p/stream?children=true")).all()
             #expect(again.count == 6)
             #expect(again.compactMap(\.id) == again.compactMap(\.id).sorted())
+        }
+    }
+
+    @Test("who came out of what is told with each update, in every stream and page", arguments: StoreKind.allCases)
+    func parents(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
+            let client = gateway.client
+            let ofParent = try await client.events("/stream?parent=p&partials=true")
+            for id in ["p", "stranger"] { try await submit(client, id) }
+            for (id, parent) in [("q", "p"), ("r", "q"), ("s", "p")] {
+                _ = try await client.post("/envelopes", #"{"id":"\#(id)","parent_id":"\#(parent)","actors":["a"]}"#)
+            }
+            for id in ["stranger", "p", "q", "r", "s"] { try await finish(client, id) }
+            let children = try await take(4, ofParent)
+            ofParent.hangUp()
+            #expect(texts(children) == ["q pending", "s pending", "q succeeded", "s succeeded"])
+            #expect(children.allSatisfy { $0["parent_id"]?.string == "p" })
+            for (id, parent) in [("p", nil), ("q", "p"), ("r", "q")] {
+                let events = await (try client.events("/envelopes/\(id)/stream")).all()
+                #expect(events.count == 2 && events.allSatisfy { $0["parent_id"]?.string == parent })
+                let history = try #require(try await client.get("/envelopes/\(id)/history")["updates"]).elements
+                #expect(history.count == 2 && history.allSatisfy { $0["parent_id"]?.string == parent })
+            }
         }
     }
 

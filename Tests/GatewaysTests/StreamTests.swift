@@ -1,4 +1,5 @@
 import Envelopes
+import Foundation
 import PostgreSQL
 import Testing
 
@@ -194,6 +195,15 @@ struct StreamTests {
                 _ = await iterator.next()
                 stream.hangUp()
             }
+            // One that only says that it will send no more, in silence, of each kind.
+            for path in ["/envelopes/e/stream", "/envelopes/e/stream?children=true", "/stream"] {
+                let socket = try open(path, gateway)
+                #expect(try socket.readHead().0 == 200)
+                try await Task.sleep(for: .milliseconds(200))
+                socket.finishSending()
+                while (try? socket.read(atMost: 4096)) != nil {}
+                socket.close()
+            }
             try await eventually("streams are still open") {
                 try await gateway.client.get("/metrics").text.contains("troupe_gateway_sse_streams 0\n")
             }
@@ -216,8 +226,66 @@ struct StreamTests {
             let stream = try await gateway.client.events("/envelopes/e/stream")
             try await finish(gateway)
             #expect(await stream.all().count == 10)
-            lazy.close()
+            // It has lost nothing by being late.
+            let (status, headers) = try lazy.readHead()
+            let events = await TestEventStream(lazy, status: status, headers: headers).all()
+            #expect(events.count == 10)
+            let ids = events.compactMap(\.id)
+            #expect(ids == ids.sorted() && Set(ids).count == 10)
         }
+    }
+
+    @Test("a reader that doesn't read takes no memory but a page's, and loses its connection in the end")
+    func unreadHistory() async throws {
+        try await withGateway {
+            $0.idleTimeout = .seconds(2)
+        } _: { gateway, database in
+            try await submit(gateway)
+            // 192 MiB, of which a page is 6.
+            try await database.pool.query(
+                "INSERT INTO envelope_updates (envelope_id, status, message) SELECT 'e', 'running', repeat('x', 65536) FROM generate_series(1, 3000)"
+            )
+            let before = try residentMiB()
+            let lazy = try open("/envelopes/e/stream", gateway)
+            defer { lazy.close() }
+            try await Task.sleep(for: .seconds(1))
+            #expect(try residentMiB() - before < 80)
+            try await eventually("the connection is still open") {
+                try await gateway.client.get("/metrics").text.contains("troupe_gateway_sse_streams 0\n")
+            }
+        }
+    }
+
+    @Test("what a client sends behind its request is not answered within the stream", arguments: StoreKind.allCases)
+    func pipelined(kind: StoreKind) async throws {
+        try await withGateway(kind) { gateway, _ in
+            try await submit(gateway)
+            let last = "Connection: close\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+            let socket = try open("/envelopes/e/stream", gateway, last)
+            let (status, headers) = try socket.readHead()
+            #expect(status == 200)
+            let stream = TestEventStream(socket, status: status, headers: headers)
+            var iterator = stream.events.makeAsyncIterator()
+            _ = await iterator.next()
+            socket.send(Array("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+            try await progress(gateway, 1)
+            #expect(await iterator.next()?["message"]?.string == "step 1")
+            try await finish(gateway)
+            #expect(await iterator.next()?["status"]?.string == "succeeded")
+            #expect(await iterator.next() == nil)
+        }
+    }
+
+    private func open(_ path: String, _ gateway: TestGateway, _ more: String = "") throws -> TestSocket {
+        let socket = try TestSocket(port: gateway.client.port)
+        socket.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(more)\r\n".utf8))
+        return socket
+    }
+
+    private func residentMiB() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS") })
+        return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) }) / 1024
     }
 
     @Test("shutting down ends open streams", arguments: StoreKind.allCases)
@@ -232,6 +300,29 @@ struct StreamTests {
             try await gateway.stop()
             #expect(await iterator.next() == nil)
             #expect(ContinuousClock.now - start < .seconds(5))
+        }
+    }
+
+    @Test("shutting down, each stream is told its end, and who doesn't listen holds nobody up")
+    func shutdownOfMany() async throws {
+        try await withDatabase { database in
+            let gateway = try await TestGateway.start(database.gateway) { $0.idleTimeout = .seconds(1) }
+            try await submit(gateway)
+            try await database.pool.query(
+                "INSERT INTO envelope_updates (envelope_id, status, message) SELECT 'e', 'running', repeat('x', 65536) FROM generate_series(1, 300)"
+            )
+            let deaf = try open("/envelopes/e/stream", gateway)
+            defer { deaf.close() }
+            let sockets = try (0..<50).map { _ in try open("/stream", gateway) }
+            for socket in sockets { #expect(try socket.readHead().0 == 200) }
+            let start = ContinuousClock.now
+            try await gateway.stop()
+            #expect(ContinuousClock.now - start < .seconds(5))
+            for socket in sockets {
+                // The last chunk: not broken off.
+                while let chunk = try socket.readChunk() { #expect(chunk.starts(with: Array("id: ".utf8))) }
+                socket.close()
+            }
         }
     }
 }

@@ -34,13 +34,19 @@ struct WatchTests {
 
     // MARK: The board
 
-    @Test("children stand below what they came out of, also children of children, in whatever order they are heard of")
+    @Test("children stand below what they say they came out of, also children of children, whatever they are called")
     func tree() throws {
-        let ids = ["x", "x-1", "x-2", "x-1-1", "x-2.1", "x-10", "other"]
-        let board = board(try ids.enumerated().map { try event($0 + 1, $1, "running") })
-        #expect(board.entries.map(\.id) == ["x", "x-1", "x-1-1", "x-2", "x-2.1", "x-10", "other"])
-        #expect(board.entries.map(\.depth) == [0, 1, 2, 1, 1, 1, 1])
-        #expect(board.entries.map(\.suffix) == ["x", "…-1", "…-1", "…-2", "…-2.1", "…-10", "other"])
+        let parents = [
+            ("x", nil), ("x-1", "x"), ("x-2", "x"), ("x-1-1", "x-1"), ("x-1-2", "x"), ("other", "x-2"),
+            ("early", "not heard of yet"),
+        ]
+        let board = board(
+            try parents.enumerated().map { number, family in
+                try event(number + 1, family.0, "running", family.1.map { #""parent_id":"\#($0)""# } ?? "")
+            })
+        #expect(board.entries.map(\.id) == ["x", "x-1", "x-1-1", "x-2", "other", "x-1-2", "early"])
+        #expect(board.entries.map(\.depth) == [0, 1, 2, 1, 2, 1, 1])
+        #expect(board.entries.map(\.suffix) == ["x", "…-1", "…-1", "…-2", "other", "…-1-2", "early"])
     }
 
     @Test("what is told twice counts once, and nothing goes back")

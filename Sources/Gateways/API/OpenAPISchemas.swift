@@ -123,7 +123,8 @@ enum OpenAPISchemas {
 
     private static let update: Schema = ##"""
         {"type":"object","required":["id","status","message","timestamp"],"properties":{
-        "id":{"type":"string"},"status":{"$ref":"#/components/schemas/Status"},"message":{"type":"string"},
+        "id":{"type":"string"},"parent_id":{"type":"string","description":"The envelope that it came out of by fan-out"},
+        "status":{"$ref":"#/components/schemas/Status"},"message":{"type":"string"},
         "progress_percent":{"type":"number"},"actor":{"type":"string"},"actors":{"type":"array","items":{"type":"string"}},
         "current_actor_idx":{"type":"integer"},"envelope_state":{"type":"string"},"attempt":{"type":"integer"},
         "next_attempt_at":{"type":"string","format":"date-time"},"result":true,"error":{"type":"string"},

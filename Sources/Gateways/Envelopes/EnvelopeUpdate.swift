@@ -5,6 +5,8 @@ struct EnvelopeUpdate: Sendable {
     /// Grows in the order of commits for one envelope.
     var id: Int64
     var envelopeID: String
+    /// The envelope that it came out of by fan-out.
+    var parentID: String?
     var status: EnvelopeStatus
     var message: String
     var percent: Double?
@@ -40,6 +42,7 @@ struct EnvelopeUpdate: Sendable {
 
     func writeMembers(to writer: inout JSONWriter) {
         writer.member("id", envelopeID)
+        writer.member("parent_id", parentID)
         if let partial { write(partial, to: &writer) } else { writeState(to: &writer) }
         writer.member("timestamp", time: timestamp)
         writer.member("reported_at", time: reportedAt)

@@ -30,6 +30,8 @@ struct GatewayRouter: Sendable {
     let outboxGrace: Duration
     let outboxHorizon: Duration
     let keepAliveInterval: Duration
+    /// With a client that takes no more of its answer.
+    let answerPatience: Duration
     let mcp: MCPSettings
     let access: AccessControl
     let logger: Logger

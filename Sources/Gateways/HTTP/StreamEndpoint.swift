@@ -1,6 +1,5 @@
 internal import HTTPTypes
 internal import Hummingbird
-internal import NIOCore
 internal import Telemetry
 
 extension GatewayRouter {
@@ -45,13 +44,9 @@ extension GatewayRouter {
         let lastID = try lastEventID(request) ?? 0
         let withChildren = try QueryParameters(request, known: ["children"]).flag("children")
         guard try await store.exists(id) else { throw unknownEnvelope(id) }
-        return try eventStream(request, context) { writer in
-            if withChildren {
-                try await sendUpdates(.family(of: id), after: lastID, to: &writer)
-            } else {
-                try await sendUpdates(of: id, after: lastID, to: &writer)
-            }
-        }
+        let source: any EventSource =
+            withChildren ? events(.family(of: id), after: lastID) : EnvelopeEvents(of: id, after: lastID, follower)
+        return try eventStream(context, source)
     }
 
     /// `GET /stream?status=&actor=&tool=&parent=&partials=`
@@ -70,27 +65,19 @@ extension GatewayRouter {
         } else {
             start = try await updates.lastUpdate().number
         }
-        return try eventStream(request, context) { [filter] writer in
-            try await sendUpdates(.filter(filter), after: start, to: &writer)
-        }
+        return try eventStream(context, events(.filter(filter), after: start))
     }
 
-    private func eventStream(
-        _ request: Request, _ context: Context,
-        _ send: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
-    ) throws -> Response {
+    private func events(_ scope: ManyEvents.Scope, after lastID: Int64) -> ManyEvents {
+        ManyEvents(
+            scope, after: lastID, store: store, updates: updates, hub: hub, quietLimit: follower.quietLimit)
+    }
+
+    private func eventStream(_ context: Context, _ source: any EventSource) throws -> Response {
         let slot = try access.streams.slot(for: context.principal)
-        let body = ResponseBody { writer in
-            defer { withExtendedLifetime(slot) {} }
-            do {
-                // Cancels the work when the client hangs up, also while nothing is written.
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await send(&writer)
-                }
-            } catch is CancellationError {
-                return
-            }
-            try await writer.finish(nil)
+        let body = ResponseBody { [channel = context.channel] _ in
+            try await OpenStream.open(on: channel, source, hub, patience: answerPatience, slot, logger)
+            throw ConnectionIsTaken()
         }
         return Response(status: .ok, headers: .eventStream, body: body)
     }
@@ -102,35 +89,17 @@ extension GatewayRouter {
         }
         return id
     }
-
-    private func sendUpdates(of id: String, after lastID: Int64, to writer: inout any ResponseBodyWriter) async throws {
-        _ = try await follower.follow(id, after: lastID, hub.wakeUps(for: [id])) { event in
-            switch event {
-            case .update(let update): try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update)))
-            case .silence: try await writer.write(ByteBuffer(bytes: ServerSentEvent.keepAlive))
-            }
-        }
-    }
-
-    private func sendUpdates(
-        _ scope: ManyFollower.Scope, after lastID: Int64, to writer: inout any ResponseBodyWriter
-    ) async throws {
-        let follower = ManyFollower(store: store, updates: updates, hub: hub, quietLimit: follower.quietLimit)
-        try await follower.follow(scope, after: lastID) { event in
-            switch event {
-            case .update(let update): try await writer.write(ByteBuffer(bytes: ServerSentEvent.update(update)))
-            case .silence(let last): try await writer.write(ByteBuffer(bytes: ServerSentEvent.keepAlive(upTo: last)))
-            }
-        }
-    }
 }
+
+/// Ends the call that has opened a stream, and with it the connection's task: the server knows no other way out of it.
+private struct ConnectionIsTaken: Error {}
 
 extension HTTPFields {
     static let eventStream: HTTPFields = [
         .contentType: "text/event-stream", .cacheControl: "no-cache",
         // Proxies that gather a response before they pass it on (nginx) are asked not to.
         .accelBuffering: "no",
-        // Listening for the client's hanging up ends the connection with the response: nobody shall send another request on it.
+        // The connection ends with the stream: nobody shall send another request on it.
         .connection: "close",
     ]
 }

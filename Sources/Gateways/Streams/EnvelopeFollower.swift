@@ -35,16 +35,28 @@ struct EnvelopeFollower: Sendable {
         var action = machine.woken()
         var iterator = wakeUps.stream.makeAsyncIterator()
         while true {
+            if try await tell(id, &machine, action, send) { return .finished }
+            if isOver() { return .interrupted }
+            if await iterator.next() == nil { return .stopped }
+            action = wakeUps.takeNews() ? machine.woken() : machine.ticked(now: .now)
+        }
+    }
+
+    /// Does what there is to do until it has to wait.
+    /// - Returns: whether everything is told.
+    func tell(
+        _ id: String, _ machine: inout UpdateStreamMachine, _ first: UpdateStreamMachine.Action,
+        _ send: (Event) async throws -> Void
+    ) async throws -> Bool {
+        var action = first
+        while true {
             switch action {
             case .read(let after): action = try await sendPage(of: id, after: after, &machine, send)
             case .sendKeepAlive:
                 try await send(.silence)
                 action = machine.sentKeepAlive(now: .now)
-            case .wait:
-                if isOver() { return .interrupted }
-                if await iterator.next() == nil { return .stopped }
-                action = wakeUps.takeNews() ? machine.woken() : machine.ticked(now: .now)
-            case .finish: return .finished
+            case .wait: return false
+            case .finish: return true
             }
             try Task.checkCancellation()
         }

@@ -21,15 +21,22 @@ final class UpdateHub: Sendable {
     }
 
     fileprivate struct State {
-        var wakes: [UInt64: Wake] = [:]
+        var listeners: [ObjectIdentifier: any HubListener] = [:]
         /// By envelope: who follows it.
-        var followers: [String: Set<UInt64>] = [:]
-        var followed: [UInt64: Set<String>] = [:]
+        var followers: [String: Set<ObjectIdentifier>] = [:]
+        var followed: [ObjectIdentifier: Set<String>] = [:]
         /// Who follows everything.
-        var followersOfAll: Set<UInt64> = []
-        var lastNumber: UInt64 = 0
+        var followersOfAll: Set<ObjectIdentifier> = []
         var isListening = false
         var isFinished = false
+        /// Waits for the last one to leave.
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    /// Whose updates are news.
+    enum Following: Sendable {
+        case all
+        case envelopes(Set<String>)
     }
 
     /// - Parameter updates: where to look for what `news` has not told.
@@ -64,52 +71,72 @@ final class UpdateHub: Sendable {
         guard let moved = try? await updates.moved(after: range.after, upTo: range.upTo, limit: 10_000) else { return }
         switch poll.read(moved.page) {
         case .some: for id in moved.ids { tell(id) }
-        case .all: tellAll()
+        case .all: wakeAll(hasNews: true)
         }
     }
 
     /// Ends all streams, and each new one at once.
     func finish() {
-        let wakes = state.withLock { state in
+        let listeners = state.withLock { state in
             state.isFinished = true
-            return state.wakes
+            return Array(state.listeners.values)
         }
-        for wake in wakes.values { wake.bell.finish() }
+        for listener in listeners { listener.finish() }
+    }
+
+    /// Waits, after `finish()`, until all have left. To be called once.
+    func emptied() async {
+        await withCheckedContinuation { continuation in
+            let isEmpty = state.withLock { state in
+                if !state.listeners.isEmpty { state.waiting = continuation }
+                return state.listeners.isEmpty
+            }
+            if isEmpty { continuation.resume() }
+        }
+    }
+
+    /// From now on it is woken, until it leaves.
+    func join(_ listener: any HubListener, _ following: Following) {
+        let isFinished = state.withLock { state in
+            let key = ObjectIdentifier(listener)
+            state.listeners[key] = listener
+            switch following {
+            case .all: state.followersOfAll.insert(key)
+            case .envelopes(let ids): state.follow(ids, key)
+            }
+            return state.isFinished
+        }
+        if isFinished { listener.finish() }
+    }
+
+    func leave(_ listener: any HubListener) {
+        let waiting = state.withLock { state in
+            let key = ObjectIdentifier(listener)
+            state.listeners[key] = nil
+            state.followersOfAll.remove(key)
+            state.follow([], key)
+            return state.listeners.isEmpty ? state.waiting.take() : nil
+        }
+        waiting?.resume()
     }
 
     /// Wake-ups for envelopes, joined while nobody waits for them. They end with the hub, and leave it when their stream is dropped.
     func wakeUps(for envelopeIDs: Set<String>) -> WakeUps {
-        wakeUps { $0.follow(envelopeIDs, $1) }
-    }
-
-    /// The same for whatever moves.
-    func wakeUpsForAll() -> WakeUps {
-        wakeUps { $0.followersOfAll.insert($1) }
-    }
-
-    private func wakeUps(_ follow: (inout State, UInt64) -> Void) -> WakeUps {
         let (stream, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let wake = Wake(bell)
-        let number = state.withLock { state -> UInt64? in
-            guard !state.isFinished else { return nil }
-            state.lastNumber += 1
-            state.wakes[state.lastNumber] = wake
-            follow(&state, state.lastNumber)
-            return state.lastNumber
-        }
-        if let number {
-            bell.onTermination = { [weak self] _ in self?.leave(number) }
-        } else {
-            bell.finish()
-        }
-        return WakeUps(stream: stream, wake: wake, number: number ?? 0)
+        bell.onTermination = { [weak self] _ in self?.leave(wake) }
+        join(wake, .envelopes(envelopeIDs))
+        return WakeUps(stream: stream, wake: wake)
     }
 
     /// From now on these envelopes, and no others.
-    func change(_ wakeUps: WakeUps, to envelopeIDs: Set<String>) {
+    func change(_ wakeUps: WakeUps, to envelopeIDs: Set<String>) { change(wakeUps.wake, to: envelopeIDs) }
+
+    func change(_ listener: any HubListener, to envelopeIDs: Set<String>) {
         state.withLock { state in
-            guard state.wakes[wakeUps.number] != nil else { return }
-            state.follow(envelopeIDs, wakeUps.number)
+            let key = ObjectIdentifier(listener)
+            guard state.listeners[key] != nil else { return }
+            state.follow(envelopeIDs, key)
         }
     }
 
@@ -117,27 +144,17 @@ final class UpdateHub: Sendable {
     var isFinished: Bool { state.withLock { $0.isFinished } }
 
     /// Wakes every stream, with news that are no envelope's or none at all.
-    func wakeAll() {
-        for wake in state.withLock({ Array($0.wakes.values) }) { wake.bell.yield() }
-    }
+    func wakeAll() { wakeAll(hasNews: false) }
 
-    private func tellAll() {
-        for wake in state.withLock({ Array($0.wakes.values) }) { wake.tell() }
+    private func wakeAll(hasNews: Bool) {
+        for listener in state.withLock({ Array($0.listeners.values) }) { listener.wake(hasNews: hasNews) }
     }
 
     private func tell(_ id: String) {
-        let wakes = state.withLock { state in
-            (state.followers[id] ?? []).union(state.followersOfAll).compactMap { state.wakes[$0] }
+        let listeners = state.withLock { state in
+            (state.followers[id] ?? []).union(state.followersOfAll).compactMap { state.listeners[$0] }
         }
-        for wake in wakes { wake.tell() }
-    }
-
-    private func leave(_ number: UInt64) {
-        state.withLock { state in
-            state.wakes[number] = nil
-            state.followersOfAll.remove(number)
-            state.follow([], number)
-        }
+        for listener in listeners { listener.wake(hasNews: true) }
     }
 
     private func handle(_ event: UpdateNewsEvent) {
@@ -145,7 +162,7 @@ final class UpdateHub: Sendable {
         case .moved(let id): tell(id)
         case .listening:
             state.withLock { $0.isListening = true }
-            tellAll()
+            wakeAll(hasNews: true)
         case .interrupted(let reason):
             state.withLock { $0.isListening = false }
             logger.warning("no news from the database; streams poll", metadata: ["error": "\(reason)"])
@@ -153,16 +170,22 @@ final class UpdateHub: Sendable {
     }
 }
 
-/// What wakes one stream.
+/// Who is woken. Called from anywhere, and at the same time.
+protocol HubListener: AnyObject, Sendable {
+    /// - Parameter hasNews: there may be updates that were not there the last time.
+    func wake(hasNews: Bool)
+    /// The gateway stops.
+    func finish()
+}
+
+/// What wakes a task that waits for it.
 struct WakeUps: Sendable {
     let stream: AsyncStream<Void>
-    private let wake: Wake
-    fileprivate let number: UInt64
+    fileprivate let wake: Wake
 
-    fileprivate init(stream: AsyncStream<Void>, wake: Wake, number: UInt64) {
+    fileprivate init(stream: AsyncStream<Void>, wake: Wake) {
         self.stream = stream
         self.wake = wake
-        self.number = number
     }
 
     /// For whoever else wants the stream awake.
@@ -172,27 +195,29 @@ struct WakeUps: Sendable {
     func takeNews() -> Bool { wake.hasNews.exchange(false, ordering: .acquiringAndReleasing) }
 }
 
-private final class Wake: Sendable {
+private final class Wake: HubListener {
     let bell: AsyncStream<Void>.Continuation
     let hasNews = Atomic(false)
 
     init(_ bell: AsyncStream<Void>.Continuation) { self.bell = bell }
 
-    func tell() {
-        hasNews.store(true, ordering: .releasing)
+    func wake(hasNews: Bool) {
+        if hasNews { self.hasNews.store(true, ordering: .releasing) }
         bell.yield()
     }
+
+    func finish() { bell.finish() }
 }
 
 extension UpdateHub.State {
-    fileprivate mutating func follow(_ envelopeIDs: Set<String>, _ number: UInt64) {
-        let earlier = followed[number] ?? []
+    fileprivate mutating func follow(_ envelopeIDs: Set<String>, _ key: ObjectIdentifier) {
+        let earlier = followed[key] ?? []
         guard envelopeIDs != earlier else { return }
         for id in earlier.subtracting(envelopeIDs) {
-            followers[id]?.remove(number)
+            followers[id]?.remove(key)
             if followers[id]?.isEmpty == true { followers[id] = nil }
         }
-        for id in envelopeIDs.subtracting(earlier) { followers[id, default: []].insert(number) }
-        followed[number] = envelopeIDs.isEmpty ? nil : envelopeIDs
+        for id in envelopeIDs.subtracting(earlier) { followers[id, default: []].insert(key) }
+        followed[key] = envelopeIDs.isEmpty ? nil : envelopeIDs
     }
 }

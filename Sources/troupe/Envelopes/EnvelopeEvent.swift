@@ -33,6 +33,8 @@ enum EnvelopeStatus: String, Sendable, CaseIterable {
 /// One event of an envelope's stream.
 struct EnvelopeEvent: Sendable {
     var envelopeID: String
+    /// The envelope that it came out of.
+    var parentID: String?
     /// Grows.
     var number: Int
     /// ISO 8601.
@@ -70,6 +72,7 @@ struct EnvelopeEvent: Sendable {
             let id = json["id"]?.string
         else { return nil }
         envelopeID = id
+        parentID = json["parent_id"]?.string
         number = Int(event.id) ?? 0
         time = json["reported_at"]?.string ?? json["timestamp"]?.string ?? ""
         actor = json["actor"]?.string

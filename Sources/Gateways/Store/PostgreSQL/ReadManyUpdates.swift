@@ -27,10 +27,10 @@ extension PostgreSQLEnvelopeStore {
         let rows = try await query(
             """
             \(family ?? "")
-            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "u.final_result")),
+            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "u.final_result", parentID: "u.parent_id")),
                    pg_snapshot_xmin(s)::text::bigint
             FROM pg_current_snapshot() AS s LEFT JOIN LATERAL (
-                SELECT u.*, e.result AS final_result FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id
+                SELECT u.*, e.result AS final_result, e.parent_id FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id
                 \(conditions.clause) ORDER BY u.id LIMIT \(limitPlace)
             ) u ON true
             ORDER BY u.id

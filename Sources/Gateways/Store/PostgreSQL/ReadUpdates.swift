@@ -7,9 +7,9 @@ extension PostgreSQLEnvelopeStore {
     ) async throws(StoreError) -> UpdatePage? {
         let rows = try await query(
             """
-            SELECT e.status IN \(EnvelopeStatus.finalList), \(EnvelopeUpdate.columns(finalResult: "u.final_result"))
+            SELECT e.status IN \(EnvelopeStatus.finalList), \(EnvelopeUpdate.columns(finalResult: "e.result", parentID: "e.parent_id"))
             FROM envelopes e LEFT JOIN LATERAL (
-                SELECT u.*, e.result AS final_result FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
+                SELECT u.* FROM envelope_updates u WHERE u.envelope_id = e.id AND u.id > $2
                     \(withPartials ? "" : "AND u.partial_type IS NULL") ORDER BY u.id LIMIT $3
             ) u ON true
             WHERE e.id = $1

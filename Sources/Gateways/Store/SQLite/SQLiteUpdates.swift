@@ -62,7 +62,7 @@ extension Database {
     fileprivate func updates(_ selection: String, _ values: [DatabaseValue]) throws -> [EnvelopeUpdate] {
         try rows(
             """
-            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "e.result"))
+            SELECT u.envelope_id, \(EnvelopeUpdate.columns(finalResult: "e.result", parentID: "e.parent_id"))
             FROM envelope_updates u JOIN envelopes e ON e.id = u.envelope_id
             \(selection)
             """, values

@@ -42,21 +42,17 @@ struct WatchBoard: Sendable {
     /// - Parameter root: whose stream it came from.
     /// - Returns: whether it was news; two streams may tell the same.
     mutating func take(_ event: EnvelopeEvent, of root: String) -> Bool {
-        var entry = byID[event.envelopeID] ?? child(event.envelopeID, of: root)
+        var entry = byID[event.envelopeID] ?? child(event, of: root)
         guard event.number > entry.number || event.number == 0 else { return false }
         entry.take(event)
         byID[entry.id] = entry
         return true
     }
 
-    /// Children are named after their parent: "{id}-{i}".
-    private mutating func child(_ id: String, of root: String) -> Entry {
-        var parent = id[...]
-        while let dash = parent.lastIndex(of: "-") {
-            parent = parent[..<dash]
-            if byID[String(parent)] != nil { break }
-        }
-        let known = byID[String(parent)] ?? byID[root]
+    /// A parent is heard of before its children; where it is not, they stand below the root.
+    private mutating func child(_ event: EnvelopeEvent, of root: String) -> Entry {
+        let id = event.envelopeID
+        let known = event.parentID.flatMap { byID[$0] } ?? byID[root]
         children[known?.id ?? root, default: []].append(id)
         let suffix = known.map { id.hasPrefix($0.id) ? "…" + id.dropFirst($0.id.count) : id } ?? id
         return Entry(id: id, depth: (known?.depth ?? 0) + 1, suffix: suffix)
