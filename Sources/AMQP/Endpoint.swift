@@ -54,5 +54,5 @@ public struct Endpoint: Sendable, Hashable {
     }
 
     /// Host and port, fit for logs.
-    public var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    public var address: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

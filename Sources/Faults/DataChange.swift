@@ -49,13 +49,12 @@ public struct DataChange: Sendable, Hashable {
         else {
             throw InvalidFault("/at", "'at' must be a JSON Pointer like /items/0/price; * stands for every one")
         }
-        let path = pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map {
-            $0.replacing("~1", with: "/").replacing("~0", with: "~")
-        }
+        let path = pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+            .map(JSONPointer.unescaped)
         if operation == .drop && path.isEmpty {
             throw InvalidFault("/at", "'drop' needs an 'at': a result as a whole cannot be left out")
         }
-        self.init(operation, at: path.map(String.init))
+        self.init(operation, at: path)
     }
 
     /// - Returns: with the name of its own member; `nil` for a name that is none.
@@ -93,7 +92,7 @@ public struct DataChange: Sendable, Hashable {
             writer.append(string: name)
             writer.name("at")
             writer.append(
-                string: path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined())
+                string: path.map { "/" + JSONPointer.escaped($0) }.joined())
             switch operation {
             case .set(let value):
                 writer.name("value")

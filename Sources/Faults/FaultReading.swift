@@ -214,7 +214,7 @@ struct FaultReader {
     }
 
     private func pointer(_ name: String) -> String {
-        "/" + name.prefix(50).replacing("~", with: "~0").replacing("/", with: "~1")
+        "/" + JSONPointer.escaped(name.prefix(50))
     }
 }
 

@@ -151,7 +151,7 @@ public actor ProbeServer {
         guard var connection = connections[descriptor], !connection.isAnswering else { return }
         connection.received.append(contentsOf: buffer[..<count])
         let head = String(decoding: connection.received, as: UTF8.self)
-        let isComplete = head.contains("\r\n\r\n")
+        let isComplete = zip(head, head.dropFirst()).contains { $0 == "\r\n" && $1 == "\r\n" }
         connection.isAnswering = isComplete || connection.received.count > 8192
         connections[descriptor] = connection
         guard connection.isAnswering else { return }

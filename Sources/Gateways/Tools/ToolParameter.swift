@@ -59,7 +59,7 @@ struct ToolParameter: Sendable, Hashable {
         }
 
         private static func escaped(_ name: String) -> String {
-            name.replacing("~", with: "~0").replacing("/", with: "~1")
+            JSONPointer.escaped(name)
         }
 
         var missing: ArgumentProblem { problem("missing required parameter: \(name)") }

@@ -104,7 +104,7 @@ public struct SidecarConfiguration: Sendable {
             }
         }
         return allowed && (1...100).contains(name.utf8.count) && !name.hasSuffix("-dlq")
-            && !"._-".contains(name.prefix(1))
+            && name.first.map { "._-".contains($0) } == false
     }
 
     private static func socketPath(_ settings: inout Settings) -> String {

@@ -115,6 +115,6 @@ extension JSONSchema {
 extension String {
     /// One step of a JSON Pointer (RFC 6901).
     var pointerStep: String {
-        "/" + replacing("~", with: "~0").replacing("/", with: "~1")
+        "/" + JSONPointer.escaped(self)
     }
 }
