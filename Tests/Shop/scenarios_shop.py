@@ -19,7 +19,8 @@ STOCK = {"p1": 50, "p2": 30, "p3": 100, "p4": 25, "p5": 15}
 # What is injected, which service it is that is to be mended, and what the detector must see first. What the villain does
 # in Tests/Worlds is not done here.
 FAILURES = [
-    ("bad_data", "db-service", ("failure_ratio",)), ("crash", "product-service", ("p95", "queue_age", "failure_ratio"))]
+    ("bad_data", "db-service", ("failure_ratio",)),
+    ("crash", "product-service", ("p95", "queue_age", "failure_ratio"))]
 
 
 def somebody_buys(folder: Path) -> str:

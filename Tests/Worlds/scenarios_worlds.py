@@ -147,7 +147,7 @@ def is_over(dev: Worlds, id: str) -> bool:
 def state_of(dev: Worlds) -> list[str]:
     return [
         score.table(scored(dev)), str(dev.request("GET", "/faults")["faults"]),
-        *(f"{one['id']}: {one['status']} {one['message']} {one['error']}" for one in ended_or_not(dev)),
+        *(f"{one['id']}: {one['status']} {one['message']} {one.get('error')}" for one in ended_or_not(dev)),
         json.dumps(dev.call("watch_status"))]
 
 

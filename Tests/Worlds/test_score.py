@@ -14,7 +14,8 @@ def incident(id: str, at: float, target: str, status: str = "succeeded", healthy
         "id": id, "status": status, "payload": {"incident": {"detected_at": at}},
         "result": {
             "decision": {"root_cause": f"{target} fails", "target": target, "action_type": "reset_failure"},
-            "actions": [{"tool": "reset_failure"}], "acted_at": at + 1, "verification": {"healthy": healthy, "after_s": 2}}}
+            "actions": [{"tool": "reset_failure"}], "acted_at": at + 1,
+            "verification": {"healthy": healthy, "after_s": 2}}}
 
 
 class Score(unittest.TestCase):
