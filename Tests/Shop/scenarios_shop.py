@@ -19,7 +19,8 @@ STOCK = {"p1": 50, "p2": 30, "p3": 100, "p4": 25, "p5": 15}
 # What is injected, which service it is that is to be mended, and what the detector must see first. What the villain does
 # in Tests/Worlds is not done here.
 FAILURES = [
-    ("bad_data", "db-service", ("failure_ratio",)), ("crash", "product-service", ("p95", "queue_age", "failure_ratio"))]
+    ("bad_data", "db-service", ("failure_ratio",)),
+    ("crash", "product-service", ("p95", "queue_age", "failure_ratio"))]
 
 
 def somebody_buys(folder: Path) -> str:
@@ -237,7 +238,7 @@ def a_load_run_has_a_verdict(folder: Path) -> str:
         ended = dev.result(run, limit=90)
         check(ended["status"] == "succeeded", ended)
         result = ended["result"]
-        check(result["requests"] > 100 and result["failed_share"] == 0, result)
+        check(result["requests"] > 50 and result["failed_share"] == 0, result)
         check([one["metric"] for one in result["thresholds"]] == ["p95", "p99", "failed"], result)
         check((result["verdict"] == "passed") == all(one["ok"] for one in result["thresholds"]), result)
         pages, cursor = [], ""

@@ -110,6 +110,20 @@ class Awake(unittest.TestCase):
         conditions = [watch.observe(steady(chance), poll * 5)[0] for poll in range(800, 830)]
         self.assertEqual(conditions.count("close"), 1)
 
+    def test_what_comes_right_behind_an_incident_is_one_of_its_own(self):
+        watch, chance = Watch(), random.Random(4)
+        for poll in range(60):
+            watch.observe(steady(chance), poll * 5)
+        broken = FAULTS["error"](0.5)
+        conditions = [watch.observe(broken, (60 + poll) * 5)[0] for poll in range(6)]
+        self.assertEqual(conditions.count("open"), 1)
+        for poll in range(3):  # as many as the operator waits for
+            watch.observe(steady(chance), (66 + poll) * 5)
+        self.assertTrue(watch.is_open)
+        watch.settle(69 * 5)
+        conditions = [watch.observe(broken, (69 + poll) * 5)[0] for poll in range(12)]
+        self.assertEqual(conditions.count("open"), 1)
+
     def test_what_was_kept_goes_on_as_if_nothing_had_happened(self):
         one, other, chance = Watch(), Watch(), random.Random(5)
         for poll in range(80):

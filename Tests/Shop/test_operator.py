@@ -106,6 +106,38 @@ class Remedy(unittest.TestCase):
         self.assertTrue(first["policy"]["allowed"] and second["policy"]["allowed"])
 
 
+    def test_what_only_a_person_can_do_may_pass_by_itself_and_else_goes_to_that_person(self):
+        incident = Incident("i-2", "db-service", "anomaly_p95", 0, {"culprit": "p95"})
+        overloaded = decide.payload(decide.template(decide.Situation(incident), SERVICES))
+        route = {"actors": ["ai-operator", "remedy", "verify"], "current": 1}
+        envelope = {"id": "i-2", "headers": {}, "route": route, "payload": {
+            "incident": incident.payload(), "attempt": 1, "decision": overloaded}}
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"SHOP_STATE": folder}), \
+                mock.patch.object(handlers, "act") as act, \
+                mock.patch.object(handlers.memory, "states_since") as seen:
+            waiting = handlers.remedy(envelope)
+            self.assertEqual(waiting["route"]["current"], 2)
+            seen.return_value = ["odd"] * 5
+            asked = handlers.verify(waiting)
+            self.assertEqual(asked["route"]["current"], 0, "the rules are asked again")
+            since = asked["payload"]["acted_at"]
+            again = handlers.remedy({**asked, "route": route})
+            self.assertEqual(again["payload"]["acted_at"], since)
+            seen.return_value = ["odd", "usual", "usual", "usual"]
+            self.assertTrue(handlers.verify(again)["payload"]["verification"]["healthy"])
+            seen.return_value = ["odd"] * 5
+            again["payload"]["acted_at"] -= handlers.PATIENCE
+            with self.assertRaisesRegex(handlers.Escalated, "kubectl scale deployment/db-service"):
+                handlers.verify(again)
+            # What has shown itself meanwhile is done, and is what counts from then on.
+            found = decide.template(decide.Situation(incident, stopped={"db-service": ""}), SERVICES)
+            again["payload"]["decision"] = decide.payload(found)
+            done = handlers.remedy({**again, "route": route})["payload"]
+        act.assert_called_once()
+        self.assertNotIn("waiting", done)
+        self.assertGreater(done["acted_at"], again["payload"]["acted_at"])
+
+
 class Prometheus(unittest.TestCase):
     def test_a_real_one_scrapes_and_the_detector_reads(self):
         begin = time.monotonic()

@@ -1,5 +1,6 @@
 """What must hold when missions, arena, shop and demo run as one."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -109,15 +110,15 @@ def the_villain_attacks_the_shop(dev: Worlds) -> str:
     villain = dev.tool(
         "villain", seed=SEED, prey="shop", number=FIRST, attacks=FIRST + ATTACKS, interval=4, max_faults=1,
         patient=True)
-    dev.result(villain, 150)
-    wait_until(lambda: not unsettled(dev), "the end of all incidents", 60, lambda: [str(unsettled(dev)), *dev.texts()])
+    wait_until(lambda: is_over(dev, villain), "the end of the villain", 150, lambda: state_of(dev))
+    # It does not wait for the end of its last one.
+    wait_until(lambda: all(one.is_mended for one in scored(dev)), "the end of each strike", 90, lambda: state_of(dev))
+    wait_until(lambda: not unsettled(dev), "the end of all incidents", 90, lambda: state_of(dev))
     seconds = time.monotonic() - begin
     for looping in (watch, mission, *felixes(dev)):
         dev.cancel(looping)
     load.end()
-    strikes = dev.rows("arena/.troupe/arena.db", "SELECT * FROM operations WHERE owner = 'villain' ORDER BY number")
-    incidents = [dev.envelope(row["id"]) for row in incidents_of(dev)]
-    found = score.lines(strikes, incidents)
+    found, incidents = scored(dev), ended_or_not(dev)
     known = {one.incident for one in found}
     noise = [one for one in incidents if one["id"] not in known and one["status"] != "succeeded"]
     shown = score.table(found)
@@ -136,6 +137,28 @@ def is_ready(dev: Worlds) -> bool:
     time.sleep(0.5)
     services = dev.call("watch_status")["services"]
     return len(services) == 5 and all(one["ready"] for one in services.values())
+
+
+def is_over(dev: Worlds, id: str) -> bool:
+    time.sleep(0.3)
+    return dev.envelope(id)["status"] in FINAL
+
+
+def state_of(dev: Worlds) -> list[str]:
+    return [
+        score.table(scored(dev)), str(dev.request("GET", "/faults")["faults"]),
+        *(f"{one['id']}: {one['status']} {one['message']} {one.get('error')}" for one in ended_or_not(dev)),
+        json.dumps(dev.call("watch_status"))]
+
+
+def scored(dev: Worlds) -> list[score.Line]:
+    time.sleep(0.3)
+    strikes = dev.rows("arena/.troupe/arena.db", "SELECT * FROM operations WHERE owner = 'villain' ORDER BY number")
+    return score.lines(strikes, ended_or_not(dev))
+
+
+def ended_or_not(dev: Worlds) -> list[dict]:
+    return [dev.envelope(row["id"]) for row in incidents_of(dev)]
 
 
 def incidents_of(dev: Worlds) -> list[dict]:

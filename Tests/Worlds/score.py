@@ -33,21 +33,22 @@ class Line:
 def lines(strikes: Sequence[Mapping], incidents: Sequence[Mapping]) -> list[Line]:
     """
     strikes: {"op", "service", "at"} in order. incidents: their envelopes when they have ended. An incident belongs to
-    the last strike before it was detected; of several, the first that names the service speaks for it.
+    the last strike before it was detected, or, if it was open already, to the one that it has mended; of several, the
+    first that names the service speaks for it.
     """
     found = []
     for number, strike in enumerate(strikes):
         until = strikes[number + 1]["at"] if number + 1 < len(strikes) else float("inf")
         own = [line(strike, one) for one in incidents if strike["at"] <= detected(one) < until]
+        earlier = [one for one in incidents if detected(one) < strike["at"] <= acted(one) < until]
         right = [one for one in own if one.is_right]
+        right += [one for one in (line(strike, one) for one in earlier) if one.is_right]
         found.append((right or own or [Line(strike["op"], strike["service"])])[0])
     return found
 
 
 def line(strike: Mapping, envelope: Mapping) -> Line:
     payload = envelope.get("result") or {}
-    if "decision" not in payload:
-        payload = payload.get("payload") or {}
     decision, verification = payload.get("decision") or {}, payload.get("verification") or {}
     opened = detected(envelope) - strike["at"]
     well = payload["acted_at"] + verification["after_s"] - strike["at"] if verification.get("healthy") else None
@@ -59,6 +60,11 @@ def line(strike: Mapping, envelope: Mapping) -> Line:
 
 def detected(envelope: Mapping) -> float:
     return envelope["payload"]["incident"]["detected_at"]
+
+
+def acted(envelope: Mapping) -> float:
+    result = envelope.get("result") or {}
+    return result["acted_at"] if result.get("actions") else float("-inf")
 
 
 def table(found: Sequence[Line]) -> str:

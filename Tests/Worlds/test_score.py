@@ -14,7 +14,8 @@ def incident(id: str, at: float, target: str, status: str = "succeeded", healthy
         "id": id, "status": status, "payload": {"incident": {"detected_at": at}},
         "result": {
             "decision": {"root_cause": f"{target} fails", "target": target, "action_type": "reset_failure"},
-            "acted_at": at + 1, "verification": {"healthy": healthy, "after_s": 2}}}
+            "actions": [{"tool": "reset_failure"}], "acted_at": at + 1,
+            "verification": {"healthy": healthy, "after_s": 2}}}
 
 
 class Score(unittest.TestCase):
@@ -30,8 +31,12 @@ class Score(unittest.TestCase):
         found = score.lines(self.STRIKES, [incident("w", 11, "c"), incident("x", 12, "a"), incident("y", 23, "a")])
         self.assertEqual([(one.incident, one.is_right) for one in found], [("x", True), ("y", False)])
 
+    def test_one_that_was_open_already_may_mend_it(self):
+        found = score.lines(self.STRIKES, [incident("w", 9.5, "a"), incident("x", 19.5, "c")])
+        self.assertEqual([one.incident for one in found], ["w", None])
+
     def test_what_nobody_found_is_wrong(self):
-        found = score.lines(self.STRIKES, [incident("x", 9, "a"), incident("y", 23, "b", "failed")])
+        found = score.lines(self.STRIKES, [incident("x", 8, "a"), incident("y", 23, "b", "failed")])
         self.assertEqual([(one.incident, one.is_right, one.is_mended) for one in found], [
             (None, False, False), ("y", True, False)])
         self.assertIn("WRONG", score.table(found))

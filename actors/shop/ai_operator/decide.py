@@ -13,6 +13,7 @@ from remediation.model import Action, Decision, Incident
 ACTION_TYPES = ("restart", "scale", "reset_failure", "rollback", "quarantine", "release", "none")
 # What can be done through the gateway, anywhere. The others need whoever runs the processes: a person.
 TOOLS = ("reset_failure", "quarantine", "release")
+BY_HAND = ("restart", "scale", "rollback")
 EVERYTHING = "all"
 CORRUPTED = "CorruptedData: db-service"
 

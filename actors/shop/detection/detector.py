@@ -96,6 +96,10 @@ class Watch:
         ready = len(self.baseline) >= parameters.least_samples
         return ("odd" if judgement.is_odd else "usual") if ready else "learning", judgement
 
+    def settle(self, now: float) -> None:
+        """Somebody else has found that the incident is over: the next one may begin."""
+        self.recent, self.is_open, self.changed_at = [], False, now
+
     def learn(self, vector: Vector, parameters: Parameters) -> None:
         self.baseline.append(vector)
         del self.baseline[: -parameters.window]

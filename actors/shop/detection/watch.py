@@ -56,12 +56,17 @@ def process(envelope):
 def look(watch_id: str, poll: int, after: str) -> str:
     vectors, errors, after = SOURCE.look(after)
     known, now, found, opened = memory.watches(), time.time(), {}, []
+    unsettled = {id for _, id, _ in state.ledger().unsettled()}
     for service, vector in vectors.items():
         kept, incident = known.get(service, (Watch(), None))
         # The one in memory has its forest; it is as good as the one that was kept unless that is another's.
         watch = WATCHES.get(service)
         if watch is None or watch != kept:
             watch = WATCHES[service] = kept
+        # Until six calm polls have passed it would hide what comes behind it.
+        if watch.is_open and incident not in unsettled:
+            watch.settle(now)
+            incident = None
         condition, judgement = watch.observe(vector, now, PARAMETERS)
         if condition == "open":
             # One for each service: where there is one that nobody has settled, it is that one.
