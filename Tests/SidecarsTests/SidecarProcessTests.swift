@@ -273,6 +273,18 @@ struct SidecarProcessTests {
         }
     }
 
+    /// It would be 6 MiB in each of them.
+    @Test func whoSpeaksNoHTTPHasNotLoadedLibcurl() async throws {
+        try await withHarness { harness in
+            try await harness.start()
+            try await harness.submit(1)
+            _ = try await harness.collect("happy-end", 1)
+            let pid = try #require(harness.sidecar).processIdentifier
+            let maps = try String(contentsOfFile: "/proc/\(pid)/maps", encoding: .utf8)
+            #expect(maps.contains("librabbitmq") && !maps.contains("libcurl"))
+        }
+    }
+
     @Test func whatIsNoJSONWaitsInTheDeadLettersWithItsReason() async throws {
         try await withHarness { harness in
             try await harness.start()

@@ -19,7 +19,8 @@ actor RuntimeProcess {
     ///   - environment: the process gets it without the broker's credentials, which no handler needs.
     init(command: String, environment: [String: String], on loop: EventLoop, logger: Logger) {
         self.command = ChildProcess.Command(
-            "/bin/sh", ["-c", command], environment: environment.filter { !$0.key.split(separator: "_").contains("RABBITMQ") })
+            "/bin/sh", ["-c", command],
+            environment: environment.filter { !$0.key.split(separator: "_").contains("RABBITMQ") })
         self.loop = loop
         self.logger = logger
     }
