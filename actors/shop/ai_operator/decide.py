@@ -1,8 +1,7 @@
 """What is to be done about an incident. Pure.
 
 A decision has what the original's has, `root_cause, confidence, action_type, target, command`, and `evidence`. The
-command is for people
-to read: what is done is the typed action, and only if there is one.
+command is for people to read: what is done is the typed action, and only if there is one.
 """
 
 from dataclasses import dataclass, field

@@ -2,8 +2,7 @@
 three times in all.
 
 Each adds what it has found to the payload; the envelope's history is the incident's time line. It succeeds when the
-service
-is well again, and fails (`Escalated`, in error-end, with all of it) when a person is needed.
+service is well again, and fails (`Escalated`, in error-end, with all of it) when a person is needed.
 """
 
 import json

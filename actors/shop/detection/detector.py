@@ -2,10 +2,8 @@
 
 Two votes must agree: scikit-learn's IsolationForest, and a z-score. Both look one way only, since nobody needs help
 with a shop that has become faster. One odd poll is nothing: `needed` of the last `polls` open an incident. What the
-votes learn
-from, the *baseline*, gets a vector only when it has left that window and no incident came of it; so neither the
-beginning of
-an outage nor the outage itself is ever learnt as usual.
+votes learn from, the *baseline*, gets a vector only when it has left that window and no incident came of it; so neither
+the beginning of an outage nor the outage itself is ever learnt as usual.
 """
 
 from dataclasses import dataclass, field
@@ -36,8 +34,7 @@ class Parameters:
     trees: int = 50
     seed: int = 42
     z_limit: float = 2.0
-    # Above this nobody else is asked: a forest is blind to a feature that never varied, as failures of a healthy
-    # service.
+    # Above this nobody else is asked: a forest is blind to what never varied, as failures of a healthy service.
     z_certain: float = 6.0
     cooldown_seconds: float = 20
     # Above the mean by less than this is no deviation.

@@ -1,6 +1,5 @@
 """What services do, from the gateway alone: the stream of all updates for calls and failures, `GET /actors` for the
-age of
-queues, `/metrics` for processor time, which only the whole process has."""
+age of queues, `/metrics` for processor time, which only the whole process has."""
 
 import datetime
 import json

@@ -1,6 +1,5 @@
 """load-user: one customer's next step. It asks as anybody would, waits for the answer, notes how long that took,
-thinks, and comes
-again; its state is in the envelope.
+thinks, and comes again; its state is in the envelope.
 
 A request's id is that of the customer and the step, so a step that comes twice asks once.
 """
@@ -27,8 +26,7 @@ def process(envelope):
     payload = envelope["payload"]
     run, user, number = payload["run"], payload["user"], payload["step"]
     journey = SCENARIOS[payload["test"]].journey
-    # Whoever has no token signs up first. That is measured where it fails, so that a shop in which nobody can is not
-    # silent.
+    # Whoever has no token signs up first. That is measured where it fails, so that a shop in which nobody can shows.
     step = journey[(number - 1) % len(journey)] if payload.get("token") else Step("signup", 1)
     result = ask(run, user, number, step, payload.get("token")) or {}
     token = result.get("access_token") or payload.get("token")

@@ -1,8 +1,7 @@
 """db-service: the shop's store, in a SQLite file.
 
     products; cart_view, cart_add {product_id, quantity}, cart_clear; checkout, whose route comes here twice: for the
-    order
-    of what is in the cart, and for its end when it is paid
+    order of what is in the cart, and for its end when it is paid
 """
 
 import time

@@ -1,8 +1,7 @@
 """payment-service: a checkout session for an order.
 
 There is one mode, `SHOP_PAYMENT_MODE=simulated`: no money moves, and each answer says so. The session's id comes
-from the
-order's, so that asking again opens no second one.
+from the order's, so that asking again opens no second one.
 """
 
 import os

@@ -1,6 +1,5 @@
 """product-service: what the store has found, checked before a customer sees it. A catalogue that makes no sense is
-the store's
-failure and says so; the customer gets an error instead of a product without a name for -1 dollar.
+the store's failure and says so; the customer gets an error instead of a product without a name for -1 dollar.
 """
 
 from numbers import Real
