@@ -226,8 +226,10 @@ def interrupt(world: World) -> None:
     assert f"Go on watching: troupe watch {slow}" in terminal.text.replace("\n", ""), terminal.text
     assert terminal.screen.cursor.x == 0 and not terminal.screen.cursor.hidden
     assert "^C" not in terminal.lines[0]
-    waiting = world.terminal("submit", "--route", "work", "--payload", '{"steps": 60}', "--wait")
-    waiting.wait_for("[0-9a-f]{8}-[0-9a-f]{4}-")
+    steps = '{"steps": 60, "pause": 0.1}'
+    waiting = world.terminal("submit", "--route", "work", "--payload", steps, "--id", "waited-for", "--wait")
+    running = lambda: [one["id"] for one in world.get("/envelopes?status=running")["envelopes"]]  # noqa: E731
+    wait_until(lambda: "waited-for" in running(), "its envelope at work", 20)
     waiting.interrupt()
     assert waiting.end(20) == 130 and "troupe watch" in waiting.text, waiting.text
     typing = world.terminal("submit", "--route", "work", "--payload", "-")
