@@ -7,27 +7,32 @@ from . import gateway, traffic, universe
 from .store import Store
 
 REST = (20.0, 90.0)  # seconds
+# Between looks whether its universe is applied by now: until then it must not close, nor rest.
+PATIENCE = 2.0
 FAULT_SECONDS = 15
 
 
 def process(envelope):
     hole = envelope["payload"]
     state = Store().universe()
-    # Between being opened and being applied it must not close: the next look decides.
-    if state["applied_version"] > hole["version"] or (
-            state["applied_version"] == hole["version"] and not state["applied"]["blackHoleEnabled"]):
+    if state["applied_version"] < hole["version"]:
+        return later(envelope, hole, PATIENCE)
+    if state["applied_version"] > hole["version"] or not state["applied"]["blackHoleEnabled"]:
         return None
     chance = traffic.generator("black hole", hole["version"], hole["round"])
     planets = sorted(universe.workers(state["applied"]))
-    if planets and state["applied_version"] == hole["version"]:
+    if planets:
         planet = chance.choice(planets)
         swallow(planet, f"{envelope['id']}:{hole['round']}")
         hole = {**hole, "last": planet}
-    rest = chance.uniform(*REST)
+    return later(envelope, {**hole, "round": hole["round"] + 1}, chance.uniform(*REST))
+
+
+def later(envelope: dict, hole: dict, seconds: float) -> dict:
     return {
         "route": envelope["route"],
-        "headers": {**envelope.get("headers", {}), "troupe-delay-ms": round(rest * 1000)},
-        "payload": {**hole, "round": hole["round"] + 1},
+        "headers": {**envelope.get("headers", {}), "troupe-delay-ms": round(seconds * 1000)},
+        "payload": hole,
     }
 
 
