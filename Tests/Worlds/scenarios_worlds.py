@@ -106,14 +106,14 @@ def the_villain_attacks_the_shop(dev: Worlds) -> str:
     mission = dev.call("create_mission", source_id="planet-a", destination_id="planet-c", rps=1)["id"]
     load = Load(dev)
     watch = dev.tool("watch", poll_seconds=0.5)
-    wait_until(lambda: is_ready(dev), "the detector has learnt enough", 40, dev.texts)
+    wait_until(lambda: is_ready(dev), "the detector has learnt enough", 120, dev.texts)
     villain = dev.tool(
         "villain", seed=SEED, prey="shop", number=FIRST, attacks=FIRST + ATTACKS, interval=4, max_faults=1,
         patient=True)
-    wait_until(lambda: is_over(dev, villain), "the end of the villain", 150, lambda: state_of(dev))
+    wait_until(lambda: is_over(dev, villain), "the end of the villain", 300, lambda: state_of(dev))
     # It does not wait for the end of its last one.
-    wait_until(lambda: all(one.is_mended for one in scored(dev)), "the end of each strike", 90, lambda: state_of(dev))
-    wait_until(lambda: not unsettled(dev), "the end of all incidents", 90, lambda: state_of(dev))
+    wait_until(lambda: all(one.is_mended for one in scored(dev)), "the end of each strike", 180, lambda: state_of(dev))
+    wait_until(lambda: not unsettled(dev), "the end of all incidents", 180, lambda: state_of(dev))
     seconds = time.monotonic() - begin
     for looping in (watch, mission, *felixes(dev)):
         dev.cancel(looping)
