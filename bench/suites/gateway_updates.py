@@ -39,12 +39,12 @@ def a_pipeline(world: World) -> Pipeline:
     folder = world.bench.folder / "p"
     folder.mkdir()
     handler = {"TROUPE_HANDLER": "answer.process", "PYTHONPATH": str(LOAD)}
-    programs = world.troupe.parent
     results = {"TROUPE_RESULTS_DIR": str(folder / "results")}
     return Pipeline(
         [Actor(ACTOR, [sys.executable, REPOSITORY / "actors/runtime/troupe_runtime.py"], handler),
-         Actor("happy-end", [programs / "troupe", "crew", "happy-end"], results, is_end=True)],
-        world.servers, folder, programs, REPOSITORY / "deploy/demo/tools.yaml", settings={"TROUPE_LOG_LEVEL": "warning"})
+         Actor("happy-end", [world.programs / "troupe", "crew", "happy-end"], results, is_end=True)],
+        world.servers, folder, world.programs, REPOSITORY / "deploy/demo/tools.yaml",
+        settings={"TROUPE_LOG_LEVEL": "warning"})
 
 
 def followed(address: str) -> tuple[float, float]:

@@ -22,6 +22,8 @@ class World:
         self.bench = bench
         self.servers = running
         self.sidecar = sidecar
+        # Where both were built.
+        self.programs = troupe.parent
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         bench.folder.joinpath("logs").mkdir()
