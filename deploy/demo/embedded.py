@@ -1,6 +1,7 @@
 """The demo's pipeline without any server: `troupe dev` on the project in `actors/`, with queues and states in one file."""
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -33,12 +34,10 @@ class EmbeddedPipeline:
 
     @staticmethod
     def project(folder: Path, programs: Path) -> Path:
-        """The one in `actors/`, with the programs that are meant."""
-        usual = REPOSITORY / ".build" / "debug"
-        project = REPOSITORY / "actors" / "troupe.yaml"
-        if programs == usual:
-            return project
-        text = project.read_text().replace("../.build/debug/summary", str(programs / "summary"))
+        """The one in `actors/`, without the worlds that it includes, with the programs that are meant."""
+        text = (REPOSITORY / "actors" / "troupe.yaml").read_text()
+        text = re.sub(r"^include: .*\n", "", text, flags=re.MULTILINE)
+        text = text.replace("../.build/debug/summary", str(programs / "summary"))
         for name in ("split", "keywords"):
             (folder / name).symlink_to(REPOSITORY / "actors" / name)
         (folder / "troupe.yaml").write_text(text)
